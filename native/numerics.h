@@ -1,0 +1,65 @@
+// The constants of profile f32-1. docs/numerics.md specifies the whole arithmetic; kernels_body.h carries it
+// out.
+//
+// In one paragraph: binary32, round to nearest even, denormals kept. `fma` rounds once. A sum over features
+// runs in 16 virtual lanes (element i belongs to lane i mod 16, ascending) that one fixed tree joins: lane l
+// takes lane l + 8, then l + 4, l + 2, l + 1. A matrix product keeps one accumulator per output, k ascending.
+// Both are the same sums on every instruction set, because a lane never meets another except in that tree.
+//
+// Coefficients: tests/oracle/derive_polynomials.py.
+#ifndef IDEMBED_NUMERICS_H
+#define IDEMBED_NUMERICS_H
+
+#include <float.h>
+#include <stdint.h>
+
+#if FLT_EVAL_METHOD != 0
+#error "float arithmetic must be carried out in float (on 32-bit x86: -msse2 -mfpmath=sse)"
+#endif
+
+namespace idembed {
+
+constexpr int lanes = 16;
+
+constexpr int64_t round_up_to_lanes(int64_t n) {
+    return (n + lanes - 1) / lanes * lanes;
+}
+
+// exp(x) = 2^n exp(r), n = x log2(e) to nearest, r = x - n ln(2).
+constexpr float exp_lowest = -87.0f;  // below: exactly 0
+constexpr float exp_highest = 88.0f;  // above: infinity
+constexpr float log2_e = 0x1.715476p+0f;
+constexpr float round_magic = 0x1.8p+23f;  // x + magic has its last bit at 1: adding it rounds to an integer
+constexpr float ln2_high = 0x1.62e4p-1f;   // n * ln2_high is exact
+constexpr float ln2_low = 0x1.7f7d1cp-20f;
+constexpr float exp_c2 = 0x1.fffffcp-2f;  // exp(r) = 1 + r + c2 r^2 + .. + c6 r^6
+constexpr float exp_c3 = 0x1.555492p-3f;
+constexpr float exp_c4 = 0x1.5558f2p-5f;
+constexpr float exp_c5 = 0x1.123a20p-7f;
+constexpr float exp_c6 = 0x1.6a23ccp-10f;
+
+// |x| < 1: erf(x) = x + x (a0 + a1 x^2 + .. + a6 x^12)
+constexpr float erf_a0 = 0x1.06eba8p-3f;
+constexpr float erf_a1 = -0x1.81273ep-2f;
+constexpr float erf_a2 = 0x1.ce2cf8p-4f;
+constexpr float erf_a3 = -0x1.b7f90ep-6f;
+constexpr float erf_a4 = 0x1.5405bap-8f;
+constexpr float erf_a5 = -0x1.a3f734p-11f;
+constexpr float erf_a6 = 0x1.496ab0p-14f;
+
+// else: erf(|x|) = 1 - exp(b0 + b1 |x| + .. + b6 |x|^6), |x| no more than erf_highest, where this rounds to 1
+constexpr float erf_highest = 0x1.f70a3ep+1f;  // 3.93
+constexpr float erf_b0 = -0x1.72e6acp-12f;
+constexpr float erf_b1 = -0x1.2085b2p+0f;
+constexpr float erf_b2 = -0x1.46c584p-1f;
+constexpr float erf_b3 = -0x1.a60a84p-4f;
+constexpr float erf_b4 = 0x1.654224p-6f;
+constexpr float erf_b5 = -0x1.814ce0p-9f;
+constexpr float erf_b6 = 0x1.852d52p-13f;
+
+constexpr float sqrt_half = 0x1.6a09e6p-1f;
+constexpr float smallest_norm = 1e-12f;
+constexpr float infinity = __builtin_huge_valf();
+
+}  // namespace idembed
+#endif

@@ -1,0 +1,116 @@
+"""Same text, same vector: embeddings that do not move, and a search index built on them.
+
+``idembed.load("all-MiniLM-L6-v2").encode(["a text"])`` and ``idembed.Index("notes.db").sync("notes.jsonl")``
+are all that most programs need. Names are imported when they are first used: ``import idembed`` costs a few
+milliseconds and opens no connection.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from idembed.errors import (
+        DamagedError,
+        DiskFullError,
+        FilterError,
+        IdembedError,
+        IndexNotFoundError,
+        IntegrityError,
+        LeaseHeldError,
+        LeaseLostError,
+        MassDeletionError,
+        ModelError,
+        ModelNotFoundError,
+        NativeLibraryError,
+        NewerSchemaError,
+        NotAnIndexError,
+        OptionError,
+        ReadOnlyError,
+        RowError,
+        SourceError,
+        SpaceMismatchError,
+        StoreError,
+        TooLongError,
+        UnsupportedModelError,
+        VaultError,
+    )
+    from idembed.index import Index, Plan, Report
+    from idembed.models import load
+    from idembed.models.base import Receipt, TruncationWarning
+    from idembed.models.similarity import cos_sim
+    from idembed.rows import Hit, Row
+    from idembed.space import Space
+    from idembed.vault import Vault
+
+    __version__: str
+
+__all__ = [
+    "DamagedError",
+    "DiskFullError",
+    "FilterError",
+    "Hit",
+    "IdembedError",
+    "Index",
+    "IndexNotFoundError",
+    "IntegrityError",
+    "LeaseHeldError",
+    "LeaseLostError",
+    "MassDeletionError",
+    "ModelError",
+    "ModelNotFoundError",
+    "NativeLibraryError",
+    "NewerSchemaError",
+    "NotAnIndexError",
+    "OptionError",
+    "Plan",
+    "ReadOnlyError",
+    "Receipt",
+    "Report",
+    "Row",
+    "RowError",
+    "SourceError",
+    "Space",
+    "SpaceMismatchError",
+    "StoreError",
+    "TooLongError",
+    "TruncationWarning",
+    "UnsupportedModelError",
+    "Vault",
+    "VaultError",
+    "__version__",
+    "cos_sim",
+    "load",
+]
+
+_WHERE = {
+    "Hit": "idembed.rows",
+    "Index": "idembed.index",
+    "Plan": "idembed.index",
+    "Receipt": "idembed.models.base",
+    "Report": "idembed.index",
+    "Row": "idembed.rows",
+    "Space": "idembed.space",
+    "TruncationWarning": "idembed.models.base",
+    "Vault": "idembed.vault",
+    "cos_sim": "idembed.models.similarity",
+    "load": "idembed.models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("idembed")
+    elif name in __all__:
+        value = getattr(importlib.import_module(_WHERE.get(name, "idembed.errors")), name)
+    else:
+        raise AttributeError(f"module 'idembed' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

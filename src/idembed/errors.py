@@ -1,0 +1,153 @@
+"""Every error idembed raises on purpose: what happened, the facts, and what to do next.
+
+``str(error)`` is one line without newlines for the fact and the hint; ``exit_code`` is what the command
+line returns (documented in docs/cli.md). Texts and keys are never part of a message; ids are.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DamagedError",
+    "DiskFullError",
+    "FilterError",
+    "IdembedError",
+    "IndexNotFoundError",
+    "IntegrityError",
+    "LeaseHeldError",
+    "LeaseLostError",
+    "MassDeletionError",
+    "ModelError",
+    "ModelNotFoundError",
+    "NativeLibraryError",
+    "NewerSchemaError",
+    "NotAnIndexError",
+    "OptionError",
+    "ReadOnlyError",
+    "RowError",
+    "SourceError",
+    "SpaceMismatchError",
+    "StoreError",
+    "TooLongError",
+    "UnsupportedModelError",
+    "VaultError",
+]
+
+
+class IdembedError(Exception):
+    """Base of all errors. ``facts`` names the culprit (row, file, line, model) for programs."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "", **facts: object) -> None:
+        super().__init__(f"{message}\n  {hint}" if hint else message)
+        self.message = message
+        self.hint = hint
+        self.facts = facts
+
+
+class OptionError(IdembedError, ValueError):
+    """An argument or option has a value that cannot be used."""
+
+    exit_code = 2
+
+
+class RowError(IdembedError, ValueError):
+    """A row (id, text or metadata) cannot be taken as it is."""
+
+    exit_code = 3
+
+
+class TooLongError(RowError):
+    """A text has more tokens than the model reads, and ``on_long="error"`` was asked."""
+
+
+class SourceError(IdembedError, ValueError):
+    """A source is missing, broken or not of a known kind."""
+
+    exit_code = 3
+
+
+class FilterError(IdembedError, ValueError):
+    """A ``where`` filter does not make sense."""
+
+    exit_code = 2
+
+
+class ModelError(IdembedError):
+    """A model's files or settings cannot be used."""
+
+    exit_code = 4
+
+
+class ModelNotFoundError(ModelError):
+    """A model is nowhere to be had; the message says what was tried."""
+
+
+class IntegrityError(ModelError):
+    """A file's bytes are not the ones that were promised."""
+
+
+class UnsupportedModelError(ModelError):
+    """A checkpoint's architecture, module or setting is not (yet) computed here."""
+
+
+class NativeLibraryError(ModelError):
+    """The compiled library is missing, of another version, or was asked for what this CPU lacks."""
+
+
+class StoreError(IdembedError):
+    """The database refused or failed."""
+
+    exit_code = 5
+
+
+class IndexNotFoundError(StoreError):
+    """There is no index at that place."""
+
+
+class NotAnIndexError(StoreError):
+    """The file or database exists and is not ours."""
+
+
+class NewerSchemaError(StoreError):
+    """The index was written by a newer idembed."""
+
+
+class ReadOnlyError(StoreError):
+    """The index cannot be written here."""
+
+
+class DiskFullError(StoreError):
+    """The disk is full; what was committed before is safe."""
+
+
+class DamagedError(StoreError):
+    """The database or a segment is damaged."""
+
+
+class SpaceMismatchError(StoreError):
+    """The index was built in another vector space than the model's."""
+
+
+class LeaseHeldError(StoreError):
+    """Another writer holds the index."""
+
+    exit_code = 7
+
+
+class LeaseLostError(StoreError):
+    """Another writer took over; what this one had committed is safe, the rest was not written."""
+
+    exit_code = 7
+
+
+class VaultError(IdembedError):
+    """The vault (vectors kept by address) cannot be used."""
+
+    exit_code = 5
+
+
+class MassDeletionError(IdembedError):
+    """A sync would delete so much that it must be allowed explicitly."""
+
+    exit_code = 6

@@ -1,0 +1,26 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from idembed import native
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # core, oracle
+
+ISAS = ("scalar", "avx2", "avx512")
+
+
+@pytest.fixture(params=ISAS)
+def isa(request: pytest.FixtureRequest) -> str:
+    """Each instruction set; those that this CPU lacks are skipped, and the summary says so."""
+    if request.param not in native.available_isas():
+        pytest.skip(f"this CPU has no {request.param}")
+    return request.param
+
+
+@pytest.fixture(params=ISAS[1:])
+def fast_isa(request: pytest.FixtureRequest) -> str:
+    """Each instruction set but the scalar reference."""
+    if request.param not in native.available_isas():
+        pytest.skip(f"this CPU has no {request.param}")
+    return request.param

@@ -1,0 +1,163 @@
+"""The library as a guest in someone's process: loading, choice of kernels, float mode, symbols."""
+
+import itertools
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import core
+import numpy as np
+import pytest
+
+from idembed import native
+
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+FLUSH, DENORMALS_ARE_ZERO, UP, TOWARDS_ZERO = 1 << 15, 1 << 6, 2 << 13, 3 << 13
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {k: v for k, v in os.environ.items() if k != "IDEMBED_ISA"}
+    path = os.pathsep.join(p for p in sys.path if p)
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**env, "PYTHONPATH": path, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+# ---- float mode -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not X86, reason="these are bits of MXCSR")
+@pytest.mark.parametrize("mode", [FLUSH | DENORMALS_ARE_ZERO, UP, TOWARDS_ZERO, FLUSH | UP])
+def test_the_callers_float_mode_changes_nothing_and_comes_back(mode: int) -> None:
+    encoder, batch = core.encoder(normalize=False), core.random_texts(30)
+    tiny = np.full((3, 16), 1e-20, np.float32)
+    dots = native.scores(tiny, tiny[0])  # a denormal: 1.6e-39
+    assert 0 < dots[0] < 1.2e-38
+    expected = [core.forward(encoder, batch, threads).tobytes() for threads in (1, 3)]
+    before = core.float_mode()
+    core.float_mode(before | mode)
+    try:
+        got = [core.forward(encoder, batch, threads).tobytes() for threads in (1, 3)]
+        unit = native.scores(tiny, tiny[0])
+        after = core.float_mode()
+    finally:
+        core.float_mode(before)
+    assert got == expected
+    assert unit.tobytes() == dots.tobytes()
+    assert after == before | mode
+
+
+# ---- choice -----------------------------------------------------------------------------------------------
+
+
+def test_the_widest_instruction_set_is_used_unless_another_is_forced() -> None:
+    for name in native.available_isas():
+        assert run("from idembed import native; print(native.isa())", IDEMBED_ISA=name).stdout == name + "\n"
+    widest = native.available_isas()[0]
+    assert run("from idembed import native; print(native.isa())").stdout == widest + "\n"
+    assert run("from idembed import native; print(native.isa())", IDEMBED_ISA="").stdout == widest + "\n"
+    assert native.available_isas()[-1] == "scalar"
+
+
+@pytest.mark.parametrize("name", ["sse9", "AVX2", "avx2,scalar", " "])
+def test_an_unknown_instruction_set_is_an_error(name: str) -> None:
+    done = run("from idembed import native; native.isa()", IDEMBED_ISA=name)
+    assert "NativeLibraryError" in done.stderr
+    assert "scalar" in done.stderr
+    with pytest.raises(native.NativeLibraryError, match="instruction set"):
+        native.scores(np.ones((1, 4), np.float32), np.ones(4, np.float32), isa=name)
+    with pytest.raises(native.NativeLibraryError):
+        core.encoder(name)
+
+
+def test_a_missing_library_is_a_clear_error(tmp_path: Path) -> None:
+    done = run("from idembed import native; native.isa()", IDEMBED_LIBRARY=str(tmp_path / "nothing.so"))
+    assert "NativeLibraryError: the native library cannot be loaded" in done.stderr
+
+
+def test_importing_loads_nothing() -> None:
+    code = "from idembed import native; assert native._library.cache_info().currsize == 0"
+    assert run(code, IDEMBED_LIBRARY="/nowhere").returncode == 0
+
+
+def test_a_forked_child_computes_too() -> None:
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork on this system")
+    code = """
+import os, core
+encoder, batch = core.encoder(), core.random_texts(40)
+expected = core.forward(encoder, batch, 3).tobytes()
+child = os.fork()
+if child == 0:
+    os._exit(0 if core.forward(encoder, batch, 3).tobytes() == expected else 9)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+# ---- threads ----------------------------------------------------------------------------------------------
+
+
+def test_default_threads_obey_the_cgroup(tmp_path: Path) -> None:
+    assert 1 <= native.default_threads() <= (os.cpu_count() or 1)
+    assert native._cgroup_quota(tmp_path) is None
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("150000\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert native._cgroup_quota(tmp_path) == 1.5
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
+    assert native._cgroup_quota(tmp_path) is None
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert native._cgroup_quota(tmp_path) is None
+    (tmp_path / "cpu.max").write_text("300000 100000\n")
+    assert native._cgroup_quota(tmp_path) == 3
+
+
+# ---- symbols ----------------------------------------------------------------------------------------------
+
+
+def nm(*arguments: str) -> list[str]:
+    if not shutil.which("nm") or not sys.platform.startswith("linux"):
+        pytest.skip("needs nm on Linux")
+    return subprocess.run(["nm", *arguments], check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def test_the_library_exports_its_c_functions_and_nothing_else() -> None:
+    names = [line.split()[-1] for line in nm("-D", "--defined-only", str(native._path()))]
+    assert [name for name in names if not name.startswith("idembed_")] == []
+    assert len(names) > 10
+
+
+def test_the_header_and_the_library_name_the_same_functions() -> None:
+    header = Path(__file__).parents[2] / "native" / "idembed.h"
+    words = header.read_text().replace("*", " ").replace("(", " ( ").split()
+    declared = {a for a, b in itertools.pairwise(words) if b == "(" and a.startswith("idembed_")}
+    assert declared == {line.split()[-1] for line in nm("-D", "--defined-only", str(native._path()))}
+
+
+@pytest.mark.parametrize("isa", ["scalar", "avx2", "avx512"])
+def test_a_kernel_file_defines_nothing_that_could_be_linked_elsewhere(isa: str, tmp_path: Path) -> None:
+    """An inline function compiled for AVX and merged with its namesake would run on a CPU without AVX."""
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if not X86 or not compiler:
+        pytest.skip("needs a compiler on x86-64")
+    flags = {
+        "scalar": [],
+        "avx2": ["-mavx2", "-mfma"],
+        "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"],
+    }[isa]
+    source = Path(__file__).parents[2] / "native" / f"kernels_{isa}.cpp"
+    made = tmp_path / "kernels.o"
+    # Not optimized: an inline function that is merely inlined away would go unseen.
+    subprocess.run([compiler, "-std=c++17", "-O0", "-w", *flags, "-c", str(source), "-o", str(made)], check=True)
+    shared = [line.split()[-1] for line in nm("--defined-only", "--extern-only", str(made))]
+    assert shared == [f"_ZN7idembed{len(f'kernels_{isa}')}kernels_{isa}E"]
+    undefined = {line.split()[-1] for line in nm("--undefined-only", str(made))}
+    assert undefined <= {"memcpy", "memset", "memmove", "__stack_chk_fail", "_GLOBAL_OFFSET_TABLE_"}
