@@ -1,0 +1,91 @@
+"""Where vectors come from: ``load`` is the one entry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from idembed.errors import ModelError, OptionError
+from idembed.models.base import Embedded, Model, OnLong, Receipt, TruncationWarning, Vectors
+
+if TYPE_CHECKING:
+    from idembed.models.checkpoint import Checkpoint
+
+__all__ = [
+    "Embedded",
+    "Model",
+    "OnLong",
+    "Receipt",
+    "TruncationWarning",
+    "Vectors",
+    "load",
+]
+
+_PROVIDER = re.compile(r"([a-z][a-z0-9_-]+):(?![\\/](?![\\/]))")  # "openai:…", "https://…"; not "C:\…"
+_WORD_VECTORS = (".w2v", ".kv", ".vec", ".bin", ".glove")
+
+
+def load(
+    name: str | Path,
+    profile: str = "f32",
+    threads: int | None = None,
+    *,
+    isa: str | None = None,
+    revision: str | None = None,
+    max_length: int | None = None,
+    prompts: Mapping[str, str] | None = None,
+    default_prompt_name: str | None = None,
+) -> Checkpoint:
+    """The model called ``name``: ``all-MiniLM-L6-v2``, a repository ``org/name``, or a checkpoint's folder.
+
+    ``profile`` is the arithmetic. ``threads`` (all that this process may use by default) and ``isa`` change
+    the speed and no bit. ``revision`` is a commit, tag or branch of the repository. ``max_length`` and
+    ``prompts`` stand in for the checkpoint's own and make it another space.
+
+    Files are looked for on this machine, then fetched (see ``hub.find``). Weights are read when they are
+    first needed. Raises ModelNotFoundError, IntegrityError, UnsupportedModelError, ModelError, OptionError.
+    """
+    wanted = str(name)
+    _check_profile(profile)
+    _check_kind(wanted)
+    from idembed.models import hub
+    from idembed.models.checkpoint import Checkpoint
+    from idembed.models.known import known
+
+    files = hub.find(wanted, revision=revision)
+    if files.source == "folder":
+        called = str(Path(files.folder).resolve())  # an index that records it is opened from anywhere
+    else:
+        called = named.name if (named := known(wanted)) else wanted
+    return Checkpoint(
+        files,
+        called,
+        threads=threads,
+        isa=isa,
+        max_length=max_length,
+        prompts=prompts,
+        default_prompt_name=default_prompt_name,
+    )
+
+
+def _check_profile(profile: str) -> None:
+    if profile in ("f32", "f32-1"):
+        return
+    if profile in ("i16", "i16-1", "i8", "i8-1"):
+        raise ModelError(f"the profile {profile} is not there yet", hint='use profile="f32"', profile=profile)
+    raise OptionError(f"unknown profile {profile!r}", hint="f32 is the only one so far")
+
+
+def _check_kind(name: str) -> None:
+    if not name:
+        raise OptionError("a model needs a name", hint="for example all-MiniLM-L6-v2")
+    if provider := _PROVIDER.match(name):
+        raise ModelError(
+            f"{name}: models of {provider[1]} are not there yet",
+            hint="local checkpoints are: a known name, org/name, or ./folder",
+            provider=provider[1],
+        )
+    if name.lower().endswith(_WORD_VECTORS):
+        raise ModelError(f"{name}: word vectors are not there yet", hint="give the folder of a checkpoint")

@@ -1,0 +1,322 @@
+"""Open checkpoints of the BERT family, computed by the native encoder."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from idembed.errors import OptionError, TooLongError
+from idembed.models import similarity
+from idembed.models.base import Embedded, Model, OnLong, Receipt, Vectors
+from idembed.models.engine import Engine
+from idembed.models.files import ModelFiles
+from idembed.models.settings import read_settings
+from idembed.models.texts import checked, counting, warn_cut
+from idembed.space import Side, Space
+
+__all__ = ["Checkpoint"]
+
+PROFILE = "f32-1"
+
+
+class Checkpoint(Model):
+    """A sentence encoder from safetensors, with its own tokenizer, pooling, prompts and maximum length.
+
+    Making one reads only its settings. ``encode`` and its kin give what sentence-transformers gives,
+    ``embed`` the vectors of ``space``: for cosine similarity, of unit length even if the checkpoint has no
+    Normalize module. May be used by several threads.
+    """
+
+    repeatable = True
+
+    def __init__(
+        self,
+        files: ModelFiles,
+        name: str,
+        *,
+        threads: int | None = None,
+        isa: str | None = None,
+        max_length: int | None = None,
+        prompts: Mapping[str, str] | None = None,
+        default_prompt_name: str | None = None,
+    ) -> None:
+        """``max_length``, ``prompts`` and ``default_prompt_name`` stand in for the checkpoint's own;
+        ``threads`` and ``isa`` change no bit. Raises UnsupportedModelError for what is not computed here."""
+        self.name = name
+        self.files = files
+        self.settings = read_settings(files.folder).changed(max_length, prompts, default_prompt_name)
+        self._engine = Engine(files.folder, self.settings, threads, isa)
+        self._space: Space | None = None
+
+    @property
+    def space(self) -> Space:
+        """What the vectors depend on. Files that this machine has not seen before are read and hashed."""
+        if self._space is None:
+            self._space = self._make_space()
+        return self._space
+
+    def _make_space(self) -> Space:
+        shape, settings = self.settings.encoder, self.settings
+        numbers = (
+            "layers",
+            "hidden",
+            "heads",
+            "intermediate",
+            "vocab",
+            "positions",
+            "types",
+            "layer_norm_eps",
+        )
+        facts: dict[str, Any] = {
+            "architecture": {"family": "bert", "activation": "gelu"} | {n: getattr(shape, n) for n in numbers},
+            "max_length": settings.max_length,
+            "normalize": shape.normalize or settings.similarity == "cosine",
+            "pooling": shape.pooling,
+            "profile": PROFILE,
+            "prompts": {"document": settings.prompt_of("document"), "query": settings.prompt_of("query")},
+            "tokenizer": self._engine.tokenizer_hash(),
+            "weights": self._engine.weights_hash(PROFILE),
+        }
+        return Space("checkpoint", shape.hidden, settings.similarity, facts)
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        side: Side = "document",
+        *,
+        on_long: OnLong = "cut",
+        progress: Callable[[int], None] | None = None,
+    ) -> Embedded:
+        """Vectors of the space, float32 [n, dim], with the prompt of ``side`` before every text.
+
+        A text over the maximum length is cut and its receipt says so; no warning is given. Raises RowError
+        naming the first text that is no string or holds a lone surrogate.
+        """
+        prompt = self.settings.prompt_of(side)
+        items = checked(texts)
+        if on_long == "error":
+            self._refuse_long(items, prompt)
+        vectors = np.empty((len(items), self.settings.encoder.hidden), np.float32)
+        receipts: list[Receipt] = []
+        for ids, whole in self._engine.batches(items, prompt, self.settings.max_length):
+            start = len(receipts)
+            receipts += _receipts(ids, whole, prompt)
+            made = self._engine.forward(ids)
+            unit = self.settings.encoder.normalize or self.settings.similarity == "dot"
+            vectors[start : len(receipts)] = made if unit else self._engine.normalize(made)
+            if progress is not None:
+                progress(len(ids))
+        return Embedded(vectors, receipts)
+
+    def receipts(self, texts: Sequence[str], side: Side = "document") -> list[Receipt]:
+        """The receipts that ``embed`` would give; loads the tokenizer and no weights."""
+        prompt = self.settings.prompt_of(side)
+        batches = self._engine.batches(checked(texts), prompt, self.settings.max_length)
+        return [receipt for ids, whole in batches for receipt in _receipts(ids, whole, prompt)]
+
+    # ---- as in sentence-transformers ----------------------------------------------------------------------
+
+    def encode(
+        self,
+        sentences: str | Iterable[str],
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+        output_value: str | None = "sentence_embedding",
+        precision: str = "float32",
+        convert_to_numpy: bool = True,
+        convert_to_tensor: bool = False,
+        device: object = None,
+        normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
+        *,
+        on_long: OnLong = "cut",
+    ) -> Vectors:
+        """Vectors float32 [n, dim] in the order of ``sentences``, or [dim] for a single string.
+
+        ``prompt``, or the one called ``prompt_name``, or the checkpoint's default one is put before every
+        text. ``truncate_dim`` keeps the first numbers; only ``normalize_embeddings`` makes the result unit
+        length again. ``batch_size`` and ``device`` are accepted and have no influence: no vector depends on
+        its neighbours, and all is computed on the CPU.
+
+        Warns once (TruncationWarning) when texts were cut to the maximum length; ``on_long="error"`` raises
+        TooLongError instead, before anything is computed. Raises RowError naming the first text that is no
+        string or holds a lone surrogate, and OptionError for what only torch can give.
+        """
+        _check_numpy_only(output_value, precision, convert_to_numpy, convert_to_tensor)
+        if batch_size < 1:
+            raise OptionError(f"batch_size must be at least 1, not {batch_size}")
+        items = checked([sentences] if isinstance(sentences, str) else sentences)
+        dim, before = self._dim(truncate_dim), self._prompt(prompt, prompt_name)
+        if on_long == "error":
+            self._refuse_long(items, before)
+        rows = {text: row for row, text in enumerate(dict.fromkeys(items))}  # a text is computed once
+        texts = list(rows)
+        vectors = np.empty((len(texts), dim), np.float32)
+        cut: dict[str, int] = {}
+        done = 0
+        with counting(len(texts), shown=bool(show_progress_bar)) as advance:
+            for ids, whole in self._engine.batches(texts, before, self.settings.max_length):
+                for at, (read, n) in enumerate(zip(ids, whole, strict=True), done):
+                    if n > len(read):
+                        cut[texts[at]] = n
+                vectors[done : done + len(ids)] = self._shaped(self._engine.forward(ids), dim, normalize_embeddings)
+                done += len(ids)
+                advance(len(ids))
+        if cut:
+            places = [place for place, text in enumerate(items) if text in cut]
+            self._warn_cut(len(places), len(items), places[0], cut[items[places[0]]])
+        if len(texts) < len(items):
+            vectors = vectors[[rows[text] for text in items]]
+        first: Vectors = vectors[0] if isinstance(sentences, str) else vectors
+        return first
+
+    def encode_query(
+        self,
+        sentences: str | Iterable[str],
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        *arguments: Any,
+        **options: Any,
+    ) -> Vectors:
+        """``encode`` with the checkpoint's query prompt unless another is given; never the default prompt."""
+        if prompt is None and prompt_name is None:
+            prompt = self.settings.prompt_of("query")
+        return self.encode(sentences, prompt_name, prompt, *arguments, **options)
+
+    def encode_document(
+        self,
+        sentences: str | Iterable[str],
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        *arguments: Any,
+        **options: Any,
+    ) -> Vectors:
+        """``encode`` with the checkpoint's document prompt (``document``, ``passage`` or ``corpus``) unless
+        another is given; never the default prompt."""
+        if prompt is None and prompt_name is None:
+            prompt = self.settings.prompt_of("document")
+        return self.encode(sentences, prompt_name, prompt, *arguments, **options)
+
+    def encode_iter(
+        self,
+        sentences: Iterable[str],
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
+    ) -> Iterator[Vectors]:
+        """One vector float32 [dim] for each text, in order, in memory that does not grow with their number.
+
+        Reads ahead: about 4,096 tokens a thread, and up to 256 texts. Warns (TruncationWarning) once, when
+        the first text is cut. Raises as ``encode``, when it comes to the text in question.
+        """
+        dim, before = self._dim(truncate_dim), self._prompt(prompt, prompt_name)
+        if isinstance(sentences, str):
+            raise OptionError("encode_iter takes texts one after another, not one string", hint="use encode")
+        return self._stream(sentences, before, dim, normalize_embeddings)
+
+    def _stream(self, texts: Iterable[str], prompt: str, dim: int, normalize: bool) -> Iterator[Vectors]:
+        position, warned = 0, False
+        for ids, whole in self._engine.batches(texts, prompt, self.settings.max_length):
+            long = next((at for at, n in enumerate(whole) if n > len(ids[at])), None)
+            if long is not None and not warned:
+                warned = True
+                self._warn_cut(None, None, position + long, whole[long])
+            position += len(ids)
+            yield from self._shaped(self._engine.forward(ids), dim, normalize)
+
+    def similarity(self, a: ArrayLike, b: ArrayLike) -> Vectors:
+        """float32 [n, m]: cosines, or inner products where the checkpoint asks for them."""
+        return similarity.cos_sim(a, b) if self.settings.similarity == "cosine" else similarity.dot_score(a, b)
+
+    @property
+    def max_seq_length(self) -> int:
+        """Tokens read of a text, the special ones included."""
+        return self.settings.max_length
+
+    def with_max_length(self, tokens: int) -> Checkpoint:
+        """The same checkpoint reading at most ``tokens`` of a text: another space, the same weights."""
+        other = copy.copy(self)
+        other.settings = self.settings.changed(tokens)
+        other._space = None
+        return other
+
+    def get_embedding_dimension(self) -> int:
+        """Numbers in a vector."""
+        return self.settings.encoder.hidden
+
+    get_sentence_embedding_dimension = get_embedding_dimension
+
+    def __repr__(self) -> str:
+        return f"Checkpoint({self.name!r}, dim={self.settings.encoder.hidden}, profile={PROFILE!r})"
+
+    # ---- inside -------------------------------------------------------------------------------------------
+
+    def _prompt(self, prompt: str | None, name: str | None) -> str:
+        return self.settings.prompt_called(name) if prompt is None else prompt
+
+    def _dim(self, truncate_dim: int | None) -> int:
+        if truncate_dim is not None and truncate_dim < 1:
+            raise OptionError(f"truncate_dim must be at least 1, not {truncate_dim}")
+        hidden = self.settings.encoder.hidden
+        return hidden if truncate_dim is None else min(truncate_dim, hidden)
+
+    def _shaped(self, vectors: Vectors, dim: int, normalize: bool) -> Vectors:
+        if dim < self.settings.encoder.hidden:
+            vectors = np.ascontiguousarray(vectors[:, :dim])
+        elif self.settings.encoder.normalize:
+            return vectors  # of unit length already: dividing again would only move last bits
+        return self._engine.normalize(vectors) if normalize else vectors
+
+    def _refuse_long(self, texts: Sequence[str], prompt: str) -> None:
+        """Tokenise everything first, 1 % of the time of computing it, so that nothing is half done."""
+        position = 0
+        for ids, whole in self._engine.batches(texts, prompt, self.settings.max_length):
+            for n in whole:
+                if n > self.settings.max_length:
+                    raise TooLongError(
+                        f"text {position} has {n} tokens; {self.name} reads {self.settings.max_length}",
+                        hint='split it, or let it be cut with on_long="cut"',
+                        position=position,
+                        tokens=n,
+                        max_length=self.settings.max_length,
+                    )
+                position += 1
+            del ids
+
+    def _warn_cut(self, count: int | None, total: int | None, first: int, tokens: int) -> None:
+        which = "at least one text was" if count is None else f"{count} of {total} texts were"
+        warn_cut(
+            f"{which} cut to the {self.settings.max_length} tokens that {self.name} reads; "
+            f"the first is text {first}, which has {tokens}"
+        )
+
+
+def _receipts(ids: list[list[int]], whole: list[int], prompt: str) -> list[Receipt]:
+    return [
+        Receipt(len(read), True, n, prompt) if n > len(read) else Receipt(n, prompt=prompt)
+        for read, n in zip(ids, whole, strict=True)
+    ]
+
+
+def _check_numpy_only(
+    output_value: str | None, precision: str | None, convert_to_numpy: bool, convert_to_tensor: bool
+) -> None:
+    if convert_to_tensor or not convert_to_numpy:
+        raise OptionError(
+            "vectors come as numpy arrays", hint="torch.from_numpy(model.encode(…)) makes a tensor of them"
+        )
+    if output_value != "sentence_embedding":
+        raise OptionError(f"output_value {output_value!r} is not available", hint="sentence_embedding is")
+    if precision not in ("float32", None):
+        raise OptionError(
+            f"precision {precision!r} is not available",
+            hint="quantise the vectors with fixed ranges: ranges taken from the texts of a call would make a "
+            "vector depend on its neighbours",
+        )

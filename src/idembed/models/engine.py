@@ -1,0 +1,124 @@
+"""The machinery of one checkpoint: its tokenizer and weights, loaded when they are first needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tokenizers
+
+from idembed import native
+from idembed.canonical import JSON
+from idembed.errors import ModelError, OptionError
+from idembed.models.base import Vectors
+from idembed.models.files import transformer_folder, weight_files
+from idembed.models.fingerprint import identity, remembered
+from idembed.models.settings import Settings
+from idembed.models.texts import chunked
+from idembed.models.tokenizer import TextTokenizer
+from idembed.models.weights import read_tensors, weights_sha256
+
+__all__ = ["Batch", "Engine"]
+
+_TOKENS_A_THREAD = 4096  # about a second of work; bounds memory and is often enough for a progress bar
+_MOST_TOKENS = 262_144
+
+
+class Batch(NamedTuple):
+    """Token ids of consecutive texts, cut to the maximum length, and how many tokens each had before."""
+
+    ids: list[list[int]]
+    whole: list[int]
+
+
+class Engine:
+    """Texts to token ids to vectors, for one folder and one shape; may be used by several threads."""
+
+    def __init__(self, folder: Path, settings: Settings, threads: int | None, isa: str | None) -> None:
+        if threads is not None and threads < 1:
+            raise OptionError(f"threads must be at least 1, not {threads}")
+        inner = transformer_folder(folder)
+        self.threads = threads or native.default_threads()
+        self.isa = isa
+        self._folder = folder
+        self._shape = settings.encoder
+        self._lowercase = settings.lowercase
+        self._weights = weight_files(inner)
+        self._rules = inner / "tokenizer.json"
+        self._identity = identity([*self._weights, self._rules])
+        self._lock = threading.Lock()
+        self._loaded_tokenizer: TextTokenizer | None = None
+        self._loaded_encoder: native.Encoder | None = None
+
+    # ---- what it is ---------------------------------------------------------------------------------------
+
+    def weights_hash(self, profile: str) -> str:
+        """SHA-256 of the weights as ``profile`` packs them; reads them once a machine."""
+        depends: list[JSON] = [profile, str(self._shape)]
+        value = remembered("weights", self._weights, depends, lambda: weights_sha256(self._weights, self._shape))
+        self._check_unchanged()
+        return value
+
+    def tokenizer_hash(self) -> str:
+        """SHA-256 of how the tokenizer behaves, with the installed version of the library."""
+        depends: list[JSON] = [tokenizers.__version__, self._lowercase]
+        value = remembered("tokenizer", [self._rules], depends, lambda: self._tokenizer().behaviour())
+        self._check_unchanged()
+        return value
+
+    def _check_unchanged(self) -> None:
+        if identity([*self._weights, self._rules]) != self._identity:
+            raise ModelError(
+                f"the checkpoint in {self._folder} changed after it was opened", hint="load the model again"
+            )
+
+    # ---- what it does -------------------------------------------------------------------------------------
+
+    def batches(self, texts: Iterable[str], prompt: str, limit: int) -> Iterator[Batch]:
+        """Tokenised texts, each with ``prompt`` before it and cut to ``limit`` tokens, in batches of about as
+        many tokens as keep all threads busy. Raises RowError naming a text that cannot be encoded."""
+        tokenizer = self._tokenizer()
+        budget = min(_TOKENS_A_THREAD * max(2, self.threads), _MOST_TOKENS)
+        batch, tokens = Batch([], []), 0
+        for chunk in chunked(texts):
+            for ids in tokenizer.encode([prompt + text for text in chunk] if prompt else chunk):
+                kept = ids if len(ids) <= limit else tokenizer.cut(ids, limit)
+                batch.ids.append(kept)
+                batch.whole.append(len(ids))
+                tokens += len(kept)
+                if tokens >= budget:
+                    yield batch
+                    batch, tokens = Batch([], []), 0
+        if batch.ids:
+            yield batch
+
+    def forward(self, ids: list[list[int]]) -> Vectors:
+        """Vectors float32 [n, hidden] of ``n`` texts."""
+        offsets = np.zeros(len(ids) + 1, np.int64)
+        np.cumsum(np.fromiter(map(len, ids), np.int64, len(ids)), out=offsets[1:])
+        tokens = np.fromiter(chain.from_iterable(ids), np.int32, int(offsets[-1]))
+        return self._encoder().forward(tokens, offsets, self.threads)
+
+    def normalize(self, vectors: Vectors) -> Vectors:
+        """The vectors divided by their lengths."""
+        return native.normalize(vectors, isa=self.isa)
+
+    def _tokenizer(self) -> TextTokenizer:
+        with self._lock:
+            if self._loaded_tokenizer is None:
+                self._check_unchanged()
+                self._loaded_tokenizer = TextTokenizer(self._rules, lowercase=self._lowercase)
+            return self._loaded_tokenizer
+
+    def _encoder(self) -> native.Encoder:
+        with self._lock:
+            if self._loaded_encoder is None:
+                self._check_unchanged()
+                tensors = read_tensors(self._weights, self._shape)
+                self._check_unchanged()
+                self._loaded_encoder = native.Encoder(self._shape, tensors, isa=self.isa)
+            return self._loaded_encoder

@@ -1,0 +1,105 @@
+"""Hashes of files, remembered by the files' identity so that a second look costs no reading.
+
+The key is device, inode, size, mtime and ctime (nanoseconds) of every file, with whatever else the value
+depends on. A file that changed within the last two seconds is not remembered: a clock tick can hide a
+second change. A damaged or unwritable memory is the same as an empty one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from idembed.canonical import JSON, canonical_json
+from idembed.errors import ModelError
+from idembed.models.places import cache_folder
+
+__all__ = ["Identity", "file_sha256", "identity", "remembered"]
+
+log = logging.getLogger(__name__)
+
+Identity: TypeAlias = tuple[tuple[int, ...], ...]
+_SETTLED_NS = 2_000_000_000
+_MOST = 1000
+
+
+def identity(paths: Sequence[Path]) -> Identity:
+    """(device, inode, size, mtime_ns, ctime_ns) of each file. Raises ModelError when one is not there."""
+    try:
+        stats = [os.stat(path) for path in paths]
+    except OSError as error:
+        raise ModelError(f"{error.filename} cannot be read: {error.strerror}") from error
+    return tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in stats)
+
+
+def remembered(kind: str, paths: Sequence[Path], depends: JSON, compute: Callable[[], str]) -> str:
+    """``compute()``, a hex digest of the contents of ``paths``, or what it gave for these very files before.
+
+    ``kind`` and ``depends`` name the rule and everything else that the value depends on.
+    Raises ModelError when a file changed while it was read.
+    """
+    before = identity(paths)
+    key = hashlib.sha256(
+        canonical_json([kind, depends, [[str(n) for n in file] for file in before]]).encode()
+    ).hexdigest()
+    memory = cache_folder() / "fingerprints.json"
+    if (known := _read(memory).get(key)) is not None:
+        return known
+    value = compute()
+    if identity(paths) != before:
+        raise ModelError(f"{paths[0]} changed while it was read", hint="wait until it is written, then try again")
+    newest = max(max(mtime, ctime) for *_, mtime, ctime in before)
+    if time.time_ns() - newest > _SETTLED_NS:
+        _write(memory, key, value)
+    return value
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the file's bytes as 64 hex digits, remembered."""
+    return remembered("file", [path], None, lambda: _sha256(path))
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _read(memory: Path) -> dict[str, str]:
+    try:
+        value = json.loads(memory.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    return {key: digest for key, digest in value.items() if _is_digest(key) and _is_digest(digest)}
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 64 and not value.strip("0123456789abcdef")
+
+
+def _write(memory: Path, key: str, value: str) -> None:
+    """Read, add, rename into place; two writers at once may forget one another's entry, never damage it."""
+    temporary = ""
+    try:
+        memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        entries = _read(memory) | {key: value}
+        kept = dict(list(entries.items())[-_MOST:])
+        handle, temporary = tempfile.mkstemp(dir=memory.parent, prefix=".fingerprints-")
+        with open(handle, "w", encoding="utf-8") as file:
+            json.dump(kept, file, indent=0)
+        os.replace(temporary, memory)
+    except OSError as error:
+        log.debug("fingerprints are not remembered: %s", error)
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)

