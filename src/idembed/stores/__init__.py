@@ -1,0 +1,75 @@
+"""Vector databases behind one contract (base.py), opened by one URL; a database's module loads when asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from idembed.errors import OptionError, StoreError
+
+if TYPE_CHECKING:
+    from idembed.stores.base import Store
+
+__all__ = ["open_store", "without_password"]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters or more: C:\demo.db is a path
+_PASSWORD = re.compile(r"(//[^/?#@:]*):[^/?#]*@")
+_SECRET = re.compile(r"([?&](?:[a-z_-]*(?:password|token|secret|key))=)[^&#]*", re.IGNORECASE)
+
+
+def open_store(url: str | Path, *, create: bool = True, read_only: bool = False) -> Store:
+    """The store at ``url``: a file (``demo.db``, ``sqlite:///demo.db``, a Path), made anew if ``create``.
+
+    Raises StoreError when there is none and none may be made, NotAnIndexError when the file is someone
+    else's, NewerSchemaError when a newer idembed wrote it, and OptionError for an unknown kind of URL.
+    """
+    if isinstance(url, Path):
+        return _sqlite(str(url), create, read_only)
+    if not isinstance(url, str) or not url.strip() or url == ":memory:":
+        raise OptionError(f"{url!r} names no index", hint="an index lives in a file, such as demo.db")
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        return _sqlite(url, create, read_only)
+    name = scheme.group(1).lower()
+    if name not in _OPENERS:
+        known = ", ".join(f"{known}://" for known in _OPENERS)
+        raise OptionError(
+            f"{without_password(url)} is of an unknown kind ({name})",
+            hint=f"a file such as demo.db, or {known}",
+        )
+    return _OPENERS[name](url, create, read_only)
+
+
+def without_password(url: str) -> str:
+    """``url`` as it may be shown: passwords, tokens and keys replaced by ``***``."""
+    return _SECRET.sub(r"\1***", _PASSWORD.sub(r"\1:***@", url))
+
+
+def _sqlite(path: str, create: bool, read_only: bool) -> Store:
+    from idembed.stores.sqlite import SQLiteStore
+
+    return SQLiteStore(path, create=create, read_only=read_only)
+
+
+def _sqlite_url(url: str, create: bool, read_only: bool) -> Store:
+    """``sqlite:///rel.db`` is relative and ``sqlite:////abs.db`` absolute, as in SQLAlchemy."""
+    rest = url.partition(":")[2]
+    path = rest.removeprefix("///") if rest.startswith("///") else rest.removeprefix("//")
+    if not path:
+        raise OptionError(f"{url} names no file", hint="sqlite:///demo.db, or sqlite:////folder/demo.db")
+    return _sqlite(path, create, read_only)
+
+
+def _not_yet(url: str, create: bool, read_only: bool) -> Store:
+    raise StoreError(f"{without_password(url)}: this database is not there yet", hint="use a file such as demo.db")
+
+
+_OPENERS: dict[str, Callable[[str, bool, bool], Store]] = {
+    "sqlite": _sqlite_url,
+    "postgresql": _not_yet,
+    "qdrant": _not_yet,
+    "milvus": _not_yet,
+    "lance": _not_yet,
+}

@@ -1,0 +1,274 @@
+"""One SQLite file: opening it without harming what is not ours, and SQLite's errors in our words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NoReturn
+
+from idembed.errors import (
+    DamagedError,
+    DiskFullError,
+    IdembedError,
+    IndexNotFoundError,
+    NewerSchemaError,
+    NotAnIndexError,
+    ReadOnlyError,
+    StoreError,
+)
+from idembed.stores import sqlite_schema as schema
+
+__all__ = ["Opened", "mapped", "open_file", "read_ahead"]
+
+BUSY_SECONDS: Final = 30.0
+PAGE_SIZE: Final = 16384
+"""Bytes. Leaves of 16,384 are filled to 94 % by vectors of 384 or 768 floats, of 4,096 to 75 %; larger pages
+make every small change larger in the log."""
+_CACHE_KIB: Final = 65536
+_AHEAD: Final = 8 << 20
+_MAGIC: Final = b"SQLite format 3\0"
+
+
+class Opened:
+    """A connection, and whether it can write."""
+
+    __slots__ = ("connection", "writable")
+
+    def __init__(self, connection: sqlite3.Connection, writable: bool) -> None:
+        self.connection = connection
+        self.writable = writable
+
+
+def open_file(path: str, *, create: bool, read_only: bool) -> Opened:
+    """The index in the file ``path``; a missing or empty file becomes a new one if ``create``.
+
+    A file that is not ours is refused by reading its header, before SQLite sees it, and stays as it is.
+    """
+    _check(path, create and not read_only)
+    folder = os.path.dirname(os.path.abspath(path))
+    writable = not read_only
+    if os.path.exists(path):
+        writable = writable and os.access(path, os.W_OK) and os.access(folder, os.W_OK)
+    with mapped(path):
+        connection = _connect(path, "rwc") if writable else _connect_read_only(path, folder)
+        try:
+            if writable:
+                _prepare(connection, path)
+            found = _version(connection)
+            if found > schema.VERSION:
+                raise NewerSchemaError(
+                    f"{path} was written by a newer idembed (schema {found}; this one knows {schema.VERSION})",
+                    hint="upgrade idembed: pip install -U idembed",
+                    path=path,
+                )
+            if found < schema.VERSION:
+                if not writable:
+                    raise ReadOnlyError(
+                        f"{path} has the older schema {found} and cannot be brought up to date here",
+                        hint="open it once where it can be written",
+                        path=path,
+                    )
+                schema.migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+    return Opened(connection, writable)
+
+
+def _check(path: str, create: bool) -> None:
+    """Refuse, by looking only, what is not our file."""
+    try:
+        if os.path.isdir(path):
+            raise NotAnIndexError(f"{path} is a folder, not an index", hint="name a file, such as demo.db", path=path)
+        with open(path, "rb") as file:
+            header = file.read(100)
+    except FileNotFoundError:
+        folder = os.path.dirname(os.path.abspath(path))
+        if not os.path.isdir(folder):
+            raise StoreError(
+                f"{path}: the folder {folder} does not exist", hint="create the folder first", path=path
+            ) from None
+        if create:
+            return
+        raise IndexNotFoundError(
+            f"there is no index {path}", hint="look at the path, or sync into it first", path=path
+        ) from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}", path=path) from None
+    if not header:
+        if create:
+            return
+        raise IndexNotFoundError(f"{path} is empty, there is no index in it", hint="sync into it first", path=path)
+    if header[:16] != _MAGIC or int.from_bytes(header[68:72], "big") != schema.APPLICATION_ID:
+        kind = "a database of another program" if header[:16] == _MAGIC else "not an index"
+        raise NotAnIndexError(f"{path} is {kind}; it was left as it is", hint="name another file", path=path)
+    found = int.from_bytes(header[60:64], "big")
+    if found > schema.VERSION:
+        raise NewerSchemaError(
+            f"{path} was written by a newer idembed (schema {found}; this one knows {schema.VERSION})",
+            hint="upgrade idembed: pip install -U idembed",
+            path=path,
+        )
+
+
+def _connect(path: str, mode: str, *, immutable: bool = False) -> sqlite3.Connection:
+    uri = f"{Path(os.path.abspath(path)).as_uri()}?mode={mode}{'&immutable=1' if immutable else ''}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=256)
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+def _connect_read_only(path: str, folder: str) -> sqlite3.Connection:
+    """Without the right to write the folder there can be no ``-shm`` file, which readers of a WAL need; when
+    there is no WAL either, nobody is writing and the file can be read as immutable."""
+    wal = path + "-wal"
+    if not os.access(folder, os.W_OK) and not (os.path.exists(wal) and os.path.getsize(wal)):
+        return _connect(path, "ro", immutable=True)
+    connection = _connect(path, "ro")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN:
+            raise
+        raise ReadOnlyError(
+            f"{path} has changes in {wal} that cannot be read without writing to the folder",
+            hint="open it once where it can be written, or copy both files to another folder",
+            path=path,
+        ) from None
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: str) -> None:
+    """Durable settings, and the schema when the file is new (in one transaction of a rollback journal, so that
+    the header names us from the first moment on)."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+        connection.execute("BEGIN EXCLUSIVE")
+        try:
+            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+                schema.create(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    if connection.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
+        raise NotAnIndexError(f"{path} is a database of another program; it was left as it is", path=path)
+    _switch_to_wal(connection)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA wal_autocheckpoint = 2000")
+    connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait for others when the journal mode changes, so wait here."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+@contextmanager
+def read_ahead(connection: sqlite3.Connection) -> Iterator[None]:
+    """Have the system read the whole file while it is read inside page by page (a quarter faster from a disk)."""
+    if not hasattr(os, "posix_fadvise"):
+        yield
+        return
+    path = connection.execute("PRAGMA database_list").fetchone()[2]
+    left = threading.Event()
+
+    def advise() -> None:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            for begin in range(0, size, _AHEAD):
+                if left.is_set():
+                    return
+                os.posix_fadvise(file.fileno(), begin, _AHEAD, os.POSIX_FADV_WILLNEED)
+
+    thread = threading.Thread(target=advise, name="idembed-read-ahead", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        left.set()
+        thread.join()
+
+
+@contextmanager
+def mapped(path: str) -> Iterator[None]:
+    """SQLite's errors as ours: the one place where they are translated."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        _raise(error, path)
+    except UnicodeEncodeError as error:
+        raise StoreError(f"{path}: a string with a lone surrogate cannot be stored", path=path) from error
+
+
+def _raise(error: sqlite3.Error, path: str) -> NoReturn:
+    code = getattr(error, "sqlite_errorcode", 0)
+    primary = code & 0xFF
+    kind, message, hint = _MEANINGS.get(code) or _MEANINGS.get(primary) or (StoreError, f"SQLite says: {error}", "")
+    if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
+        kind, message, hint = StoreError, "the index was closed", "open it again"
+    raise kind(f"{path}: {message}", hint=hint, path=path, sqlite=getattr(error, "sqlite_errorname", "")) from error
+
+
+_FULL = (DiskFullError, "the disk is full", "what was committed is safe: free some space and run it again")
+_DAMAGED = (
+    DamagedError,
+    "the file is damaged",
+    "restore it from a backup, or sync into a new file: vectors that are still in the vault are not computed again",
+)
+_MEANINGS: Final[dict[int, tuple[type[IdembedError], str, str]]] = {
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_IOERR_WRITE: _FULL,  # a quota or a limit on file size; ENOSPC itself is SQLITE_FULL
+    sqlite3.SQLITE_IOERR_SHMSIZE: _FULL,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_BUSY: (
+        StoreError,
+        "another program keeps it locked",
+        "close that program, or try again later",
+    ),
+    sqlite3.SQLITE_LOCKED: (
+        StoreError,
+        "another program keeps it locked",
+        "close that program, or try again later",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        ReadOnlyError,
+        "cannot be written here",
+        "look at the permissions of file and folder",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (StoreError, "cannot be opened", "look at the permissions of file and folder"),
+    sqlite3.SQLITE_PERM: (
+        ReadOnlyError,
+        "cannot be written here",
+        "look at the permissions of file and folder",
+    ),
+    sqlite3.SQLITE_TOOBIG: (StoreError, "a value has more than 1,000,000,000 bytes", "leave that row out"),
+    sqlite3.SQLITE_IOERR: (
+        StoreError,
+        "the disk reports an error",
+        "look at the system's log; what was committed is safe",
+    ),
+}

@@ -1,0 +1,82 @@
+"""The lease in a SQLite file: one row that says who may write until when, with a number that only grows.
+
+Safety rests on the fence alone, which every batch checks in its transaction: whatever the clocks say, a
+writer whose lease was taken over writes nothing any more. Clocks only decide how long others wait. A lease
+that was taken in the future means that the clock went back (or another machine's is ahead): whoever sees that first
+moves it to begin now, so that nobody waits longer than the length of one lease.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from idembed.errors import LeaseHeldError, LeaseLostError, OptionError
+from idembed.stores.base import Lease
+
+__all__ = ["check", "last_fence", "release", "renew", "take"]
+
+
+def take(
+    connection: sqlite3.Connection, path: str, owner: str, seconds: float, now: float, instead_of: str | None
+) -> Lease | LeaseHeldError:
+    """The lease, with a new fence; or the error to raise once the transaction, which may have moved another
+    owner's lease to the present, is committed. ``instead_of``: an owner known to be dead."""
+    _check_seconds(seconds)
+    if not owner:
+        raise OptionError("a lease needs an owner")
+    fence, holder, taken, expires = connection.execute("SELECT fence, owner, taken, expires FROM leases").fetchone()
+    if holder not in ("", owner, instead_of):
+        if taken > now:
+            expires = now + (expires - taken)
+            connection.execute("UPDATE leases SET taken = ?, expires = ?", (now, expires))
+        if expires > now:
+            return LeaseHeldError(
+                f"{path} is being written by {holder}",
+                hint=f"wait for it to end; if it died, its lease ends in {expires - now:.0f} s",
+                path=path,
+                owner=holder,
+                expires=expires,
+            )
+    connection.execute(
+        "UPDATE leases SET fence = ?, owner = ?, taken = ?, expires = ?",
+        (fence + 1, owner, now, now + seconds),
+    )
+    return Lease(fence + 1, owner, now + seconds)
+
+
+def last_fence(connection: sqlite3.Connection) -> int:
+    """The fence of the last lease that was granted."""
+    return int(connection.execute("SELECT fence FROM leases").fetchone()[0])
+
+
+def renew(connection: sqlite3.Connection, path: str, lease: Lease, seconds: float, now: float) -> Lease:
+    """The same lease from now on; also after it expired, if nobody took over."""
+    _check_seconds(seconds)
+    check(connection, path, lease)
+    connection.execute("UPDATE leases SET taken = ?, expires = ?", (now, now + seconds))
+    return Lease(lease.fence, lease.owner, now + seconds)
+
+
+def release(connection: sqlite3.Connection, lease: Lease) -> None:
+    """Let the next writer in at once; the fence stays, so that this lease writes nothing any more."""
+    connection.execute(
+        "UPDATE leases SET owner = '', taken = 0, expires = 0 WHERE fence = ? AND owner = ?",
+        (lease.fence, lease.owner),
+    )
+
+
+def check(connection: sqlite3.Connection, path: str, lease: Lease) -> None:
+    """Raise LeaseLostError unless ``lease`` is the one in the file. Call it within the writing transaction."""
+    fence, owner = connection.execute("SELECT fence, owner FROM leases").fetchone()
+    if (fence, owner) != (lease.fence, lease.owner):
+        by = f"taken over by {owner}" if owner else "released"
+        raise LeaseLostError(
+            f"{path}: the lease of {lease.owner} was {by}; this batch was not written",
+            hint="run it again: what was committed before is kept",
+            path=path,
+        )
+
+
+def _check_seconds(seconds: float) -> None:
+    if not 0 < seconds < float("inf"):
+        raise OptionError(f"a lease lasts more than 0 seconds, not {seconds}")

@@ -1,0 +1,11 @@
+"""The vault: vectors that were computed once, kept by address in a folder of immutable files.
+
+``Vault(path)`` reads; ``Vault.writer(space_id, dim)`` adds. The format is in segment.py.
+"""
+
+from __future__ import annotations
+
+from idembed.vault.folder import GcReport, SpaceStats, Vault, default_path
+from idembed.vault.writer import Writer
+
+__all__ = ["GcReport", "SpaceStats", "Vault", "Writer", "default_path"]

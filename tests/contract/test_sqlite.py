@@ -1,0 +1,556 @@
+"""What only the SQLite store promises: its file, foreign edits, crashes, errors in our words."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kit import Index, row
+
+from idembed.errors import (
+    DamagedError,
+    DiskFullError,
+    IndexNotFoundError,
+    NewerSchemaError,
+    NotAnIndexError,
+    OptionError,
+    ReadOnlyError,
+    StoreError,
+)
+from idembed.filters import parse_where
+from idembed.stores import open_store, sqlite_file, sqlite_matrix, sqlite_schema, without_password
+from idembed.stores.base import RowState
+
+QUERY = np.array([[1, 0, 0, 0]], np.float32)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "index.db"
+
+
+@pytest.fixture
+def index(path: Path) -> Iterator[Index]:
+    made = Index(lambda: open_store(path))
+    yield made
+    made.store.close()
+
+
+@contextmanager
+def another_program(path: Path) -> Iterator[sqlite3.Connection]:
+    """A program that knows nothing of idembed, with SQLite's own defaults; commits at the end."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        yield connection
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def ids(index: Index) -> list[str]:
+    return [hit.id for hit in index.store.search(1, QUERY, 100)[0]]
+
+
+# Opening ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["{}/a.db", "sqlite:///{}/a.db"])
+def test_a_path_or_a_url_opens_a_file(tmp_path: Path, url: str) -> None:
+    open_store(url.format(tmp_path)).close()
+    assert (tmp_path / "a.db").read_bytes()[:15] == b"SQLite format 3"
+
+
+def test_a_relative_url_is_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_store("sqlite:///a.db").close()
+    open_store("b ?#%25.db").close()
+    assert sorted(files(tmp_path)) == ["a.db", "b ?#%25.db"]
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "qdrant", "milvus", "lance"])
+def test_databases_that_will_come_say_so_without_the_password(scheme: str) -> None:
+    with pytest.raises(StoreError, match="not there yet") as caught:
+        open_store(f"{scheme}://me:geheim@host:1/db?api_key=geheim&x=1")
+    assert "geheim" not in str(caught.value)
+    assert "me:***@host:1/db?api_key=***&x=1" in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["mysql://u:geheim@h/db", "redis://h", "http://u:geheim@h"])
+def test_an_unknown_kind_of_url_lists_the_known_ones(url: str) -> None:
+    with pytest.raises(OptionError, match="sqlite://, postgresql://, qdrant://, milvus://, lance://") as caught:
+        open_store(url)
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["", " ", "sqlite://", "sqlite:///", ":memory:"])
+def test_an_empty_name_names_nothing(url: str) -> None:
+    with pytest.raises(OptionError):
+        open_store(url)
+
+
+def test_passwords_leave_urls() -> None:
+    assert without_password("a://u:p:q@h/x") == "a://u:***@h/x"
+    assert without_password("a://:p@h") == "a://:***@h"
+    assert without_password("a://u@h/x:y@z") == "a://u@h/x:y@z"
+    assert without_password("a://h?Token=1&b=2&access-key=3#f") == "a://h?Token=***&b=2&access-key=***#f"
+
+
+def test_importing_the_stores_imports_no_database() -> None:
+    code = "import sys, idembed.stores; print({'sqlite3', 'numpy'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+
+
+def test_a_missing_file_is_not_made_unless_wanted(path: Path) -> None:
+    for options in ({"create": False}, {"read_only": True}):
+        with pytest.raises(IndexNotFoundError, match=r"index\.db"):
+            open_store(path, **options)
+    assert not path.exists()
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="nowhere"):
+        open_store(tmp_path / "nowhere" / "index.db")
+
+
+def test_an_empty_file_counts_as_new(path: Path) -> None:
+    path.touch()
+    with pytest.raises(IndexNotFoundError):
+        open_store(path, create=False)
+    with open_store(path) as store:
+        assert store.count() == 0
+
+
+def test_a_new_index_is_durable_and_has_our_mark(index: Index, path: Path) -> None:
+    with another_program(path) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert other.execute("PRAGMA application_id").fetchone() == (0x69646D62,)
+        assert other.execute("PRAGMA user_version").fetchone() == (1,)
+    assert index.store._connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
+@pytest.mark.parametrize("content", [b"x", b"hello world\n" * 100, b"SQLite format 3\0", b"\0" * 5000])
+def test_a_file_that_is_not_ours_is_refused_and_left_alone(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    for options in ({}, {"create": False}, {"read_only": True}):
+        with pytest.raises(NotAnIndexError, match=r"index\.db"):
+            open_store(path, **options)
+    assert files(path.parent) == {"index.db": content}
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_database_of_another_program_is_refused_and_left_alone(path: Path, mode: str) -> None:
+    with another_program(path) as other:
+        other.execute(f"PRAGMA journal_mode = {mode}")
+        other.execute("CREATE TABLE rows (id)")
+    before = files(path.parent)
+    with pytest.raises(NotAnIndexError, match="another program"):
+        open_store(path)
+    assert files(path.parent) == before
+
+
+def test_a_folder_is_not_an_index(tmp_path: Path) -> None:
+    with pytest.raises(NotAnIndexError, match="folder"):
+        open_store(tmp_path)
+
+
+def test_an_index_of_a_newer_version_is_refused_and_left_alone(index: Index, path: Path) -> None:
+    index.store.close()
+    with another_program(path) as other:
+        other.execute("PRAGMA user_version = 99")
+    before = files(path.parent)
+    with pytest.raises(NewerSchemaError, match="schema 99"):
+        open_store(path)
+    assert files(path.parent) == before
+
+
+def test_older_versions_are_migrated_in_numbered_steps(
+    index: Index, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.upsert(row("a"))
+    index.store.close()
+    steps: dict[int, Callable[[sqlite3.Connection], object]] = {
+        1: lambda c: c.execute("CREATE TABLE news (x)"),
+        2: lambda c: c.execute("INSERT INTO news VALUES (7)"),
+    }
+    monkeypatch.setattr(sqlite_schema, "VERSION", 3)
+    monkeypatch.setattr(sqlite_schema, "_MIGRATIONS", steps)
+    with pytest.raises(ReadOnlyError, match="older schema 1"):
+        open_store(path, read_only=True)
+    with open_store(path) as store:
+        assert store.count() == 1
+    with another_program(path) as other:
+        assert other.execute("SELECT x FROM news").fetchall() == [(7,)]
+        assert other.execute("PRAGMA user_version").fetchone() == (3,)
+
+
+def test_a_step_that_fails_leaves_the_version_before_it(
+    index: Index, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.store.close()
+
+    def half(connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE half (x)")
+        connection.execute("SELECT nonsense")
+
+    monkeypatch.setattr(sqlite_schema, "VERSION", 2)
+    monkeypatch.setattr(sqlite_schema, "_MIGRATIONS", {1: half})
+    with pytest.raises(StoreError, match="nonsense"):
+        open_store(path)
+    with another_program(path) as other:
+        assert other.execute("PRAGMA user_version").fetchone() == (1,)
+        assert other.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone() == (0,)
+
+
+def test_many_processes_may_make_the_same_index_at_once(path: Path) -> None:
+    code = "import sys; from idembed.stores import open_store; print(open_store(sys.argv[1]).count())"
+    made = [
+        subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    assert [process.communicate(timeout=60)[0] for process in made] == ["0\n"] * 4
+
+
+# Reading where nothing can be written -------------------------------------------------------------------
+
+
+def test_read_only_searches_and_does_not_write(index: Index, path: Path) -> None:
+    index.upsert(row("a"))
+    with open_store(path, read_only=True) as store:
+        assert store.search(1, QUERY, 1)[0][0].id == "a"
+        with pytest.raises(ReadOnlyError, match=r"index\.db"):
+            store.lease("b")
+        index.upsert(row("b", "b", [2, 0, 0, 0]))
+        assert store.search(1, QUERY, 1)[0][0].id == "b"
+
+
+def test_a_folder_that_cannot_be_written_is_searched_without_a_trace(
+    index: Index, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.upsert(row("a", metadata={"k": 1}))
+    index.store.close()
+    before = files(path.parent)
+    monkeypatch.setattr(sqlite_file.os, "access", lambda *_: False)
+    with open_store(path) as store:
+        assert store.search(1, QUERY, 1, parse_where({"k": [1, *range(5, 500)]}))[0][0].id == "a"
+        with pytest.raises(ReadOnlyError):
+            store.lease("b")
+        assert files(path.parent) == before
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may write everywhere")
+def test_permissions_are_respected(index: Index, path: Path) -> None:
+    index.upsert(row("a"))
+    index.store.close()
+    path.chmod(0o400)
+    path.parent.chmod(0o500)
+    try:
+        with open_store(path) as store:
+            assert store.search(1, QUERY, 1)[0][0].id == "a"
+            with pytest.raises(ReadOnlyError):
+                store.lease("b")
+        with pytest.raises(StoreError):
+            open_store(path.parent / "new.db")
+    finally:
+        path.parent.chmod(0o700)
+
+
+# Errors -----------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_loses_the_batch_and_nothing_else(index: Index) -> None:
+    index.upsert(row("a"))
+    pages = index.store._connection.execute("PRAGMA page_count").fetchone()[0]
+    index.store._connection.execute(f"PRAGMA max_page_count = {pages + 5}")
+    with pytest.raises(DiskFullError, match="full"):
+        index.upsert(*(row(f"r{i}", "x" * 10_000) for i in range(100)))
+    assert index.store.count() == 1
+    index.store._connection.execute("PRAGMA max_page_count = 1000000")
+    index.upsert(row("b"))
+    assert ids(index) == ["a", "b"]
+
+
+def test_a_limit_on_file_size_is_a_full_disk(index: Index, path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    index.upsert(row("a"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    wal = path.with_name(path.name + "-wal")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size + 50_000, limits[1]))
+    try:
+        with pytest.raises(DiskFullError):
+            index.upsert(*(row(f"r{i}", "x" * 10_000) for i in range(100)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert index.store.count() == 1
+    index.upsert(row("b"))
+    assert ids(index) == ["a", "b"]
+
+
+def test_a_damaged_file_is_named(index: Index, path: Path) -> None:
+    index.upsert(*(row(f"r{i}", "some text " * 50) for i in range(500)))
+    index.store.close()
+    content = bytearray(path.read_bytes())
+    content[3 * 16384 :] = b"\xa5" * (len(content) - 3 * 16384)
+    path.write_bytes(content)
+    with pytest.raises(DamagedError, match=r"index\.db"), open_store(path) as store:
+        list(store.scan())
+
+
+def test_a_cut_off_file_is_damaged(index: Index, path: Path) -> None:
+    index.upsert(*(row(f"r{i}", "some text " * 50) for i in range(500)))
+    index.store.close()
+    os.truncate(path, 100_000)
+    with pytest.raises(DamagedError), open_store(path) as store:
+        list(store.scan(1))
+
+
+def test_a_lock_that_another_program_keeps_is_named(index: Index, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with open_store(path) as store, pytest.raises(StoreError, match="keeps it locked"):
+            store.lease("b")
+        assert index.store.count() == 0  # reading goes on
+
+
+def test_an_index_that_would_not_fit_in_memory_is_refused_with_advice(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.upsert(*(row(f"r{i}") for i in range(1000)))
+    monkeypatch.setenv("IDEMBED_MAX_MEMORY", "10K")
+    with pytest.raises(StoreError, match="1,000 vectors") as caught:
+        index.search([1, 0, 0, 0])
+    assert caught.value.facts["available"] == 10_240
+    assert "IDEMBED_MAX_MEMORY" in caught.value.hint
+    monkeypatch.setenv("IDEMBED_MAX_MEMORY", "1M")
+    assert len(index.search([1, 0, 0, 0])) == 10
+    monkeypatch.setenv("IDEMBED_MAX_MEMORY", "plenty")
+    index.upsert(row("more"))
+    with pytest.raises(OptionError, match="plenty"):
+        index.search([1, 0, 0, 0])
+
+
+# Other programs ---------------------------------------------------------------------------------------
+
+
+def edited(index: Index, path: Path, *statements: str) -> dict[str, RowState]:
+    """States after another program did ``statements`` to the rows a and b, both current."""
+    index.upsert(row("a", "text a", [1, 0, 0, 0], {"k": 1}), row("b", "text b", [2, 0, 0, 0], {"k": 2}))
+    assert ids(index) == ["b", "a"]
+    with another_program(path) as other:
+        for statement in statements:
+            other.execute(statement)
+    return index.states()
+
+
+def test_a_foreign_edit_of_a_text_is_seen_and_its_vector_not_searched(index: Index, path: Path) -> None:
+    states = edited(index, path, "UPDATE texts SET text = 'edited' WHERE key = (SELECT key FROM rows WHERE id = 'b')")
+    assert (states["b"].text_hash, states["b"].current, states["a"].current) == (b"", False, True)
+    assert len(states["b"].metadata_hash) == 32
+    assert not index.states(generations=[])["b"].current
+    assert ids(index) == ["a"]
+    index.upsert(row("b", "text b", [2, 0, 0, 0], {"k": 2}))  # the sync that repairs it
+    assert index.states()["b"].current
+    assert ids(index) == ["b", "a"]
+
+
+def test_a_foreign_edit_of_metadata_is_seen_and_its_vector_still_searched(index: Index, path: Path) -> None:
+    states = edited(index, path, "UPDATE rows SET metadata = '{\"k\": 7.0}' WHERE id = 'b'")
+    assert (states["b"].metadata_hash, states["b"].current) == (b"", True)
+    assert index.search([1, 0, 0, 0], where={"k": 7}) == [("b", 2.0)]
+    assert index.store.get(["b"])["b"].metadata == {"k": 7.0}
+
+
+def test_a_foreign_edit_that_says_the_same_changes_nothing(index: Index, path: Path) -> None:
+    states = edited(
+        index,
+        path,
+        "UPDATE texts SET text = text",
+        "UPDATE rows SET metadata = metadata, id = id, scope = 'docs'",
+    )
+    assert all(len(s.text_hash) == len(s.metadata_hash) == 32 and s.current for s in states.values())
+
+
+def test_our_own_edits_keep_the_hashes(index: Index) -> None:
+    index.upsert(row("a", "one", [1, 0, 0, 0], {"k": 1}))
+    index.upsert(row("a", "two", [1, 0, 0, 0], {"k": 2}))
+    state = index.states()["a"]
+    assert (state.text_hash, state.metadata_hash, state.current) == (
+        row("a", "two").text_hash,
+        row("a", metadata={"k": 2}).metadata_hash,
+        True,
+    )
+
+
+@pytest.mark.parametrize("metadata", ["{", "", "[1]", "7", '"k"', "null", '{"k": 1e999}'])
+def test_broken_metadata_of_another_program_breaks_no_reading(index: Index, path: Path, metadata: str) -> None:
+    states = edited(index, path, f"UPDATE rows SET metadata = '{metadata}' WHERE id = 'b'")
+    assert states["b"].metadata_hash == b""
+    assert isinstance(index.store.get(["b"])["b"].metadata, dict)
+    assert index.search([1, 0, 0, 0], where={"k": 1}) == [("a", 1.0)]
+    assert ids(index) == ["b", "a"]
+
+
+def test_a_foreign_renaming_is_a_row_that_went_and_one_that_came(index: Index, path: Path) -> None:
+    states = edited(index, path, "UPDATE rows SET id = 'renamed' WHERE id = 'b'")
+    assert states["renamed"] == ("renamed", "docs", b"", b"", False)
+    assert states.keys() == {"a", "renamed"}
+    assert ids(index) == ["a"]
+    assert index.store.delete(index.lease, ["renamed"]) == 1
+
+
+@pytest.mark.parametrize("foreign_keys", ["ON", "OFF"])
+def test_a_foreign_deletion_takes_everything_with_it(index: Index, path: Path, foreign_keys: str) -> None:
+    edited(index, path, f"PRAGMA foreign_keys = {foreign_keys}", "DELETE FROM rows WHERE id = 'b'")
+    assert index.states().keys() == {"a"}
+    assert ids(index) == ["a"]
+    with another_program(path) as other:
+        for table in ("texts", "parts_1", "vectors_1"):
+            assert other.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,)
+
+
+def test_a_foreign_row_is_read_but_never_current(index: Index, path: Path) -> None:
+    states = edited(
+        index,
+        path,
+        "INSERT INTO rows (id) VALUES ('bare')",
+        "INSERT INTO rows (key, id, metadata) VALUES (77, 'with text', '{\"x\": 1}')",
+        "INSERT INTO texts VALUES (77, 'foreign text')",
+    )
+    assert states["bare"] == ("bare", "", b"", b"", False)
+    assert not states["with text"].current
+    assert sorted(states) == ["a", "b", "bare", "with text"]
+    found = index.store.get(["bare", "with text"], 1)
+    assert (found["bare"].text, found["bare"].metadata, found["bare"].text_hash) == ("", {}, b"")
+    assert (found["with text"].text, found["with text"].metadata) == ("foreign text", {"x": 1})
+    assert [stored.id for stored in index.store.scan(1)] == ["a", "b", "bare", "with text"]
+    assert ids(index) == ["b", "a"]
+    index.upsert(row("bare", "adopted", [9, 0, 0, 0]))
+    assert index.states()["bare"].current
+    assert ids(index)[0] == "bare"
+
+
+def test_a_foreign_replacement_is_not_current_until_the_next_sync(index: Index, path: Path) -> None:
+    states = edited(index, path, "REPLACE INTO texts SELECT key, 'edited' FROM rows WHERE id = 'b'")
+    assert (states["b"].text_hash, states["b"].current) == (b"", False)
+    with another_program(path) as other:
+        other.execute("REPLACE INTO rows (id, metadata) VALUES ('a', '{}')")
+    assert not index.states()["a"].current
+    assert ids(index) == []
+    index.upsert(row("a", "text a"), row("b", "text b", [2, 0, 0, 0]))
+    assert all(state.current for state in index.states().values())
+    assert ids(index) == ["b", "a"]
+
+
+def test_a_text_that_another_program_removed_is_missed(index: Index, path: Path) -> None:
+    states = edited(index, path, "DELETE FROM texts WHERE key = (SELECT key FROM rows WHERE id = 'b')")
+    assert (states["b"].text_hash, states["b"].current) == (b"", False)
+    assert index.store.get(["b"])["b"].text == ""
+
+
+def test_vectors_that_another_program_broke_are_reported(index: Index, path: Path) -> None:
+    edited(index, path)
+    with another_program(path) as other:
+        other.execute("UPDATE vectors_1 SET vector = x'00' WHERE vid = 1")
+    with open_store(path) as fresh, pytest.raises(DamagedError, match="generation 1"):
+        fresh.search(1, QUERY, 1)
+    with another_program(path) as other:
+        other.execute("DELETE FROM vectors_1 WHERE vid = 1")
+    with open_store(path) as fresh, pytest.raises(DamagedError, match="generation 1"):
+        fresh.search(1, QUERY, 1)
+
+
+# Crashes and other processes ----------------------------------------------------------------------------
+
+WRITER = """
+import sys
+sys.path.insert(0, {folder!r})
+from kit import row
+from idembed.stores import open_store
+store = open_store(sys.argv[1])
+lease = store.lease("child")
+for batch in range({batches}):
+    store.upsert(lease, [row(f"{{batch:03}}-{{i:03}}", "text " * 200, [batch, i, 0, 1]) for i in range(100)])
+    print(batch, flush=True)
+"""
+
+
+def writing_process(path: Path, batches: int) -> subprocess.Popen[str]:
+    code = WRITER.format(folder=str(Path(__file__).parent), batches=batches)
+    return subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
+
+
+def test_killed_in_the_middle_of_a_batch_every_batch_is_whole_or_absent(index: Index, path: Path) -> None:
+    index.store.release(index.lease)
+    index.store.close()
+    for delay in (0.0, 0.003, 0.01):
+        with writing_process(path, 1000) as child:
+            assert child.stdout is not None
+            last = [int(child.stdout.readline()) for _ in range(3)][-1]
+            time.sleep(delay)
+            child.send_signal(signal.SIGKILL)
+            last = int((child.stdout.read().split() or [last])[-1])
+        with open_store(path) as store:
+            count = store.count()
+            assert count % 100 == 0
+            assert count >= 100 * (last + 1)
+            assert all(state.current for state in store.state(range(4096), [1]))
+            assert len(list(store.scan(1))) == count
+            with closing(sqlite3.connect(path)) as check:
+                assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            lease = store.lease("next", instead_of="child")
+            store.delete(lease, [state.id for state in store.state(range(4096), [])])
+            store.release(lease)
+
+
+def test_a_search_sees_what_another_process_wrote_and_reads_only_that(
+    index: Index, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.upsert(row("a"), row("b", "b", [0.5, 0, 0, 0]))
+    assert ids(index) == ["a", "b"]
+    index.store.release(index.lease)
+    loaded = []
+    append = sqlite_matrix.Matrix._append
+    monkeypatch.setattr(
+        sqlite_matrix.Matrix, "_append", lambda self, raw, count: (loaded.append(count), append(self, raw, count))
+    )
+    with writing_process(path, 3) as child:
+        assert child.wait(60) == 0
+    assert len(index.store.search(1, QUERY, 1000)[0]) == 302
+    assert sum(loaded) == 300
+    with another_program(path) as other:
+        other.execute("DELETE FROM rows WHERE id >= '001-050' AND id < '002'")
+    assert len(index.store.search(1, QUERY, 1000)[0]) == 252
+    assert ids(index)[0] == "002-000"
+    assert sum(loaded) == 300
+
+
+def test_vectors_of_deleted_rows_do_not_pile_up_in_memory(index: Index) -> None:
+    for round_ in range(5):
+        index.upsert(*(row(f"r{i}", f"text {round_}", [i, round_, 0, 0]) for i in range(1000)))
+        assert len(index.search([1, 0, 0, 0], 2000)) == 1000
+    assert len(index.store._matrices[1]) <= 3024
+    assert index.search([0, 1, 0, 0], 1) == [("r0", 4.0)]
+
+
+def test_growing_over_several_blocks_keeps_every_vector(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_matrix, "_BLOCK_BYTES", 7 * 16)
+    for begin in range(0, 60, 5):
+        index.upsert(*(row(f"r{i:02}", f"t{i}", [i, 0, 0, 0]) for i in range(begin, begin + 5)))
+        assert index.search([1, 0, 0, 0], 100) == [(f"r{i:02}", float(i)) for i in reversed(range(begin + 5))]
+
+
+def test_a_copied_file_is_the_same_index(index: Index, tmp_path: Path) -> None:
+    index.upsert(row("a"))
+    index.store.close()
+    shutil.copy(tmp_path / "index.db", tmp_path / "copy.db")
+    with open_store(tmp_path / "copy.db", create=False) as copy:
+        assert copy.search(1, QUERY, 1)[0][0].id == "a"

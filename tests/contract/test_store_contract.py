@@ -1,0 +1,643 @@
+"""What every store promises (stores/base.py): rows, vectors, states, generations, leases."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+from kit import Index, Opener, part, row, space
+
+from idembed.errors import (
+    IdembedError,
+    LeaseHeldError,
+    LeaseLostError,
+    OptionError,
+    RowError,
+    StoreError,
+)
+from idembed.rows import bucket_of, check_row
+from idembed.stores.base import Capabilities, Match
+
+HOSTILE = (
+    "'; DROP TABLE rows; --",
+    '"id" OR 1=1',
+    "%s {0} ${x} ?1 :a @b",
+    "a\\'b\"c`d",
+    "\x01\x1f\x7f\u2028\u202e",
+    "𝕌𝔫𝔦 😀 é e\u0301 ﬃ",
+    "*/ */ [x] (y) <script>",
+    " lead and trail ",
+    "NULL",
+)
+
+
+def random_vector(seed: int, dim: int = 4) -> np.ndarray:
+    """Any finite float32 bit patterns, with -0.0 and denormals among them."""
+    rng = np.random.default_rng(seed)
+    bits = rng.integers(0, 2**32, 4 * dim, dtype=np.uint32).view(np.float32)
+    found = np.concatenate([bits[np.isfinite(bits)], np.ones(dim, np.float32)])[:dim].copy()
+    found[0], found[1] = -0.0, np.float32(1e-45)
+    return found
+
+
+# Settings and leases ----------------------------------------------------------------------------------
+
+
+def test_capabilities_are_declared(index: Index) -> None:
+    assert isinstance(index.store.capabilities, Capabilities)
+    assert index.store.format_version >= 1
+    assert index.store.capabilities.max_key >= 512
+
+
+def test_settings_are_empty_at_first_and_change_only_from_the_version_that_was_read(index: Index) -> None:
+    store = index.store
+    assert store.read_meta() == (0, {})
+    assert store.swap_meta(0, {"splitter": {"name": "s", "size": 800}})
+    assert store.read_meta() == (1, {"splitter": {"name": "s", "size": 800}})
+    assert not store.swap_meta(0, {"lost": True})
+    assert store.read_meta() == (1, {"splitter": {"name": "s", "size": 800}})
+
+
+def test_settings_survive_closing(index: Index) -> None:
+    index.store.swap_meta(0, {"é": ["\u2028", 1, None]})
+    with index.open_again() as other:
+        assert other.read_meta() == (1, {"é": ["\u2028", 1, None]})
+
+
+def test_a_lease_keeps_other_writers_out_until_it_expires(open_again: Opener) -> None:
+    with open_again() as first, open_again() as second:
+        assert first.lease("first", 60.0, now=1000.0).expires == 1060.0
+        with pytest.raises(LeaseHeldError) as caught:
+            second.lease("second", 60.0, now=1059.0)
+        assert caught.value.facts["owner"] == "first"
+        assert caught.value.facts["expires"] == 1060.0
+        assert second.lease("second", 60.0, now=1060.5).fence == 2
+
+
+def test_a_renewed_lease_lasts_longer(open_again: Opener) -> None:
+    with open_again() as store:
+        lease = store.renew(store.lease("a", 60.0, now=1000.0), 60.0, now=1050.0)
+        assert lease.expires == 1110.0
+        with pytest.raises(LeaseHeldError):
+            store.lease("b", 60.0, now=1100.0)
+
+
+def test_a_released_lease_lets_the_next_writer_in_at_once_and_writes_nothing_more(index: Index) -> None:
+    index.store.release(index.lease)
+    assert index.store.lease("next", 60.0).fence == 2
+    with pytest.raises(LeaseLostError):
+        index.upsert(row("a"))
+    index.store.release(index.lease)  # lost: nothing happens
+    with pytest.raises(LeaseHeldError):
+        index.store.lease("third", 60.0)
+
+
+def test_a_lease_is_taken_over_from_an_owner_known_to_be_dead_and_from_no_other(open_again: Opener) -> None:
+    with open_again() as store:
+        store.lease("dead", 3600.0)
+        with pytest.raises(LeaseHeldError):
+            store.lease("next", 60.0, instead_of="somebody")
+        assert store.lease("next", 60.0, instead_of="dead").fence == 2
+
+
+def test_the_fence_tells_how_many_leases_there_were(open_again: Opener) -> None:
+    with open_again() as store:
+        assert store.fence() == 0
+        store.release(store.lease("a"))
+        store.lease("b")
+        assert store.fence() == 2
+
+
+def test_the_same_owner_takes_its_lease_again_and_the_old_one_is_lost(index: Index) -> None:
+    again = index.store.lease("writer")
+    with pytest.raises(LeaseLostError):
+        index.upsert(row("a"))
+    index.store.upsert(again, [row("a")])
+
+
+def test_a_clock_that_went_back_makes_others_wait_for_one_lease_and_not_for_years(open_again: Opener) -> None:
+    with open_again() as store:
+        store.lease("in the future", 60.0, now=2_000_000_000.0)
+        with pytest.raises(LeaseHeldError):
+            store.lease("now", 60.0, now=1_000.0)
+        with pytest.raises(LeaseHeldError):
+            store.lease("now", 60.0, now=1_059.0)
+        assert store.lease("now", 60.0, now=1_061.0).fence == 2
+
+
+def test_a_writer_that_lost_its_lease_writes_nothing_at_all(index: Index) -> None:
+    index.upsert(row("a", "before"))
+    with index.open_again() as other:
+        other.lease("thief", 60.0, instead_of="writer")
+    store, lease = index.store, index.lease
+    for write in (
+        lambda: index.upsert(row("a", "after"), row("b")),
+        lambda: store.delete(lease, ["a"]),
+        lambda: store.create_generation(lease, space(), "m"),
+        lambda: store.activate(lease, 1),
+        lambda: store.drop_generation(lease, 1),
+        lambda: store.renew(lease),
+    ):
+        with pytest.raises(LeaseLostError):
+            write()
+    assert [stored.text for stored in store.scan()] == ["before"]
+    assert len(store.generations()) == 1
+
+
+# Rows -------------------------------------------------------------------------------------------------
+
+
+def test_a_row_comes_back_as_it_was(index: Index) -> None:
+    written = row("a", "two words", [1, 2, 3, 4], {"k": [1, {"x": None}], "b": True}, tokens=7, truncated=True)
+    index.upsert(written)
+    found = index.store.get(["a"], 1)["a"]
+    assert (found.id, found.scope, found.text) == ("a", "docs", "two words")
+    assert found.metadata == {"k": [1, {"x": None}], "b": True}
+    assert (found.text_hash, found.metadata_hash) == (written.text_hash, written.metadata_hash)
+    (stored,) = found.parts
+    assert (stored.part, stored.span, stored.tokens, stored.truncated) == (0, (0, 9), 7, True)
+    assert (stored.address, stored.text_hash) == (written.parts[1][0].address, written.text_hash)
+    assert stored.vector is not None
+    assert stored.vector.tolist() == [1, 2, 3, 4]
+
+
+def test_without_a_generation_no_parts_are_read(index: Index) -> None:
+    index.upsert(row("a"))
+    assert index.store.get(["a"])["a"].parts == ()
+
+
+def test_every_bit_of_a_vector_comes_back(open_again: Opener) -> None:
+    with open_again() as store:
+        lease = store.lease("w")
+        store.create_generation(lease, space(384), "m")
+        vectors = {f"r{i}": random_vector(i, 384) for i in range(100)}
+        store.upsert(lease, [row(name, name, vector) for name, vector in vectors.items()])
+        read = {stored.id: stored.parts[0].vector for stored in store.scan(1)}
+        assert {name: vector.tobytes() for name, vector in read.items() if vector is not None} == {
+            name: vector.tobytes() for name, vector in vectors.items()
+        }
+        kept = store.vectors_at(1, [part(name, [0] * 4).address for name in vectors])
+        assert {one.vector.tobytes() for one in kept.values()} == {v.tobytes() for v in vectors.values()}
+
+
+def test_the_last_of_equal_ids_in_a_batch_wins(index: Index) -> None:
+    index.upsert(row("a", "first", [1, 0, 0, 0]), row("b"), row("a", "second", [0, 1, 0, 0]))
+    assert index.store.count() == 2
+    assert index.store.get(["a"])["a"].text == "second"
+    assert index.search([0, 1, 0, 0], 1) == [("a", 1.0)]
+
+
+def test_upsert_replaces_text_metadata_scope_and_parts(index: Index) -> None:
+    longer = replace(row("a", "x", None), parts={1: [part("x", [1, 0, 0, 0], n) for n in range(3)]})
+    index.upsert(longer)
+    index.upsert(row("a", "y", [0, 0, 1, 0], {"n": 1}, scope="other"))
+    found = index.store.get(["a"], 1)["a"]
+    assert (found.text, found.metadata, found.scope, len(found.parts)) == ("y", {"n": 1}, "other", 1)
+    assert index.search([1, 0, 1, 0]) == [("a", 1.0)]
+
+
+def test_without_a_text_the_stored_text_and_vectors_stay(index: Index) -> None:
+    written = row("a", "kept", [1, 2, 3, 4])
+    index.upsert(written)
+    changed = row("a", "kept", None, {"new": 1}, scope="moved")
+    index.upsert(replace(changed, text=None))
+    found = index.store.get(["a"], 1)["a"]
+    assert (found.text, found.metadata, found.scope) == ("kept", {"new": 1}, "moved")
+    assert index.states()["a"].current
+    assert index.search([1, 0, 0, 0]) == [("a", 1.0)]
+
+
+def test_without_a_text_a_row_that_is_not_there_is_refused_and_nothing_is_written(index: Index) -> None:
+    with pytest.raises(StoreError, match="'b'"):
+        index.upsert(row("a"), replace(row("b", "t", None), text=None))
+    assert index.store.count() == 0
+
+
+def test_deleted_rows_are_gone_everywhere_and_can_come_back(index: Index) -> None:
+    index.upsert(row("a"), row("b", "b", [0, 1, 0, 0]))
+    assert index.store.delete(index.lease, ["a", "nobody", "a"]) == 1
+    assert index.store.count() == 1
+    assert index.store.get(["a", "b"]).keys() == {"b"}
+    assert index.states().keys() == {"b"}
+    assert index.search([1, 0, 0, 0]) == [("b", 0.0)]
+    assert index.store.vectors_at(1, [part("a text", [0] * 4).address]) == {}
+    index.upsert(row("a", "a text", [0, 0, 1, 0]))
+    assert index.search([0, 0, 1, 0], 1) == [("a", 1.0)]
+
+
+def test_rows_are_counted_by_scope(index: Index) -> None:
+    index.upsert(row("a"), row("b"), row("c", scope="other"))
+    assert (index.store.count(), index.store.count("docs"), index.store.count("none")) == (3, 2, 0)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_strings_are_only_strings(index: Index, text: str) -> None:
+    index.upsert(row(text, text, [1, 0, 0, 0], {text: text}, scope=text), row("bystander"))
+    assert index.store.get([text])[text].metadata == {text: text}
+    assert index.store.get([text])[text].text == text
+    assert index.store.count(text) == 1
+    assert index.search([1, 0, 0, 0], where={text: text}) == [(text, 1.0)]
+    assert index.search([1, 0, 0, 0], where={"$id": text, "$scope": text}, scope=text) == [(text, 1.0)]
+    assert [stored.id for stored in index.store.scan(scope=text)] == [text]
+    assert index.store.delete(index.lease, [text]) == 1
+    assert [stored.id for stored in index.store.scan()] == ["bystander"]
+
+
+def test_ids_of_1_and_of_512_bytes_and_texts_of_a_megabyte(index: Index) -> None:
+    ids = ["x", "y" * 512, "😀" * 128]
+    text = "0123456789abcdé " * 70_000
+    index.upsert(*(row(name, text) for name in ids))
+    assert {name: found.text == text for name, found in index.store.get(ids).items()} == dict.fromkeys(ids, True)
+    assert [stored.id for stored in index.store.scan()] == sorted(ids)
+
+
+@pytest.mark.parametrize("row_id", ["", "x" * 513, "a\0b", "\ud800"])
+def test_ids_that_cannot_be_kept_are_refused_and_nothing_is_written(index: Index, row_id: str) -> None:
+    bad = replace(row("fine"), id=row_id)
+    with pytest.raises(RowError):
+        index.upsert(row("good"), bad)
+    assert index.store.count() == 0
+    assert index.store.get([row_id]) == {}
+    assert index.store.delete(index.lease, [row_id]) == 0
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\udfff"])
+def test_texts_that_cannot_be_kept_are_refused_and_nothing_is_written(index: Index, text: str) -> None:
+    with pytest.raises(RowError, match="'bad'"):
+        index.upsert(row("good"), replace(row("bad"), text=text))
+    assert index.store.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("vector", "says"),
+    [
+        (np.array([1, 2, 3], np.float32), r"float32 \[3\]"),
+        (np.array([1, 2, 3, 4], np.float64), r"float64"),
+        (np.array([[1, 2, 3, 4]], np.float32), r"\[1, 4\]"),
+        (np.array([1, 2, np.nan, 4], np.float32), "NaN"),
+        (np.array([1, 2, -np.inf, 4], np.float32), "infinity"),
+    ],
+)
+def test_a_bad_vector_is_refused_by_name_and_nothing_is_written(index: Index, vector: np.ndarray, says: str) -> None:
+    bad = replace(row("bad"), parts={1: [replace(part("t", [0] * 4), vector=vector)]})
+    with pytest.raises(OptionError, match=f"'bad'.*{says}"):
+        index.upsert(row("good"), bad)
+    assert index.store.count() == 0
+
+
+def test_a_vector_for_a_generation_that_is_not_there_is_refused(index: Index) -> None:
+    with pytest.raises(StoreError, match="generation 7"):
+        index.upsert(row("good"), row("bad", generation=7))
+    assert index.store.count() == 0
+
+
+def test_two_parts_of_one_number_are_refused(index: Index) -> None:
+    bad = replace(row("bad"), parts={1: [part("t", [1, 0, 0, 0]), part("t", [0, 1, 0, 0])]})
+    with pytest.raises(OptionError, match="'bad'"):
+        index.upsert(bad)
+
+
+def test_a_closed_store_says_so(open_again: Opener) -> None:
+    store = open_again()
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.count()
+    with pytest.raises(StoreError, match="closed"):
+        store.lease("a")
+    store.close()
+
+
+# State ------------------------------------------------------------------------------------------------
+
+
+def test_states_tell_scope_hashes_and_whether_the_vectors_are_there(index: Index) -> None:
+    with_vector, without = row("a", "x", metadata={"m": 1}), row("b", "y", None, scope="other")
+    index.upsert(with_vector, without)
+    states = index.states()
+    assert states["a"] == ("a", "docs", with_vector.text_hash, with_vector.metadata_hash, True)
+    assert states["b"] == ("b", "other", without.text_hash, without.metadata_hash, False)
+
+
+def test_states_of_all_buckets_together_are_every_row_once(index: Index) -> None:
+    ids = [f"row {i}" for i in range(500)]
+    index.upsert(*(row(name) for name in ids))
+    whole = [state.id for state in index.store.state(range(4096), [1])]
+    split = [s.id for first in range(0, 4096, 512) for s in index.store.state(range(first, first + 512), [1])]
+    assert sorted(whole) == sorted(split) == sorted(ids)
+    assert [s.id for s in index.store.state(range(0), [1])] == []
+
+
+def test_states_are_of_the_buckets_asked_for(index: Index) -> None:
+    index.upsert(*(row(f"row {i}") for i in range(300)))
+    few = range(1000, 2000)
+    expected = sorted(f"row {i}" for i in range(300) if zlib.crc32(f"row {i}".encode()) >> 20 in few)
+    assert 40 < len(expected) < 120
+    assert sorted(state.id for state in index.store.state(few, [])) == expected
+    assert all(bucket_of(state.id) in few for state in index.store.state(few, []))
+
+
+def test_a_row_is_current_only_if_every_generation_asked_about_has_all_its_parts(index: Index) -> None:
+    index.store.create_generation(index.lease, space(2), "m")
+    both = replace(row("both", "t"), parts={1: [part("t", [1, 0, 0, 0])], 2: [part("t", [1, 0])]})
+    index.upsert(both, row("one"), row("none", "t", None))
+    assert {i: s.current for i, s in index.states([1]).items()} == {"both": True, "one": True, "none": False}
+    assert {i: s.current for i, s in index.states([1, 2]).items()} == {"both": True, "one": False, "none": False}
+    assert {i: s.current for i, s in index.states([]).items()} == {"both": True, "one": True, "none": True}
+
+
+def test_old_vectors_of_a_changed_text_stay_but_are_neither_current_nor_searched(index: Index) -> None:
+    index.upsert(row("a", "old"), row("b", "b", [0, 1, 0, 0]))
+    assert index.search([1, 0, 0, 0], 1) == [("a", 1.0)]
+    index.upsert(row("a", "new", None))
+    assert not index.states()["a"].current
+    assert index.search([1, 0, 0, 0]) == [("b", 0.0)]
+    assert index.search([1, 0, 0, 0], where={"$scope": "docs"}) == [("b", 0.0)]
+    old = part("old", [0] * 4).address
+    assert index.store.vectors_at(1, [old])[old].vector.tolist() == [1, 0, 0, 0]
+    index.upsert(row("a", "old", None))  # and back again
+    assert index.states()["a"].current
+    assert index.search([1, 0, 0, 0], 1) == [("a", 1.0)]
+
+
+def test_no_parts_at_all_is_not_current(index: Index) -> None:
+    index.upsert(row("a"))
+    index.upsert(replace(row("a"), parts={1: []}))
+    assert not index.states()["a"].current
+    assert index.search([1, 0, 0, 0]) == []
+
+
+def test_states_may_be_read_while_rows_are_written(index: Index) -> None:
+    index.upsert(*(row(f"row {i}") for i in range(200)))
+    seen = set()
+    for state in index.store.state(range(4096), [1]):
+        seen.add(state.id)
+        index.upsert(row(state.id, "rewritten"))
+    assert seen == {f"row {i}" for i in range(200)}
+
+
+# Scan -------------------------------------------------------------------------------------------------
+
+
+def test_scan_is_in_order_of_code_points_and_can_be_resumed(index: Index) -> None:
+    ids = ["Z", "a", "a ", "aa", "z", "é", "\uffff", "𝕌", "😀"]
+    shuffled = random.Random(7).sample(ids, len(ids))
+    index.upsert(*(row(name) for name in shuffled))
+    assert [stored.id for stored in index.store.scan()] == ids
+    for i, name in enumerate(ids):
+        assert [stored.id for stored in index.store.scan(after=name)] == ids[i + 1 :]
+    assert [stored.id for stored in index.store.scan(after="b")] == ids[4:]
+
+
+def test_scan_takes_one_scope_only_if_asked(index: Index) -> None:
+    index.upsert(row("a"), row("b", scope="other"), row("c"))
+    assert [stored.id for stored in index.store.scan(scope="docs")] == ["a", "c"]
+    assert [stored.id for stored in index.store.scan(scope="docs", after="a")] == ["c"]
+
+
+def test_scan_gives_parts_in_order(index: Index) -> None:
+    parts = [part("x", [n, 0, 0, 0], n) for n in (2, 0, 1)]
+    index.upsert(replace(row("a", "x", None), parts={1: parts}))
+    (stored,) = index.store.scan(1)
+    assert [(p.part, p.vector.tolist()) for p in stored.parts if p.vector is not None] == [
+        (0, [0, 0, 0, 0]),
+        (1, [1, 0, 0, 0]),
+        (2, [2, 0, 0, 0]),
+    ]
+
+
+def test_scan_goes_on_while_rows_are_written_and_deleted(index: Index) -> None:
+    ids = [f"{i:04}" for i in range(1500)]
+    index.upsert(*(row(name) for name in ids))
+    seen = []
+    for stored in index.store.scan(1):
+        seen.append(stored.id)
+        if stored.id == "0100":
+            index.store.delete(index.lease, ["0000", "1400"])
+            index.upsert(row("0050 late"), row("1200 new"))
+    assert seen == sorted((set(ids) | {"1200 new"}) - {"1400"})
+
+
+def test_scan_can_be_left_half_way(index: Index) -> None:
+    index.upsert(*(row(f"{i:04}") for i in range(1200)))
+    assert len(list(islice(index.store.scan(1), 600))) == 600
+    index.upsert(row("later"))
+    assert index.store.count() == 1201
+
+
+# Generations ------------------------------------------------------------------------------------------
+
+
+def test_generations_are_built_activated_and_dropped(index: Index) -> None:
+    store, lease = index.store, index.lease
+    made = store.create_generation(lease, space(2, "two"), "second")
+    assert (made.number, made.space, made.model, made.status) == (2, space(2, "two"), "second", "building")
+    assert [(g.number, g.status) for g in store.generations()] == [(1, "active"), (2, "building")]
+    index.upsert(replace(row("a", "t"), parts={1: [part("t", [1, 0, 0, 0])], 2: [part("t", [0, 1])]}))
+    store.activate(lease, 2)
+    assert [(g.number, g.status) for g in store.generations()] == [(1, "standby"), (2, "active")]
+    assert store.search(2, np.array([[0, 1]], np.float32), 1) == [[Match("a", 0, 1.0)]]
+    store.activate(lease, 1)  # and back
+    assert [(g.number, g.status) for g in store.generations()] == [(1, "active"), (2, "standby")]
+    store.drop_generation(lease, 2)
+    assert [g.number for g in store.generations()] == [1]
+    assert store.create_generation(lease, space(), "third").number == 3
+    with index.open_again() as other:
+        assert [(g.number, g.space.dim, g.model) for g in other.generations()] == [
+            (1, 4, "test-model"),
+            (3, 4, "third"),
+        ]
+
+
+def test_activating_the_active_generation_changes_nothing(index: Index) -> None:
+    index.store.activate(index.lease, 1)
+    assert [(g.number, g.status) for g in index.store.generations()] == [(1, "active")]
+
+
+def test_the_active_generation_is_not_dropped(index: Index) -> None:
+    index.upsert(row("a"))
+    with pytest.raises(StoreError, match="generation 1"):
+        index.store.drop_generation(index.lease, 1)
+    assert index.search([1, 0, 0, 0]) == [("a", 1.0)]
+
+
+def test_a_dropped_generation_is_as_one_that_never_was(index: Index) -> None:
+    store = index.store
+    store.create_generation(index.lease, space(), "m")
+    index.upsert(row("a", generation=2))
+    query = np.ones((1, 4), np.float32)
+    assert len(store.search(2, query, 1)[0]) == 1
+    store.drop_generation(index.lease, 2)
+    for read in (
+        lambda: store.search(2, query, 1),
+        lambda: store.get(["a"], 2),
+        lambda: list(store.scan(2)),
+        lambda: list(store.state(range(4096), [2])),
+        lambda: store.vectors_at(2, [bytes(16)]),
+        lambda: store.activate(index.lease, 2),
+        lambda: store.drop_generation(index.lease, 2),
+        lambda: index.upsert(row("b", generation=2)),
+    ):
+        with pytest.raises(StoreError, match="generation 2"):
+            read()
+    assert store.count() == 1
+
+
+def test_deleting_a_row_removes_its_vectors_in_every_generation(index: Index) -> None:
+    index.store.create_generation(index.lease, space(2), "m")
+    index.upsert(replace(row("a", "t"), parts={1: [part("t", [1, 0, 0, 0])], 2: [part("t", [1, 0])]}))
+    index.store.delete(index.lease, ["a"])
+    place = part("t", [0] * 4).address
+    assert index.store.vectors_at(1, [place]) == index.store.vectors_at(2, [place]) == {}
+
+
+# Vectors by address -----------------------------------------------------------------------------------
+
+
+def test_vectors_are_found_by_address_thousands_at_a_time(index: Index) -> None:
+    places = [i.to_bytes(16, "big") for i in range(5000)]
+    index.upsert(
+        *(
+            row(f"r{i}", f"t{i}", [i, 0, 0, -0.0], address=place, tokens=i, truncated=i % 2 == 0)
+            for i, place in enumerate(places)
+        )
+    )
+    found = index.store.vectors_at(1, [*places, bytes.fromhex("ff" * 16)])
+    assert found.keys() == set(places)
+    kept = found[places[4321]]
+    assert (kept.vector.tobytes(), kept.tokens, kept.truncated) == (
+        np.array([4321, 0, 0, -0.0], np.float32).tobytes(),
+        4321,
+        False,
+    )
+    assert index.store.vectors_at(1, []) == {}
+
+
+# Search (filters: test_store_filters.py) --------------------------------------------------------------
+
+
+def test_search_gives_the_best_first(index: Index) -> None:
+    index.upsert(row("a", "a", [1, 0, 0, 0]), row("b", "b", [3, 0, 0, 0]), row("c", "c", [-2, 0, 0, 0]))
+    assert index.search([1, 0, 0, 0]) == [("b", 3.0), ("a", 1.0), ("c", -2.0)]
+    assert index.search([1, 0, 0, 0], 2) == [("b", 3.0), ("a", 1.0)]
+    assert index.search([-1, 0, 0, 0], 1) == [("c", 2.0)]
+
+
+def test_search_of_an_empty_generation_is_empty(index: Index) -> None:
+    assert index.search([1, 0, 0, 0]) == []
+
+
+def test_several_queries_have_a_list_each(index: Index) -> None:
+    index.upsert(row("a", "a", [1, 0, 0, 0]), row("b", "b", [0, 1, 0, 0]))
+    queries = np.array([[0, 1, 0, 0], [2, 0, 0, 0], [1, 1, 0, 0]], np.float32)
+    assert index.store.search(1, queries, 1) == [
+        [Match("b", 0, 1.0)],
+        [Match("a", 0, 2.0)],
+        [Match("a", 0, 1.0)],
+    ]
+    assert index.store.search(1, np.empty((0, 4), np.float32), 1) == []
+
+
+def test_every_part_is_a_hit_of_its_own(index: Index) -> None:
+    parts = [part("t", [n, 0, 0, 0], n) for n in range(3)]
+    index.upsert(replace(row("a", "t", None), parts={1: parts}))
+    (hits,) = index.store.search(1, np.array([[1, 0, 0, 0]], np.float32), 5)
+    assert hits == [Match("a", 2, 2.0), Match("a", 1, 1.0), Match("a", 0, 0.0)]
+
+
+def test_equal_scores_go_by_id_then_part(index: Index) -> None:
+    def split(name: str) -> object:
+        return replace(row(name, name, None), parts={1: [part(name, [1, 0, 0, 0], n) for n in (1, 0)]})
+
+    index.upsert(*(split(name) for name in ("é", "b", "😀", "a", "Z")))
+    (hits,) = index.store.search(1, np.array([[1, 0, 0, 0]], np.float32), 7)
+    assert [(hit.id, hit.part) for hit in hits] == [
+        ("Z", 0), ("Z", 1), ("a", 0), ("a", 1), ("b", 0), ("b", 1), ("é", 0),
+    ]  # fmt: skip
+
+
+def test_ties_above_the_last_place_go_by_id_too(index: Index) -> None:
+    index.upsert(row("z", "z", [2, 0, 0, 0]), row("y", "y", [2, 0, 0, 0]), row("b", "b"), row("a", "a"), row("c", "c"))
+    assert index.search([1, 0, 0, 0], 4) == [("y", 2.0), ("z", 2.0), ("a", 1.0), ("b", 1.0)]
+
+
+def test_a_hundred_thousand_equal_scores(index: Index) -> None:
+    made = replace(row("x", "t"), parts={1: [part("t", [1, 0, 0, 0], n) for n in range(5)]})
+    ids = [f"{i * 7919 % 20_000:05}" for i in range(20_000)]
+    for begin in range(0, len(ids), 5_000):
+        index.upsert(*(replace(made, id=name) for name in ids[begin : begin + 5_000]))
+    (hits,) = index.store.search(1, np.array([[1, 0, 0, 0]], np.float32), 7)
+    assert [(hit.id, hit.part) for hit in hits] == [
+        ("00000", 0), ("00000", 1), ("00000", 2), ("00000", 3), ("00000", 4), ("00001", 0), ("00001", 1),
+    ]  # fmt: skip
+
+
+def test_more_hits_than_there_are_rows(index: Index) -> None:
+    index.upsert(row("b"), row("a"))
+    assert index.search([1, 0, 0, 0], 1_000_000) == [("a", 1.0), ("b", 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        (np.array([[np.nan, 0, 0, 0]], np.float32), "NaN"),
+        (np.array([[np.inf, 0, 0, 0]], np.float32), "infinity"),
+        (np.array([[1, 0, 0, 0], [0, -0.0, 0, 0]], np.float32), "zeros"),
+        (np.array([[1, 0, 0]], np.float32), r"float32 \[1, 3\]"),
+        (np.array([[1, 0, 0, 0]], np.float64), "float64"),
+        (np.array([1, 0, 0, 0], np.float32), r"\[4\]"),
+    ],
+)
+def test_a_query_that_cannot_be_meant_is_refused_by_name(index: Index, query: np.ndarray, says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        index.store.search(1, query, 3)
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_no_hits_cannot_be_asked_for(index: Index, k: int) -> None:
+    with pytest.raises(OptionError, match="k"):
+        index.search([1, 0, 0, 0], k)
+
+
+def test_search_sees_what_was_written_before_it(index: Index) -> None:
+    with index.open_again() as other:
+        query = np.array([[1, 0, 0, 0]], np.float32)
+        assert other.search(1, query, 5) == [[]]
+        index.upsert(row("a"), row("b", "b", [2, 0, 0, 0]))
+        assert [hit.id for hit in other.search(1, query, 5)[0]] == ["b", "a"]
+        index.upsert(row("a", "better", [3, 0, 0, 0]), row("c", "c", [2.5, 0, 0, 0]))
+        assert [hit.id for hit in other.search(1, query, 5)[0]] == ["a", "c", "b"]
+        index.store.delete(index.lease, ["c"])
+        assert [hit.id for hit in other.search(1, query, 5)[0]] == ["a", "b"]
+        assert index.search([1, 0, 0, 0]) == [("a", 3.0), ("b", 2.0)]
+
+
+def test_many_random_changes_leave_the_index_that_a_dictionary_would(index: Index) -> None:
+    choose = random.Random(11)
+    expected: dict[str, tuple[str, float]] = {}
+    for _ in range(60):
+        batch = []
+        for _ in range(choose.randrange(1, 20)):
+            name, value = f"r{choose.randrange(80)}", float(choose.randrange(1, 1000))
+            expected[name] = (f"text {value}", value)
+            batch.append(row(name, f"text {value}", [value, 0, 0, 0]))
+        index.upsert(*batch)
+        gone = {f"r{choose.randrange(80)}" for _ in range(choose.randrange(6))}
+        assert index.store.delete(index.lease, sorted(gone)) == len(gone & expected.keys())
+        for name in gone:
+            expected.pop(name, None)
+        best = sorted(((-value, name) for name, (_, value) in expected.items()))[:7]
+        assert index.search([1, 0, 0, 0], 7) == [(name, -value) for value, name in best]
+    assert {s.id: s.text for s in index.store.scan()} == {n: text for n, (text, _) in expected.items()}
+    assert all(state.current for state in index.states().values())
+
+
+def test_every_error_is_one_of_ours(index: Index) -> None:
+    assert issubclass(LeaseLostError, IdembedError)
+    with pytest.raises(IdembedError):
+        index.store.create_generation(index.lease, space(0), "m")
+    checked = check_row("a", "t", {}, "here")
+    assert checked.metadata == "{}"

@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from idembed.errors import LeaseHeldError, OptionError, VaultError
+from idembed.space import Kept
+from idembed.vault import GcReport, SpaceStats, Vault, default_path, writer
+
+SPACE, OTHER = "a" * 64, "b" * 64
+DIM = 8
+
+
+def place(number: int) -> bytes:
+    return number.to_bytes(8, "big") * 2
+
+
+def kept(number: int, dim: int = DIM) -> Kept:
+    """A vector with odd bits: -0.0, a denormal, and numbers that depend on ``number``."""
+    vector = np.random.default_rng(number).standard_normal(dim).astype(np.float32)
+    vector[:2] = -0.0, 1e-45
+    return Kept(vector, number, number % 2 == 1)
+
+
+def same(one: Kept, two: Kept) -> bool:
+    return (one.vector.tobytes(), one.tokens, one.truncated) == (two.vector.tobytes(), two.tokens, two.truncated)
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    return Vault(tmp_path / "vault")
+
+
+def fill(vault: Vault, numbers: range, space: str = SPACE) -> None:
+    with vault.writer(space, DIM) as w:
+        w.put({place(n): kept(n) for n in numbers})
+
+
+def segments(vault: Vault, space: str = SPACE) -> list[Path]:
+    return sorted((vault.path / space).glob("*.safetensors"))
+
+
+def test_every_bit_comes_back(vault: Vault) -> None:
+    fill(vault, range(1000))
+    found = vault.get(SPACE, [place(n) for n in (0, 999, 5, 5, 1000)])
+    assert found.keys() == {place(0), place(5), place(999)}
+    assert all(same(found[place(n)], kept(n)) for n in (0, 5, 999))
+    assert vault.get(SPACE, []) == {}
+    assert vault.get(OTHER, [place(0)]) == {}
+
+
+def test_addresses_that_end_in_zeros_or_are_extreme_are_told_apart(vault: Vault) -> None:
+    places = [bytes(16), b"\x01" + bytes(15), b"\x01\x00\x01" + bytes(13), b"\x7f" * 16, b"\x80" * 16, b"\xff" * 16]
+    with vault.writer(SPACE, DIM) as w:
+        w.put({address: kept(i) for i, address in enumerate(places)})
+    found = vault.get(SPACE, places)
+    assert [found[address].tokens for address in places] == [0, 1, 2, 3, 4, 5]
+    assert vault.get(SPACE, [b"\x01\x00\x00\x01" + bytes(12)]) == {}
+
+
+def test_a_segment_is_a_safetensors_file_sorted_by_address(vault: Vault) -> None:
+    fill(vault, range(20, 0, -1))
+    (path,) = segments(vault)
+    tensors = load_file(path)
+    assert {name: (t.dtype.name, t.shape) for name, t in tensors.items()} == {
+        "address": ("uint8", (20, 16)),
+        "vector": ("float32", (20, DIM)),
+        "check": ("uint8", (20, 8)),
+        "tokens": ("int32", (20,)),
+        "truncated": ("uint8", (20,)),
+    }
+    assert [bytes(address) for address in tensors["address"]] == [place(n) for n in range(1, 21)]
+    assert tensors["vector"][4].tobytes() == kept(5).vector.tobytes()
+    assert tensors["tokens"].tolist() == list(range(1, 21))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_only_the_owner_may_enter(vault: Vault) -> None:
+    fill(vault, range(3))
+    assert stat.S_IMODE(vault.path.stat().st_mode) == 0o700
+    assert stat.S_IMODE((vault.path / SPACE).stat().st_mode) == 0o700
+    assert stat.S_IMODE(segments(vault)[0].stat().st_mode) == 0o600
+
+
+def test_reading_makes_no_folder(vault: Vault) -> None:
+    assert vault.get(SPACE, [place(1)]) == {}
+    assert vault.stats() == []
+    assert not vault.path.exists()
+
+
+def test_what_is_kept_is_never_replaced(vault: Vault) -> None:
+    fill(vault, range(5))
+    with vault.writer(SPACE, DIM) as w:
+        w.put({place(1): kept(77), place(6): kept(6)})
+        w.put({place(6): kept(78)})
+    found = vault.get(SPACE, [place(1), place(6)])
+    assert (found[place(1)].tokens, found[place(6)].tokens) == (1, 6)
+    assert vault.stats()[0].vectors == 6
+
+
+def test_what_was_put_is_kept_when_the_writer_is_left_by_an_error(vault: Vault) -> None:
+    def interrupted() -> None:
+        with vault.writer(SPACE, DIM) as w:
+            w.put({place(1): kept(1)})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
+    assert vault.get(SPACE, [place(1)]).keys() == {place(1)}
+
+
+def test_flush_makes_it_readable_for_others(vault: Vault) -> None:
+    with vault.writer(SPACE, DIM) as w:
+        w.put({place(1): kept(1)})
+        assert Vault(vault.path).get(SPACE, [place(1)]) == {}
+        w.flush()
+        assert Vault(vault.path).get(SPACE, [place(1)]).keys() == {place(1)}
+        w.flush()
+    assert len(segments(vault)) == 1
+
+
+def test_much_or_old_is_flushed_by_itself(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    with vault.writer(SPACE, DIM) as w:
+        monkeypatch.setattr(writer, "_FLUSH_BYTES", 1000)
+        w.put({place(n): kept(n) for n in range(10)})
+        assert len(segments(vault)) == 1
+        monkeypatch.setattr(writer, "_FLUSH_SECONDS", 0.0)
+        w.put({place(11): kept(11)})
+        assert len(segments(vault)) == 2
+
+
+def test_there_is_one_writer_for_each_space(vault: Vault) -> None:
+    second = Vault(vault.path).writer(SPACE, DIM, wait=0.1)
+    with vault.writer(SPACE, DIM), vault.writer(OTHER, DIM), pytest.raises(LeaseHeldError, match="another program"):
+        second.__enter__()
+    fill(vault, range(1))
+
+
+def test_a_killed_writer_holds_nothing_and_leaves_no_rubbish(vault: Vault) -> None:
+    code = (
+        "import os, sys; from idembed.vault import Vault\n"
+        f"w = Vault(sys.argv[1]).writer({SPACE!r}, 8); w.__enter__()\n"
+        f"open(sys.argv[1] + '/{SPACE}/.tmp-left', 'w').close(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(vault.path)], check=False)
+    assert (vault.path / SPACE / ".tmp-left").exists()
+    with vault.writer(SPACE, DIM, wait=0.0):
+        assert not (vault.path / SPACE / ".tmp-left").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "vector", "says"),
+    [
+        (b"short", np.ones(DIM, np.float32), "16 bytes"),
+        (place(1), np.ones(DIM, np.float64), "float64"),
+        (place(1), np.ones(DIM + 1, np.float32), rf"float32 \[{DIM + 1}\], not float32 \[{DIM}\]"),
+        (place(1), np.array([1.0] * (DIM - 1) + [np.nan], np.float32), "NaN"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(vault: Vault, address: bytes, vector: np.ndarray, says: str) -> None:
+    with vault.writer(SPACE, DIM) as w:
+        with pytest.raises(OptionError, match=says):
+            w.put({place(0): kept(0), address: Kept(vector, 1, False)})
+        w.flush()
+    assert segments(vault) == []
+
+
+def test_a_space_is_named_by_its_id_and_by_nothing_else(vault: Vault) -> None:
+    for name in ("", "..", "A" * 64, "a" * 63, "../" + "a" * 61):
+        with pytest.raises(OptionError, match="space id"):
+            vault.get(name, [place(1)])
+        with pytest.raises(OptionError, match="space id"):
+            vault.writer(name, DIM)
+
+
+def test_a_closed_writer_says_so(vault: Vault) -> None:
+    w = vault.writer(SPACE, DIM)
+    with pytest.raises(VaultError, match="closed"):
+        w.put({place(1): kept(1)})
+    with w:
+        pass
+    with pytest.raises(VaultError, match="closed"):
+        w.flush()
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(VaultError, match="cannot be written"), Vault(tmp_path / "file" / "x").writer(SPACE, DIM):
+        pass
+
+
+# Damage -----------------------------------------------------------------------------------------------
+
+
+def flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0x10
+    path.write_bytes(content)
+
+
+def test_no_flipped_bit_anywhere_gives_a_wrong_vector(vault: Vault) -> None:
+    fill(vault, range(40))
+    (path,) = segments(vault)
+    whole = path.read_bytes()
+    missing = 0
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole)
+        flip(path, at)
+        found = Vault(vault.path).get(SPACE, [place(n) for n in range(40)])
+        assert all(same(one, kept(int.from_bytes(address[:8], "big"))) for address, one in found.items())
+        missing += 40 - len(found)
+    assert missing > 100
+
+
+def test_a_damaged_entry_is_absent_and_reported(vault: Vault) -> None:
+    fill(vault, range(40))
+    (path,) = segments(vault)
+    raw = path.read_bytes()
+    flip(path, raw.index(kept(7).vector[2:].tobytes()))
+    again = Vault(vault.path)
+    assert again.get(SPACE, [place(7), place(8)]).keys() == {place(8)}
+    assert again.damaged == {path: "1 damaged vectors"}
+    assert again.verify() == 39
+
+
+def test_a_cut_off_or_foreign_file_is_left_out_and_reported(vault: Vault) -> None:
+    fill(vault, range(40))
+    (path,) = segments(vault)
+    raw = path.read_bytes()
+    fill(vault, range(100, 110))
+    for content in (
+        raw[:-1],
+        raw[:100],
+        raw[:4],
+        b"",
+        b"\xff" * 400,
+        b"\x02" + bytes(7) + b"{}",
+        b"\x02" + bytes(7) + b"[]",
+    ):
+        path.write_bytes(content)
+        again = Vault(vault.path)
+        assert again.get(SPACE, [place(1), place(105)]).keys() == {place(105)}
+        assert list(again.damaged) == [path]
+
+
+def test_a_damaged_vector_can_be_kept_again(vault: Vault) -> None:
+    fill(vault, range(40))
+    (path,) = segments(vault)
+    flip(path, path.read_bytes().index(kept(7).vector[2:].tobytes()))
+    again = Vault(vault.path)
+    with again.writer(SPACE, DIM) as w:
+        w.put({place(7): kept(7)})
+    assert same(again.get(SPACE, [place(7)])[place(7)], kept(7))
+
+
+def test_verify_may_take_a_sample(vault: Vault) -> None:
+    fill(vault, range(40))
+    assert vault.verify(SPACE, sample=5) == 5
+    assert vault.verify() == 40
+    assert vault.damaged == {}
+
+
+# Compaction, merging, collecting -----------------------------------------------------------------------
+
+
+def test_eight_segments_of_a_size_become_one(vault: Vault) -> None:
+    for n in range(64):
+        fill(vault, range(n, n + 1))
+        assert len(segments(vault)) <= 14
+    assert len(segments(vault)) == 1
+    found = vault.get(SPACE, [place(n) for n in range(64)])
+    assert len(found) == 64
+    assert all(same(found[place(n)], kept(n)) for n in range(64))
+
+
+def test_a_reader_follows_when_files_vanish_between_listing_and_opening(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(7):
+        fill(vault, range(n, n + 1))
+    reader = Vault(vault.path)
+    listed = reader._opened
+    calls = []
+
+    def late(folder: Path, paths: list[Path]) -> object:
+        if not calls:
+            calls.append(paths)
+            fill(vault, range(7, 8))  # merges all eight and removes what was just listed
+        return listed(folder, paths)
+
+    monkeypatch.setattr(reader, "_opened", late)
+    assert len(reader.get(SPACE, [place(n) for n in range(8)])) == 8
+    assert len(calls[0]) == 7
+
+
+def test_an_open_reader_survives_a_merge(vault: Vault) -> None:
+    reader = Vault(vault.path)
+    for n in range(30):
+        fill(vault, range(10 * n, 10 * n + 10))
+        assert len(reader.get(SPACE, [place(i) for i in range(10 * n + 10)])) == 10 * n + 10
+    assert reader.damaged == {}
+
+
+def test_merging_drops_what_is_damaged_and_keeps_the_rest(vault: Vault) -> None:
+    for n in range(7):
+        fill(vault, range(n, n + 1))
+    broken = next(path for path in segments(vault) if kept(3).vector.tobytes() in path.read_bytes())
+    flip(broken, broken.read_bytes().index(kept(3).vector[2:].tobytes()))
+    fill(vault, range(7, 8))
+    assert len(segments(vault)) == 1
+    assert vault.get(SPACE, [place(n) for n in range(8)]).keys() == {place(n) for n in range(8) if n != 3}
+
+
+def test_two_vaults_are_merged_by_copying_files(vault: Vault, tmp_path: Path) -> None:
+    other = Vault(tmp_path / "other")
+    fill(vault, range(10))
+    fill(other, range(5, 20))
+    fill(other, range(30, 31), OTHER)
+    shutil.copytree(other.path, tmp_path / "by hand")
+    assert vault.merge(other.path) == 2
+    assert vault.merge(other.path) == 0
+    assert len(vault.get(SPACE, [place(n) for n in range(20)])) == 20
+    assert len(vault.get(OTHER, [place(30)])) == 1
+    for file in segments(vault):
+        shutil.copy(file, tmp_path / "by hand" / SPACE)
+    assert len(Vault(tmp_path / "by hand").get(SPACE, [place(n) for n in range(20)])) == 20
+
+
+def test_stats_tell_each_space(vault: Vault) -> None:
+    fill(vault, range(10))
+    fill(vault, range(20, 25))
+    fill(vault, range(3), OTHER)
+    entry = 16 + 8 + 4 * DIM + 5
+    assert vault.stats() == [SpaceStats(SPACE, DIM, 2, 15, 15 * entry), SpaceStats(OTHER, DIM, 1, 3, 3 * entry)]
+
+
+def test_gc_shows_first_and_removes_what_no_index_holds(vault: Vault) -> None:
+    fill(vault, range(10))
+    fill(vault, range(3), OTHER)
+    keep = {place(n) for n in range(4)}
+    entry = 16 + 8 + 4 * DIM + 5
+    assert vault.gc(keep, dry_run=True) == GcReport(6, 6 * entry)
+    assert len(vault.get(SPACE, [place(n) for n in range(10)])) == 10
+    assert vault.gc(iter(keep)) == GcReport(6, 6 * entry)
+    assert vault.get(SPACE, [place(n) for n in range(10)]).keys() == keep
+    assert len(vault.get(OTHER, [place(n) for n in range(3)])) == 3
+    assert vault.gc([], space_id=OTHER) == GcReport(3, 3 * entry)
+    assert segments(vault, OTHER) == []
+
+
+def test_gc_spares_what_is_young_also_after_a_merge(vault: Vault) -> None:
+    fill(vault, range(10))
+    (path,) = segments(vault)
+    os.utime(path, (1000.0, 1000.0))
+    fill(vault, range(10, 12))
+    assert vault.gc([], older_than=100.0, now=1050.0).vectors == 0
+    assert vault.gc([place(0)], older_than=100.0, now=1200.0).vectors == 9
+    assert vault.get(SPACE, [place(n) for n in range(12)]).keys() == {place(0), place(10), place(11)}
+    assert {file.stat().st_mtime for file in segments(vault)} > {1000.0}
+
+
+def test_the_default_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("IDEMBED_VAULT", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert default_path() == Path("/data/idembed/vault")
+    monkeypatch.setenv("IDEMBED_VAULT", "/mine")
+    assert Vault().path == Path("/mine")
+    assert Vault("/other").path == Path("/other")
+    monkeypatch.delenv("IDEMBED_VAULT")
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert default_path() == Path("/home/someone/.local/share/idembed/vault")
