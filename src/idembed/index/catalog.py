@@ -1,0 +1,182 @@
+"""What an index knows about itself: its store, the generation that is searched, how texts are split, and the
+model that made its vectors. Nothing is created and no model is loaded until that is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from idembed import models, stores
+from idembed.errors import IndexNotFoundError, OptionError, SpaceMismatchError, StoreError
+from idembed.index.owner import Writing
+from idembed.models.base import Model
+from idembed.rows import CheckedRow
+from idembed.split import Splitter
+from idembed.stores.base import Generation, Store
+from idembed.vault import Vault
+
+__all__ = ["DEFAULT_MODEL", "Catalog"]
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+
+
+class Catalog:
+    """One index, opened (``store``) or not yet made (``store`` None)."""
+
+    def __init__(
+        self,
+        url: str | Path,
+        model: str | Model | None,
+        split: int | None,
+        vault: str | Path | Vault | None,
+        wait: float,
+    ) -> None:
+        self.url = url
+        self.wait = wait
+        self.store: Store | None = None
+        self._asked = model
+        self._split = split
+        self._vault_choice = vault
+        try:
+            self.store = stores.open_store(url, create=False)
+        except IndexNotFoundError:
+            return
+        try:
+            self._check_split(self.store)
+            if model is not None and self.active() is not None:
+                self.model()
+        except BaseException:
+            self.store.close()
+            raise
+
+    def close(self) -> None:
+        """Release the store and the model."""
+        if self.store is not None:
+            self.store.close()
+            self.store = None
+        self.__dict__.pop("loaded", None)
+
+    @property
+    def name(self) -> str:
+        """The URL as it may be shown."""
+        return stores.without_password(str(self.url))
+
+    def active(self) -> Generation | None:
+        """The generation that is searched; None while nothing was ever written."""
+        if self.store is None:
+            return None
+        return next((g for g in self.store.generations() if g.status == "active"), None)
+
+    def readable(self) -> tuple[Store, Generation]:
+        """The store and its active generation. Raises StoreError where there is nothing to read."""
+        active = self.active()
+        if self.store is None:
+            hint = "make one: idembed sync SOURCE INDEX"
+            raise IndexNotFoundError(f"there is no index at {self.name}", hint=hint)
+        if active is None:
+            raise StoreError(f"{self.name} holds no vectors yet", hint="sync a source into it first")
+        return self.store, active
+
+    # The model -------------------------------------------------------------------------------------
+
+    @cached_property
+    def loaded(self) -> Model:
+        """The model that was asked for, else the recorded one, else the default; its space unchecked."""
+        asked = self._asked
+        if asked is None:
+            active = self.active()
+            asked = active.model if active else DEFAULT_MODEL
+        return models.load(asked) if isinstance(asked, str) else asked
+
+    def model(self) -> Model:
+        """The model. Raises SpaceMismatchError when it is not of the space the index was built in."""
+        active, model = self.active(), self.loaded
+        if active is None or model.space.id == active.space.id:
+            return model
+        facts = [str(difference) for difference in active.space.differences(model.space)]
+        raise SpaceMismatchError(
+            f"{self.name} was built with {active.model}; the vectors of {model.name} as it is now are of "
+            f"another space (here: the index, there: the model). {'; '.join(facts)}",
+            hint="vectors of two spaces cannot be compared. Open the index without naming a model to use the "
+            "one it records, or build a new index with the other model",
+            differences=facts,
+        )
+
+    # Making and settings ---------------------------------------------------------------------------
+
+    def make(self, split: int | None) -> Store:
+        """The store, made and given its settings if this is the first write.
+
+        A model that cannot be had leaves no empty index behind.
+        """
+        if self.store is None:
+            _ = self.loaded.space
+            self.store = stores.open_store(self.url)
+        version, meta = self.store.read_meta()
+        if "splitter" not in meta:
+            splitter = self.new_splitter(split)
+            recorded = splitter.recorded() if splitter else None
+            if not self.store.swap_meta(version, {**meta, "splitter": recorded}):
+                return self.make(split)
+        return self.store
+
+    def ready(self, store: Store, writing: Writing) -> Generation:
+        """The generation to write into; the first one is made, and active at once."""
+        if (active := self.active()) is not None:
+            return active
+        made = store.create_generation(writing.lease(), self.loaded.space, self.loaded.name)
+        store.activate(writing.lease(), made.number)
+        return made
+
+    def splitter(self) -> Splitter | None:
+        """How texts are split, as recorded; None when they are not."""
+        recorded = self.store.read_meta()[1].get("splitter") if self.store else None
+        return Splitter.from_recorded(recorded) if recorded else None
+
+    def new_splitter(self, split: int | None) -> Splitter | None:
+        """How a new index splits: as it was opened with, else as the source suggests (``split``)."""
+        size = self._split if self._split is not None else split
+        return Splitter(size=size) if size else None
+
+    def _check_split(self, store: Store) -> None:
+        meta = store.read_meta()[1]
+        if self._split is None or "splitter" not in meta:
+            return
+        recorded = meta["splitter"]["size"] if meta["splitter"] else 0
+        if recorded != self._split:
+            was = f"splits texts at {recorded} characters" if recorded else "does not split texts"
+            raise OptionError(
+                f"{self.name} {was}, but split={self._split} was asked",
+                hint="how an index splits is settled when it is made: leave split out, or build a new index",
+            )
+
+    def limits(self) -> Callable[[CheckedRow], str]:
+        """What of a row is larger than the store declares to hold, as words for an error; empty if nothing."""
+        if self.store is None:
+            return lambda row: ""
+        limits = self.store.capabilities
+        smallest = min(limits.max_text, limits.max_metadata)
+
+        def excess(row: CheckedRow) -> str:
+            if 4 * (len(row.text) + len(row.metadata)) <= smallest and 4 * len(row.id) <= limits.max_key:
+                return ""  # a character has at most 4 bytes
+            for what, value, most in (
+                ("id", row.id, limits.max_key),
+                ("text", row.text, limits.max_text),
+                ("metadata", row.metadata, limits.max_metadata),
+            ):
+                if (size := len(value.encode("utf-8"))) > most:
+                    return f"the {what} of row {row.id!r} has {size:,} bytes, the store holds {most:,}"
+            return ""
+
+        return excess
+
+    def vault(self) -> tuple[Vault, bool]:
+        """The vault to look into, and whether everything the model makes is kept there."""
+        choice = self._vault_choice
+        if isinstance(choice, Vault):
+            return choice, True
+        if choice is None:
+            return Vault(), not self.loaded.repeatable
+        return (Vault(), choice == "all") if choice in ("all", "none") else (Vault(choice), True)

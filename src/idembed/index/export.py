@@ -1,0 +1,125 @@
+"""An index as a file: one record a part, with id, text, metadata and vector."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from idembed.errors import DiskFullError, OptionError
+from idembed.index.chunks import chunks
+from idembed.space import Space
+from idembed.stores.base import StoredRow
+
+__all__ = ["export_rows"]
+
+_FIELDS = ("id", "part", "start", "end", "text", "metadata", "vector")
+_ROWS = 1000
+
+
+def export_rows(rows: Iterable[StoredRow], path: Path, space: Space) -> int:
+    """Write every current part of ``rows``; the format follows the suffix. The number of parts.
+
+    The file appears under its name only when it is whole. Raises OptionError for another suffix.
+    """
+    write = _WRITERS.get(path.suffix)
+    if write is None:
+        raise OptionError(f"cannot export to {path.name!r}", hint=f"known suffixes: {', '.join(_WRITERS)}")
+    if not path.absolute().parent.is_dir():
+        raise OptionError(f"the folder {path.parent} is not there", hint="make it first")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        count = write(_records(rows), temporary, space)
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno != 28:
+            raise OptionError(f"cannot write {path}: {error.strerror}") from error
+        raise DiskFullError(f"the disk is full while writing {path}", hint="nothing was left behind") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
+
+
+def _records(rows: Iterable[StoredRow]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        for part in row.parts:
+            if part.text_hash != row.text_hash or part.vector is None:
+                continue
+            start, end = part.span
+            yield dict(
+                zip(
+                    _FIELDS,
+                    (row.id, part.part, start, end, row.text[start:end], row.metadata, part.vector),
+                    strict=True,
+                )
+            )
+
+
+def _jsonl(records: Iterator[dict[str, Any]], path: Path, space: Space) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for record in records:
+            count += 1
+            record["vector"] = [float(str(x)) for x in record["vector"]]  # shortest text of a float32
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    return count
+
+
+def _csv(records: Iterator[dict[str, Any]], path: Path, space: Space) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, _FIELDS)
+        writer.writeheader()
+        for record in records:
+            count += 1
+            record["metadata"] = json.dumps(record["metadata"], ensure_ascii=False)
+            record["vector"] = " ".join(map(str, record["vector"]))
+            writer.writerow(record)
+    return count
+
+
+def _npz(records: Iterator[dict[str, Any]], path: Path, space: Space) -> int:
+    everything = list(records)
+    arrays = {name: np.array([r[name] for r in everything]) for name in ("id", "part", "start", "end", "text")}
+    arrays["metadata"] = np.array([json.dumps(r["metadata"], ensure_ascii=False) for r in everything])
+    vectors = [r["vector"] for r in everything]
+    arrays["vector"] = np.stack(vectors) if vectors else np.empty((0, space.dim), np.float32)
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    return len(everything)
+
+
+def _parquet(records: Iterator[dict[str, Any]], path: Path, space: Space) -> int:
+    try:
+        pa = importlib.import_module("pyarrow")
+        parquet = importlib.import_module("pyarrow.parquet")
+    except ImportError:
+        raise OptionError("writing Parquet needs pyarrow", hint='pip install "idembed[files]"') from None
+    text, number = pa.string(), pa.int64()
+    vector = pa.list_(pa.float32(), space.dim)
+    kinds = (text, pa.int32(), number, number, text, text, vector)
+    schema = pa.schema(list(zip(_FIELDS, kinds, strict=True)), metadata={"idembed.space": space.canonical})
+    count = 0
+    with parquet.ParquetWriter(path, schema) as writer:
+        for chunk in chunks(records, _ROWS):
+            count += len(chunk)
+            columns: dict[str, Any] = {name: [record[name] for record in chunk] for name in _FIELDS}
+            columns["metadata"] = [json.dumps(m, ensure_ascii=False) for m in columns["metadata"]]
+            flat = pa.array(np.concatenate(columns["vector"]))
+            columns["vector"] = pa.FixedSizeListArray.from_arrays(flat, space.dim)
+            writer.write_table(pa.table(columns, schema=schema))
+    return count
+
+
+_WRITERS: dict[str, Callable[[Iterator[dict[str, Any]], Path, Space], int]] = {
+    ".jsonl": _jsonl,
+    ".csv": _csv,
+    ".parquet": _parquet,
+    ".npz": _npz,
+}

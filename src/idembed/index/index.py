@@ -1,0 +1,250 @@
+"""An index: a store with its generations, opened by one URL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from idembed.errors import OptionError
+from idembed.filters import parse_where
+from idembed.index.catalog import Catalog
+from idembed.index.chunks import chunks
+from idembed.index.export import export_rows
+from idembed.index.owner import hold
+from idembed.index.plan import Plan, refuse_mass_deletion
+from idembed.index.report import Progress, Report
+from idembed.index.search import find_hits, find_neighbours, query_vectors
+from idembed.index.spool import Spool
+from idembed.index.sync import Sync, teller
+from idembed.models.base import Model, OnLong, Vectors
+from idembed.rows import Hit, Row, check_id
+from idembed.sources import open_source
+from idembed.space import Space
+from idembed.split import Splitter
+from idembed.stores.base import Generation
+from idembed.vault import Vault
+
+__all__ = ["Index"]
+
+_CHUNK = 500
+
+
+class Index:
+    """Rows, their vectors, and search over them. Use as a context manager, in one thread.
+
+    ``url``: a SQLite file (``pets.db``); it is made at the first write. ``model``: a name, a folder or a
+    Model; without it the model that the index records is loaded when it is first needed, and
+    all-MiniLM-L6-v2 for a new index. ``split``: for a new index, the largest part of a text in characters
+    (0: never split; None: as the first source suggests). ``vault``: ``None`` keeps what cannot be computed
+    again, ``"all"`` keeps every vector, ``"none"`` nothing; a path names the folder and keeps every vector.
+    ``wait``: seconds to wait for another writer.
+
+    Raises SpaceMismatchError when ``model`` is of another space than the index was built in, NotAnIndexError
+    for a file that is something else.
+    """
+
+    def __init__(
+        self,
+        url: str | Path,
+        model: str | Model | None = None,
+        *,
+        split: int | None = None,
+        vault: str | Path | Vault | None = None,
+        wait: float = 10.0,
+    ) -> None:
+        self._catalog = Catalog(url, model, split, vault, wait)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the database and the model."""
+        self._catalog.close()
+
+    # What it is ------------------------------------------------------------------------------------
+
+    @property
+    def space(self) -> Space | None:
+        """The space of the vectors that are searched; None while nothing was written."""
+        active = self._catalog.active()
+        return active.space if active else None
+
+    @property
+    def model(self) -> Model:
+        """The model, loaded when first asked for. Raises SpaceMismatchError when it is no longer the one
+        the index was built with."""
+        return self._catalog.model()
+
+    @property
+    def generations(self) -> list[Generation]:
+        """Every space's vectors in this index."""
+        return self._catalog.store.generations() if self._catalog.store else []
+
+    @property
+    def splitter(self) -> Splitter | None:
+        """How long texts are split, as recorded; None when they are not."""
+        return self._catalog.splitter()
+
+    # Writing ---------------------------------------------------------------------------------------
+
+    def plan(
+        self,
+        source: object,
+        *,
+        scope: str = "default",
+        id_field: str | None = None,
+        text_field: str | None = None,
+    ) -> Plan:
+        """The exact difference between ``source`` and its scope; nothing is written."""
+        opened = open_source(source, id_field=id_field, text_field=text_field)
+        with Spool() as spool:
+            return Sync(self._catalog, spool, opened, scope).plan()
+
+    def sync(
+        self,
+        source: object,
+        *,
+        scope: str = "default",
+        on_long: OnLong = "cut",
+        allow_empty: bool = False,
+        allow_mass_deletion: bool = False,
+        id_field: str | None = None,
+        text_field: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Report:
+        """Make the scope equal to ``source``: embed what is new, keep what is right, delete what is gone.
+
+        ``source``: a path (JSONL, CSV, Parquet, a folder of text files), a table (pandas, polars, Arrow), or
+        an iterable of dicts or Rows. It is read to its end and planned before the first write; deletions
+        come last. Killed anywhere, the next sync continues. ``on_long="error"`` refuses texts that are
+        longer than the model reads, before anything is written.
+
+        Raises MassDeletionError for an empty source and for one that would delete more than half of the
+        scope, unless allowed.
+        """
+        started = time.monotonic()
+        opened = open_source(source, id_field=id_field, text_field=text_field)
+
+        def guard(plan: Plan, rows: int) -> None:
+            allowed = allow_mass_deletion or (allow_empty and rows == 0)
+            refuse_mass_deletion(plan, rows, scope, allow_empty, allowed)
+
+        with Spool() as spool:
+            run = Sync(self._catalog, spool, opened, scope, on_long=on_long, guard=guard, tell=teller(progress))
+            report = run.run()
+        report.skipped = tuple(opened.skipped)
+        report.seconds = time.monotonic() - started
+        return report
+
+    def upsert(self, rows: Iterable[object], *, scope: str = "default", on_long: OnLong = "cut") -> Report:
+        """Add or change the given rows (as in ``sync``) and leave every other alone."""
+        started = time.monotonic()
+        opened = open_source(rows)
+        with Spool() as spool:
+            report = Sync(self._catalog, spool, opened, scope, whole=False, on_long=on_long).run()
+        report.seconds = time.monotonic() - started
+        return report
+
+    def delete(self, ids: Iterable[str] | str) -> int:
+        """Remove rows by id, in every generation; the number that existed."""
+        wanted = [check_id(row_id, "delete") for row_id in ([ids] if isinstance(ids, str) else ids)]
+        store = self._catalog.store
+        if store is None or not wanted:
+            return 0
+        with hold(store, self._catalog.wait) as writing:
+            return sum(store.delete(writing.lease(), chunk) for chunk in chunks(wanted, _CHUNK))
+
+    # Reading ---------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        vector: ArrayLike | None = None,
+        id: str | None = None,  # noqa: A002  the field's word
+        k: int = 10,
+        where: Mapping[str, Any] | None = None,
+        min_score: float | None = None,
+        scope: str | None = None,
+    ) -> list[Hit]:
+        """The ``k`` parts nearest to a text, a ``vector`` (float32 [dim]), or the row ``id`` (itself left
+        out), best first, equal scores by id. Exact. ``where`` filters by metadata (see idembed.filters) and
+        by ``$truncated``, ``$tokens``, ``$scope``, ``$id``.
+        """
+        if sum(given is not None for given in (text, vector, id)) != 1:
+            raise OptionError("search takes exactly one of a text, vector=… and id=…")
+        if text is not None:
+            return self.search_many([text], k=k, where=where, min_score=min_score, scope=scope)[0]
+        if vector is not None:
+            query = np.asarray(vector, dtype=np.float32)
+            if query.ndim != 1:
+                raise OptionError(f"vector has {query.ndim} dimensions, one is needed; search_many takes many")
+            return self.search_many(query[None, :], k=k, where=where, min_score=min_score, scope=scope)[0]
+        store, active = self._catalog.readable()
+        matches = find_neighbours(store, active, str(id), _checked_k(k), parse_where(where), scope)
+        return find_hits(store, active, [matches], min_score)[0]
+
+    def search_many(
+        self,
+        queries: Sequence[str] | Vectors,
+        *,
+        k: int = 10,
+        where: Mapping[str, Any] | None = None,
+        min_score: float | None = None,
+        scope: str | None = None,
+    ) -> list[list[Hit]]:
+        """``search`` for several texts, or for each row of a float32 [n, dim] matrix, in one pass."""
+        conditions = parse_where(where)
+        store, active = self._catalog.readable()
+        vectors = query_vectors(queries, active.space, self._catalog.model)
+        found = store.search(active.number, vectors, _checked_k(k), conditions, scope=scope)
+        return find_hits(store, active, found, min_score)
+
+    def count(self, scope: str | None = None) -> int:
+        """The number of rows, or of those in one scope."""
+        return self._catalog.store.count(scope) if self._catalog.store else 0
+
+    def __len__(self) -> int:
+        return self.count()
+
+    @overload
+    def get(self, ids: str) -> Row | None: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def get(self, ids: Iterable[str]) -> dict[str, Row]: ...
+
+    def get(self, ids: str | Iterable[str]) -> Row | dict[str, Row] | None:
+        """The row with this id or None; for several ids, the rows that exist."""
+        wanted = [ids] if isinstance(ids, str) else list(ids)
+        found: dict[str, Row] = {}
+        for chunk in chunks(wanted, _CHUNK) if self._catalog.store else ():
+            assert self._catalog.store is not None
+            for row_id, row in self._catalog.store.get(chunk).items():
+                found[row_id] = Row(row.id, row.text, row.metadata)
+        return found.get(ids) if isinstance(ids, str) else found
+
+    def scan(self, *, scope: str | None = None, after: str | None = None) -> Iterator[Row]:
+        """Every row in order of id, in bounded memory."""
+        if self._catalog.store is not None:
+            for row in self._catalog.store.scan(scope=scope, after=after):
+                yield Row(row.id, row.text, row.metadata)
+
+    def export(self, path: str | Path, *, scope: str | None = None) -> int:
+        """Write every part with its text, metadata and vector to ``.jsonl``, ``.csv``, ``.parquet`` or
+        ``.npz``; the number of parts. The file appears whole or not at all."""
+        store, active = self._catalog.readable()
+        return export_rows(store.scan(active.number, scope=scope), Path(path), active.space)
+
+
+def _checked_k(k: int) -> int:
+    if k < 1:
+        raise OptionError(f"k={k}: at least one result must be asked for")
+    return k

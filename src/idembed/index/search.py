@@ -1,0 +1,89 @@
+"""From a question to hits: query vectors of the index's space, the store's matches, the rows they name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from idembed.errors import OptionError, RowError
+from idembed.filters import Condition
+from idembed.index.chunks import chunks
+from idembed.models.base import Model, Vectors
+from idembed.rows import Hit
+from idembed.space import Space
+from idembed.stores.base import Generation, Match, Store, StoredRow
+
+__all__ = ["find_hits", "find_neighbours", "query_vectors"]
+
+_CHUNK = 500
+
+
+def query_vectors(queries: Sequence[str] | Vectors, space: Space, model: Callable[[], Model]) -> Vectors:
+    """float32 [n, dim] for texts (embedded on the query side) or for vectors, which are checked and, in a
+    cosine space, brought to unit length. Raises OptionError naming the query."""
+    if not isinstance(queries, np.ndarray):
+        texts = list(queries)
+        for position, text in enumerate(texts):
+            if not isinstance(text, str) or not text.strip():
+                raise OptionError(f"query {position} is {text!r}; a text is needed")
+        return model().embed(texts, "query").vectors if texts else np.empty((0, space.dim), np.float32)
+    if queries.ndim != 2 or queries.shape[1] != space.dim:
+        width = queries.shape[1] if queries.ndim == 2 else f"shape {queries.shape}"
+        raise OptionError(f"a query vector has {width} numbers, this index needs {space.dim}")
+    vectors = np.ascontiguousarray(queries, dtype=np.float32)
+    if not np.isfinite(vectors).all():
+        raise OptionError("a query vector contains NaN or infinity")
+    if space.similarity == "dot" or not len(vectors):
+        return vectors
+    return np.stack([_unit(vector) for vector in vectors])
+
+
+def find_hits(store: Store, active: Generation, found: list[list[Match]], min_score: float | None) -> list[list[Hit]]:
+    """The matches at or above ``min_score`` with their rows, in the same order."""
+    floor = -math.inf if min_score is None else min_score
+    kept = [[match for match in matches if match.score >= floor] for matches in found]
+    wanted = sorted({match.id for matches in kept for match in matches})
+    rows: dict[str, StoredRow] = {}
+    for chunk in chunks(wanted, _CHUNK):
+        rows.update(store.get(chunk, active.number))
+    return [[hit for match in matches for hit in _hit(rows.get(match.id), match)] for matches in kept]
+
+
+def find_neighbours(
+    store: Store, active: Generation, row_id: str, k: int, conditions: Sequence[Condition], scope: str | None
+) -> list[Match]:
+    """The ``k`` parts of other rows nearest to any part of this row, best first, ties by id then part."""
+    row = store.get([row_id], active.number).get(row_id)
+    if row is None:
+        raise RowError(f"there is no row {row_id!r}", hint="id= takes the id of a stored row", id=row_id)
+    vectors = [part.vector for part in row.parts if part.vector is not None]
+    if not vectors:
+        raise RowError(f"row {row_id!r} has no vector yet", hint="sync its source again", id=row_id)
+    best: dict[tuple[str, int], Match] = {}
+    for matches in store.search(active.number, np.stack(vectors), k + len(vectors), conditions, scope=scope):
+        for match in matches:
+            place = (match.id, match.part)
+            if match.id != row_id and (place not in best or best[place].score < match.score):
+                best[place] = match
+    return sorted(best.values(), key=lambda match: (-match.score, match.id, match.part))[:k]
+
+
+def _hit(row: StoredRow | None, match: Match) -> list[Hit]:
+    """One hit, or none when the row was deleted or rewritten since the search."""
+    if row is None:
+        return []
+    for part in row.parts:
+        if part.part == match.part and part.text_hash == row.text_hash:
+            start, end = part.span
+            text = row.text[start:end]
+            return [Hit(row.id, match.score, text, row.metadata, part.part, part.span, part.truncated)]
+    return []
+
+
+def _unit(vector: Vectors) -> Vectors:
+    length = math.sqrt(math.fsum(float(x) * float(x) for x in vector))
+    if length == 0.0:
+        raise OptionError("a query vector is zero; it has no direction")
+    return (vector.astype(np.float64) / length).astype(np.float32)

@@ -1,0 +1,176 @@
+"""A source, read to its end into a private temporary file before anything else happens.
+
+So a broken last line changes nothing, duplicates are found first, and the plan has every row at hand in
+bounded memory. The file is a SQLite database without journal or fsync: it need not survive.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from enum import IntEnum
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+from idembed.errors import DiskFullError, RowError
+from idembed.rows import CheckedRow, bucket_of
+from idembed.sources.base import Source
+
+__all__ = ["Spool", "Verdict"]
+
+_CHUNK = 2000
+
+
+class Verdict(IntEnum):
+    """What a row of the source means for the index.
+
+    * ADDED: the id is not there. * TEXT: another text than the stored one, or its vectors are missing or
+    were made from another text. * METADATA: the text and its vectors are right, the metadata is not.
+    * UNCHANGED: nothing to do. A stored id that the source lacks is deleted; it has no row here.
+    """
+
+    UNCHANGED = 0
+    METADATA = 1
+    TEXT = 2
+    ADDED = 3
+
+
+class Spool:
+    """Rows in the order of the source, and the verdict on each. A context manager that removes its file."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="idembed-spool-")
+        self._db = sqlite3.connect(Path(self._folder.name) / "spool", isolation_level=None)
+        self._db.executescript(
+            "PRAGMA page_size=8192; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+            "PRAGMA cache_size=-16384;"
+            "CREATE TABLE spool (position INTEGER PRIMARY KEY, id TEXT, bucket INTEGER, text TEXT,"
+            " text_hash BLOB, metadata TEXT, metadata_hash BLOB);"
+            "CREATE TABLE verdict (position INTEGER PRIMARY KEY, verdict INTEGER, bytes INTEGER);"
+            "CREATE TABLE doomed (id TEXT PRIMARY KEY) WITHOUT ROWID;"
+            "CREATE TABLE carried (address BLOB PRIMARY KEY, needed INTEGER, leaving INTEGER) WITHOUT ROWID;"
+        )
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+        self._folder.cleanup()
+
+    def fill(
+        self,
+        source: Source,
+        excess: Callable[[CheckedRow], str] = lambda row: "",
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Read every row. RowError for one of which ``excess`` says what is too large, and for an id that
+        occurs twice."""
+        rows = source.rows()
+        try:
+            self._db.execute("BEGIN")
+            while chunk := list(islice(rows, _CHUNK)):
+                for position, row in chunk:
+                    if reason := excess(row):
+                        raise RowError(f"{source.where(position)}: {reason}", hint="shorten it", id=row.id)
+                self._db.executemany("INSERT INTO spool VALUES (?,?,?,?,?,?,?)", map(_record, chunk))
+                self.rows += len(chunk)
+                if progress is not None:
+                    progress(self.rows)
+            self._db.execute("COMMIT")
+            self._refuse_duplicates(source)
+        except sqlite3.OperationalError as error:
+            if "full" not in str(error):
+                raise
+            hint = "set TMPDIR to a folder with room for a copy of the source; the index is unchanged"
+            raise DiskFullError("the temporary folder is full while reading the source", hint=hint) from None
+
+    def _refuse_duplicates(self, source: Source) -> None:
+        self._db.execute("CREATE INDEX spool_place ON spool (bucket, id)")
+        again = self._db.execute(
+            "SELECT id, min(position), max(position), count(*) FROM spool"
+            " GROUP BY bucket, id HAVING count(*) > 1 ORDER BY 2 LIMIT 1"
+        ).fetchone()
+        if again is not None:
+            row_id, first, last, times = again
+            raise RowError(
+                f"the id {row_id!r} occurs {times} times: {source.where(first)} and {source.where(last)}",
+                hint="an id names one row; nothing was written",
+                id=row_id,
+            )
+
+    def hashes(self, buckets: range) -> dict[str, tuple[int, bytes, bytes]]:
+        """{id: (position, text hash, metadata hash)} of the rows whose bucket is in ``buckets``."""
+        cursor = self._db.execute(
+            "SELECT id, position, text_hash, metadata_hash FROM spool WHERE bucket >= ? AND bucket < ?",
+            (buckets.start, buckets.stop),
+        )
+        return {row_id: (position, text, metadata) for row_id, position, text, metadata in cursor}
+
+    def forget_verdicts(self) -> None:
+        """Start a plan anew."""
+        self._db.executescript("DELETE FROM verdict; DELETE FROM doomed; DELETE FROM carried;")
+
+    def judge(self, verdicts: Iterable[tuple[int, Verdict]]) -> None:
+        """Record verdicts by position; a row without one is UNCHANGED."""
+        self._db.executemany(
+            "INSERT INTO verdict SELECT ?1, ?2, length(CAST(text AS BLOB)) FROM spool WHERE position = ?1",
+            ((position, int(verdict)) for position, verdict in verdicts),
+        )
+
+    def doom(self, ids: Iterable[str]) -> None:
+        """Record ids that the index holds and the source does not."""
+        self._db.executemany("INSERT INTO doomed VALUES (?)", ((row_id,) for row_id in ids))
+
+    def doomed(self) -> Iterator[str]:
+        """Those ids, in order."""
+        return (row_id for (row_id,) in self._db.execute("SELECT id FROM doomed ORDER BY id"))
+
+    def count(self, verdict: Verdict) -> int:
+        """How many rows have this verdict; for those that are to be changed only."""
+        query = "SELECT count(*) FROM verdict WHERE verdict = ?"
+        return int(self._db.execute(query, (int(verdict),)).fetchone()[0])
+
+    def text_bytes(self) -> int:
+        """UTF-8 bytes of the texts that need vectors."""
+        query = "SELECT coalesce(sum(bytes), 0) FROM verdict WHERE verdict >= ?"
+        return int(self._db.execute(query, (int(Verdict.TEXT),)).fetchone()[0])
+
+    def pending(self, *verdicts: Verdict) -> Iterator[tuple[Verdict, CheckedRow]]:
+        """Rows with one of these verdicts, in the order of the source."""
+        marks = ",".join("?" * len(verdicts))
+        after = -1
+        while True:  # by chunks, so that no cursor stays open while the caller works
+            chunk = self._db.execute(
+                "SELECT position, verdict, id, text, metadata, text_hash, metadata_hash"
+                f" FROM verdict JOIN spool USING (position) WHERE verdict IN ({marks}) AND position > ?"
+                " ORDER BY position LIMIT ?",
+                (*map(int, verdicts), after, _CHUNK),
+            ).fetchall()
+            if not chunk:
+                return
+            for position, verdict, *fields in chunk:
+                yield Verdict(verdict), CheckedRow(*fields)
+                after = position
+
+    def carry(self, needed: Iterable[bytes], leaving: Iterable[bytes]) -> None:
+        """Note addresses that pending rows need, and those that rows about to change now hold."""
+        for column, addresses in (("needed", needed), ("leaving", leaving)):
+            self._db.executemany(
+                f"INSERT INTO carried (address, {column}) VALUES (?, 1)"
+                f" ON CONFLICT (address) DO UPDATE SET {column} = 1",
+                ((address,) for address in addresses),
+            )
+
+    def carried(self) -> list[bytes]:
+        """Addresses in both: vectors that would be overwritten before they are needed."""
+        query = "SELECT address FROM carried WHERE needed AND leaving ORDER BY address"
+        return [address for (address,) in self._db.execute(query)]
+
+
+def _record(item: tuple[int, CheckedRow]) -> tuple[object, ...]:
+    position, row = item
+    return (position, row.id, bucket_of(row.id), row.text, row.text_hash, row.metadata, row.metadata_hash)

@@ -1,0 +1,127 @@
+"""Plan, then apply: upserts first, deletions last, each batch durable before the next begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from idembed.errors import TooLongError
+from idembed.index.catalog import Catalog
+from idembed.index.chunks import chunks
+from idembed.index.owner import Writing, hold
+from idembed.index.plan import Plan, plan_rows, plan_scope
+from idembed.index.report import Phase, Progress, Report
+from idembed.index.spool import Spool, Verdict
+from idembed.index.write import Writer, carry_over, spans
+from idembed.models.base import OnLong
+from idembed.rows import BUCKETS, check_id
+from idembed.sources.base import Source
+from idembed.stores.base import Store
+
+__all__ = ["Sync", "Tell", "ignore", "teller"]
+
+Tell = Callable[[Phase, int, int | None], None]
+_CHUNK = 500
+_ALL = range(BUCKETS)
+
+
+def ignore(phase: Phase, done: int, total: int | None) -> None:
+    """Progress that nobody watches."""
+
+
+def teller(progress: Callable[[Progress], None] | None) -> Tell:
+    """``progress`` as the functions here call it."""
+    if progress is None:
+        return ignore
+    return lambda phase, done, total: progress(Progress(phase, done, total))
+
+
+class Sync:
+    """One run: a spooled source, compared with what the store holds, and made true.
+
+    ``whole``: the source is the whole truth for its scope, so what it lacks is deleted; else the given rows
+    are added or changed and all others left alone. ``guard`` may refuse a plan with an error.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        spool: Spool,
+        source: Source,
+        scope: str,
+        *,
+        whole: bool = True,
+        on_long: OnLong = "cut",
+        guard: Callable[[Plan, int], None] = lambda plan, rows: None,
+        tell: Tell = ignore,
+    ) -> None:
+        self._catalog = catalog
+        self._spool = spool
+        self._source = source
+        self._scope = check_id(scope, "scope")
+        self._whole = whole
+        self._on_long = on_long
+        self._guard = guard
+        self._tell = tell
+        hint = source.size_hint
+        spool.fill(source, catalog.limits(), lambda done: tell("reading", done, hint))
+
+    def plan(self) -> Plan:
+        """The difference, as the store is now; nothing is written."""
+        spool, store, active = self._spool, self._catalog.store, self._catalog.active()
+        spool.forget_verdicts()
+        if store is None:
+            spool.judge((position, Verdict.ADDED) for position, _, _ in spool.hashes(_ALL).values())
+            return Plan(spool.rows, 0, 0, 0, 0, 0, spool.text_bytes())
+        numbers = [active.number] if active else []
+        if not self._whole:
+            return plan_rows(spool, store, self._scope, numbers)
+        return plan_scope(spool, store, self._scope, numbers, lambda n: self._tell("planning", n, spool.rows))
+
+    def run(self) -> Report:
+        """Plan and apply. A plan with nothing to do writes nothing and loads no model."""
+        fence = self._catalog.store.fence() if self._catalog.store else 0
+        plan = self.plan()
+        self._guard(plan, self._spool.rows)
+        if plan.is_empty:
+            return Report(reused=plan.unchanged)
+        if self._on_long == "error":
+            self._refuse_long()
+        store = self._catalog.make(self._source.split)
+        with hold(store, self._catalog.wait) as writing:
+            if writing.lease().fence != fence + 1:  # somebody wrote since we planned
+                plan = self.plan()
+                self._guard(plan, self._spool.rows)
+            return self._apply(plan, store, writing)
+
+    def _apply(self, plan: Plan, store: Store, writing: Writing) -> Report:
+        catalog, spool = self._catalog, self._spool
+        active = catalog.ready(store, writing)
+        vault, keep = catalog.vault()
+        splitter = catalog.splitter()
+        writer = Writer(store, writing, active, catalog.model, self._scope, splitter, vault, keep_everything=keep)
+        carry_over(spool, store, vault, active, splitter)
+        total = plan.added + plan.changed + plan.updated
+        jobs = spool.pending(Verdict.TEXT, Verdict.ADDED, Verdict.METADATA)
+        writer.write(jobs, lambda done: self._tell("embedding", done, total))
+        report = writer.report
+        for chunk in chunks(spool.doomed(), _CHUNK):
+            report.deleted += store.delete(writing.lease(), chunk)
+            self._tell("deleting", report.deleted, plan.deleted)
+        report.reused += plan.unchanged
+        return report
+
+    def _refuse_long(self) -> None:
+        """Raise TooLongError for the first text that the model would cut, before anything is written."""
+        catalog = self._catalog
+        splitter = catalog.splitter() if catalog.store else catalog.new_splitter(self._source.split)
+        for chunk in chunks(self._spool.pending(Verdict.TEXT, Verdict.ADDED), _CHUNK):
+            parts = [(row, span) for _, row in chunk for span in spans(splitter, row.text)]
+            receipts = catalog.model().receipts([row.text[start:end] for row, (start, end) in parts])
+            for (row, _), receipt in zip(parts, receipts, strict=True):
+                if receipt.truncated:
+                    raise TooLongError(
+                        f"the text of row {row.id!r} has {receipt.tokens_in_text:,} tokens; "
+                        f"{catalog.loaded.name} reads {receipt.tokens:,}",
+                        hint='nothing was written. Split the text (split=…), or allow on_long="cut"',
+                        id=row.id,
+                    )

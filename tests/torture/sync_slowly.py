@@ -1,0 +1,48 @@
+"""Sync 400 rows (``all``) or an earlier state of them (``half``) into FOLDER/pets.db with a slow fake model."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
+
+from fakes import FakeModel
+
+import idembed.index.write as write
+from idembed.index import Index
+
+
+class SlowModel(FakeModel):
+    """A millisecond a text, so that a kill lands somewhere in the middle."""
+
+    def embed(self, texts: Any, *args: Any, **kwargs: Any) -> Any:
+        made = super().embed(texts, *args, **kwargs)
+        time.sleep(0.001 * len(texts))
+        return made
+
+
+def rows(state: str) -> list[dict[str, Any]]:
+    if state == "half":  # 200 rows; "all" changes every tenth text and the metadata of every seventh
+        return [{"id": f"{i:03}", "text": f"text {i}", "metadata": {"n": i}} for i in range(0, 400, 2)]
+    return [
+        {
+            "id": f"{i:03}",
+            "text": f"new text {i}" if i % 10 == 0 else f"text {i}",
+            "metadata": {"n": -i if i % 7 == 0 else i},
+        }
+        for i in range(400)
+    ]
+
+
+def main() -> None:
+    folder, state = Path(sys.argv[1]), sys.argv[2]
+    write._FEWEST_BYTES = 300  # some 30 rows a batch
+    with Index(folder / "pets.db", SlowModel(log=folder / "asked"), vault=folder / "vault") as index:
+        index.sync(rows(state))
+
+
+if __name__ == "__main__":
+    main()

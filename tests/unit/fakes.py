@@ -1,0 +1,58 @@
+"""A model whose vectors are a function of (its name, the text): which text made a vector can be read off it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from idembed.models.base import Embedded, Model, OnLong, Receipt, Vectors
+from idembed.space import Side, Space
+
+MAX_TOKENS = 50
+
+
+class FakeModel(Model):
+    """Unit vectors from BLAKE2b of (name, text); a token is a word; ``asked`` logs every embedded text.
+
+    ``log`` is a file that survives a killed process: one line a batch, before the vectors are returned.
+    """
+
+    repeatable = True
+
+    def __init__(self, name: str = "fake", dim: int = 16, log: Path | None = None) -> None:
+        self.name = name
+        self.dim = dim
+        self.log = log
+        self.asked: list[str] = []
+
+    @property
+    def space(self) -> Space:
+        return Space("fake", self.dim, "cosine", {"weights": self.name})
+
+    def receipts(self, texts: Sequence[str], side: Side = "document") -> list[Receipt]:
+        counts = [len(text.split()) for text in texts]
+        return [Receipt(min(n, MAX_TOKENS), n > MAX_TOKENS, n) for n in counts]
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        side: Side = "document",
+        *,
+        on_long: OnLong = "cut",
+        progress: Callable[[int], None] | None = None,
+    ) -> Embedded:
+        if side == "document":
+            self.asked.extend(texts)
+            if self.log is not None:
+                with self.log.open("a", encoding="utf-8") as file:
+                    file.writelines(hashlib.sha256(text.encode()).hexdigest() + "\n" for text in texts)
+        return Embedded(np.stack([self.vector(text) for text in texts]), self.receipts(texts, side))
+
+    def vector(self, text: str) -> Vectors:
+        """The float32 [dim] vector of ``text``: signs of a hash, all of one size, exact in float32."""
+        bits = hashlib.shake_256(f"{self.name}\0{text}".encode()).digest(self.dim)
+        signs = np.where(np.frombuffer(bits, np.uint8) & 1, 1.0, -1.0).astype(np.float32)
+        return signs * np.float32(1 / np.sqrt(self.dim))

@@ -1,0 +1,406 @@
+"""The index with a model that costs nothing: every behaviour of sync, upsert, delete, search and reading."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import FakeModel
+
+from idembed.errors import (
+    IndexNotFoundError,
+    LeaseHeldError,
+    MassDeletionError,
+    OptionError,
+    RowError,
+    SourceError,
+    SpaceMismatchError,
+    TooLongError,
+)
+from idembed.index import Index, Progress
+from idembed.rows import Row
+
+
+def rows(*pairs: str, **metadata: object) -> list[dict[str, object]]:
+    """``"a:text of a"`` as rows."""
+    return [{"id": p.split(":", 1)[0], "text": p.split(":", 1)[1], "metadata": dict(metadata)} for p in pairs]
+
+
+CATS = rows("a:a cat", "b:a dog", "c:a fox")
+
+
+@pytest.fixture
+def model() -> FakeModel:
+    return FakeModel()
+
+
+@pytest.fixture
+def index(tmp_path: Path, model: FakeModel) -> Iterator[Index]:
+    with Index(tmp_path / "pets.db", model, vault=tmp_path / "vault") as opened:
+        yield opened
+
+
+# Sync ----------------------------------------------------------------------------------------------
+
+
+def test_first_sync_embeds_each_text_once(index: Index, model: FakeModel) -> None:
+    report = index.sync([*CATS, *rows("d:a cat")])
+    assert str(report) == "embedded 3, reused 1, updated 0, deleted 0"
+    assert (report.added, report.changed) == (4, 0)
+    assert model.asked == ["a cat", "a dog", "a fox"]
+    assert index.count() == len(index) == 4
+
+
+def test_the_same_source_again_does_nothing(index: Index, model: FakeModel) -> None:
+    index.sync(CATS)
+    model.asked.clear()
+    assert str(index.sync(CATS)) == "embedded 0, reused 3, updated 0, deleted 0"
+    assert model.asked == []
+
+
+def test_a_noop_sync_asks_for_no_model(tmp_path: Path, model: FakeModel) -> None:
+    with Index(tmp_path / "pets.db", model) as first:
+        first.sync(CATS)
+    with Index(tmp_path / "pets.db") as second:  # "fake" is no model that could be loaded
+        assert str(second.sync(CATS)) == "embedded 0, reused 3, updated 0, deleted 0"
+
+
+def test_changed_deleted_and_added_rows(index: Index, model: FakeModel) -> None:
+    index.sync(CATS)
+    model.asked.clear()
+    report = index.sync(rows("a:a cat", "b:two dogs", "d:an owl"))
+    assert str(report) == "embedded 2, reused 1, updated 0, deleted 1"
+    assert model.asked == ["two dogs", "an owl"]
+    assert [row.id for row in index.scan()] == ["a", "b", "d"]
+
+
+def test_metadata_alone_embeds_nothing(index: Index, model: FakeModel) -> None:
+    index.sync(CATS)
+    model.asked.clear()
+    report = index.sync(rows("a:a cat", "b:a dog", "c:a fox", year=2020))
+    assert str(report) == "embedded 0, reused 3, updated 3, deleted 0"
+    assert index.get("a") == Row("a", "a cat", {"year": 2020})
+    assert model.asked == []
+
+
+def test_key_order_and_number_spelling_are_no_change(index: Index) -> None:
+    index.sync([{"id": "a", "text": "t", "metadata": {"x": 1, "y": 2.0}}])
+    report = index.sync([{"id": "a", "text": "t", "metadata": {"y": 2, "x": 1.0}}])
+    assert str(report) == "embedded 0, reused 1, updated 0, deleted 0"
+
+
+def test_swapped_texts_embed_nothing(index: Index, model: FakeModel) -> None:
+    index.sync(CATS)
+    model.asked.clear()
+    report = index.sync(rows("a:a dog", "b:a cat", "c:a fox"))
+    assert str(report) == "embedded 0, reused 3, updated 0, deleted 0"
+    assert [hit.id for hit in index.search("a dog", k=1)] == ["a"]
+    assert model.asked == []
+
+
+def test_texts_swapped_far_apart_embed_nothing(index: Index, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("idembed.index.write._FEWEST_BYTES", 1)  # every row is a batch of its own
+    many = [f"{i:03}:text {i}" for i in range(50)]
+    index.sync(rows(*many))
+    model.asked.clear()
+    reversed_texts = [f"{i:03}:text {49 - i}" for i in range(50)]
+    assert str(index.sync(rows(*reversed_texts))) == "embedded 0, reused 50, updated 0, deleted 0"
+    assert model.asked == []
+    assert {row.id: row.text for row in index.scan()}["007"] == "text 42"
+    assert index.search("text 42", k=1)[0].id == "007"
+
+
+def test_a_text_that_moves_to_another_id_embeds_nothing(index: Index, model: FakeModel) -> None:
+    index.sync(CATS)
+    model.asked.clear()
+    report = index.sync(rows("a:a cat", "b:a dog", "moved:a fox"))
+    assert str(report) == "embedded 0, reused 3, updated 0, deleted 1"
+    assert model.asked == []
+
+
+def test_an_empty_source_is_refused(index: Index) -> None:
+    index.sync(CATS)
+    with pytest.raises(MassDeletionError, match="no rows; scope 'default' holds 3"):
+        index.sync([])
+    assert index.count() == 3
+    assert index.sync([], allow_empty=True).deleted == 3
+
+
+def test_deleting_more_than_half_is_refused(index: Index) -> None:
+    index.sync(CATS)
+    with pytest.raises(MassDeletionError, match="would delete 2 of the 3 rows of scope 'default'"):
+        index.sync(rows("a:a cat"))
+    assert index.count() == 3
+    assert index.sync(rows("a:a cat"), allow_mass_deletion=True).deleted == 2
+
+
+def test_a_source_is_the_truth_for_its_scope_only(index: Index) -> None:
+    index.sync(CATS, scope="cats")
+    index.sync(rows("x:a car"), scope="cars")
+    assert index.sync(CATS, scope="cats").deleted == 0
+    assert (index.count("cats"), index.count("cars"), index.count()) == (3, 1, 4)
+    assert [hit.id for hit in index.search("a cat", scope="cars")] == ["x"]
+
+
+def test_an_id_of_another_scope_is_refused(index: Index) -> None:
+    index.sync(CATS, scope="cats")
+    with pytest.raises(RowError, match="row 'a' belongs to scope 'cats', not 'cars'"):
+        index.sync(rows("a:a car"), scope="cars")
+    with pytest.raises(RowError, match="row 'a' belongs to scope 'cats'"):
+        index.upsert(rows("a:a car"), scope="cars")
+    assert index.get("a") == Row("a", "a cat", {})
+
+
+def test_duplicate_ids_are_refused_before_anything_is_written(index: Index, model: FakeModel) -> None:
+    with pytest.raises(RowError, match="the id 'a' occurs 2 times"):
+        index.sync([*CATS, *rows("a:again")])
+    assert (index.count(), model.asked) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"text": "t"}, "id"),
+        ({"id": "z"}, "text"),
+        ({"id": "z", "text": 7}, "row 'z' is int, not a string"),
+        ({"id": "z", "text": ""}, "row 'z' is empty"),
+        ({"id": "z", "text": " \n"}, "row 'z' is empty"),
+        ({"id": "z", "text": "a\0b"}, "row 'z' contains NUL"),
+        ({"id": "z", "text": "\ud800"}, r"row 'z' contains a lone surrogate \(U\+D800\)"),
+        ({"id": "z", "text": "t", "metadata": {"x": float("nan")}}, "row 'z': x: nan is not a JSON number"),
+        ({"id": "z", "text": "t", "metadata": {"$scope": 1}}, r"row 'z' has metadata named \$scope"),
+        ({"id": "z", "text": "t", "metadata": {"n": 2**60}}, "outside ±2"),
+        ({"id": "", "text": "t"}, "1 to 512 bytes"),
+        ({"id": "é" * 300, "text": "t"}, "1 to 512 bytes of UTF-8, this one 600"),
+    ],
+)
+def test_a_bad_row_is_named_and_nothing_is_written(index: Index, row: dict[str, object], message: str) -> None:
+    index.sync(CATS)
+    with pytest.raises((RowError, SourceError), match=message):
+        index.sync([*CATS, *rows("d:new"), row])
+    assert [found.id for found in index.scan()] == ["a", "b", "c"]
+
+
+def test_a_source_that_fails_at_its_end_changes_nothing(index: Index) -> None:
+    def broken() -> Iterator[dict[str, object]]:
+        yield from rows("a:changed")
+        raise RuntimeError("connection lost")
+
+    index.sync(CATS)
+    with pytest.raises(RuntimeError, match="connection lost"):
+        index.sync(broken())
+    assert index.get("a") == Row("a", "a cat", {})
+
+
+def test_long_texts_are_counted_marked_and_found_by_filter(index: Index) -> None:
+    long = "word " * 60
+    report = index.sync([*CATS, *rows(f"long:{long}")])
+    assert report.truncated == 1
+    assert [hit.id for hit in index.search("a cat", where={"$truncated": True})] == ["long"]
+    assert len(index.search("a cat", where={"$truncated": False})) == 3
+
+
+def test_on_long_error_names_the_row_and_writes_nothing(index: Index) -> None:
+    with pytest.raises(TooLongError, match="row 'long' has 60 tokens; fake reads 50"):
+        index.sync([*CATS, *rows("long:" + "word " * 60)], on_long="error")
+    assert index.count() == 0
+
+
+def test_progress_is_told_in_phases(index: Index) -> None:
+    seen: list[Progress] = []
+    index.sync(CATS, progress=seen.append)
+    index.sync(CATS[:2], progress=seen.append)
+    assert Progress("embedding", 3, 3) in seen
+    assert Progress("planning", 2, 2) in seen
+    assert seen[-1] == Progress("deleting", 1, 1)
+
+
+def test_the_plan_is_shown_without_writing(index: Index, model: FakeModel) -> None:
+    index.sync(CATS)
+    model.asked.clear()
+    plan = index.plan([*rows("a:a cat", year=1), *rows("b:two dogs", "d:an owl")])
+    assert str(plan) == "added 1, text changed 1, metadata changed 1, deleted 1, unchanged 0"
+    assert not plan.is_empty
+    assert model.asked == []
+    assert index.plan(CATS).is_empty
+
+
+# Upsert, delete ------------------------------------------------------------------------------------
+
+
+def test_upsert_leaves_other_rows_alone(index: Index) -> None:
+    index.sync(CATS)
+    report = index.upsert(rows("a:a cat", "b:two dogs", "d:an owl"))
+    assert (report.embedded, report.reused, report.added, report.changed) == (2, 1, 1, 1)
+    assert [row.id for row in index.scan()] == ["a", "b", "c", "d"]
+
+
+def test_delete_counts_what_was_there(index: Index) -> None:
+    index.sync(CATS)
+    assert index.delete(["a", "nobody"]) == 1
+    assert index.delete("b") == 1
+    assert [row.id for row in index.scan()] == ["c"]
+
+
+# Search --------------------------------------------------------------------------------------------
+
+
+def test_search_finds_the_text_itself_first(index: Index) -> None:
+    index.sync(rows("a:a cat", "b:a dog", "c:a fox", kind="pet"))
+    hit = index.search("a dog", k=1)[0]
+    assert (hit.id, hit.text, hit.metadata, hit.part, hit.span) == ("b", "a dog", {"kind": "pet"}, 0, (0, 5))
+    assert hit.score == pytest.approx(1.0)
+
+
+def test_search_by_vector_normalises_it(index: Index, model: FakeModel) -> None:
+    index.sync(CATS)
+    assert index.search(vector=model.vector("a fox") * 7, k=1)[0].score == pytest.approx(1.0)
+
+
+def test_search_by_id_leaves_the_row_itself_out(index: Index) -> None:
+    index.sync([*CATS, *rows("twin:a cat")])
+    hits = index.search(id="a", k=3)
+    assert hits[0].id == "twin"
+    assert {hit.id for hit in hits} == {"twin", "b", "c"}
+    with pytest.raises(RowError, match="there is no row 'nobody'"):
+        index.search(id="nobody")
+
+
+def test_search_many_answers_in_order(index: Index, model: FakeModel) -> None:
+    index.sync(CATS)
+    assert [hits[0].id for hits in index.search_many(["a fox", "a cat"], k=1)] == ["c", "a"]
+    matrix = np.stack([model.vector("a dog"), model.vector("a fox")])
+    assert [hits[0].id for hits in index.search_many(matrix, k=1)] == ["b", "c"]
+    assert index.search_many([]) == []
+
+
+def test_min_score_and_where(index: Index) -> None:
+    index.sync([*rows("a:a cat", year=2019), *rows("b:a dog", year=2021), *rows("c:a fox")])
+    assert [hit.id for hit in index.search("a dog", min_score=0.99)] == ["b"]
+    assert [hit.id for hit in index.search("a cat", where={"year": {"gte": 2020}})] == ["b"]
+    assert index.search("a cat", where={"year": "2019"}) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "exactly one of"),
+        ({"text": "a", "id": "a"}, "exactly one of"),
+        ({"text": "a", "k": 0}, "k=0"),
+        ({"text": " "}, "query 0"),
+        ({"vector": [1.0]}, "1 numbers, this index needs 16"),
+        ({"vector": [0.0] * 16}, "zero"),
+        ({"vector": [float("nan")] * 16}, "NaN"),
+    ],
+)
+def test_a_bad_question_is_refused(index: Index, arguments: dict[str, object], message: str) -> None:
+    index.sync(CATS)
+    with pytest.raises(OptionError, match=message):
+        index.search(**arguments)  # type: ignore[arg-type]
+
+
+def test_searching_what_is_not_there_makes_no_file(tmp_path: Path) -> None:
+    with Index(tmp_path / "typo.db") as index, pytest.raises(IndexNotFoundError, match=r"typo\.db"):
+        index.search("a cat")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Reading -------------------------------------------------------------------------------------------
+
+
+def test_get_one_or_several(index: Index) -> None:
+    index.sync(CATS)
+    assert index.get("nobody") is None
+    assert index.get(["a", "nobody"]) == {"a": Row("a", "a cat", {})}
+
+
+def test_scan_resumes_after_an_id(index: Index) -> None:
+    index.sync(CATS)
+    assert [row.id for row in index.scan(after="a")] == ["b", "c"]
+
+
+def test_export_jsonl_holds_the_very_vectors(index: Index, model: FakeModel, tmp_path: Path) -> None:
+    index.sync(CATS)
+    assert index.export(tmp_path / "out.jsonl") == 3
+    first = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
+    assert list(first) == ["id", "part", "start", "end", "text", "metadata", "vector"]
+    assert np.array(first["vector"], np.float32).tobytes() == model.vector("a cat").tobytes()
+
+
+def test_export_parquet_npz_and_csv(index: Index, model: FakeModel, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    index.sync(CATS)
+    for suffix in ("parquet", "npz", "csv"):
+        assert index.export(tmp_path / f"out.{suffix}") == 3
+    table = parquet.read_table(tmp_path / "out.parquet")
+    assert table["id"].to_pylist() == ["a", "b", "c"]
+    expected = np.stack([model.vector(text) for text in ("a cat", "a dog", "a fox")]).tobytes()
+    assert np.array(table["vector"].to_pylist(), np.float32).tobytes() == expected
+    assert np.load(tmp_path / "out.npz")["vector"].tobytes() == expected
+
+
+def test_export_to_an_unknown_suffix_is_refused(index: Index, tmp_path: Path) -> None:
+    index.sync(CATS)
+    with pytest.raises(OptionError, match=r"out\.xyz"):
+        index.export(tmp_path / "out.xyz")
+
+
+# Splitting -----------------------------------------------------------------------------------------
+
+
+def test_a_split_text_is_found_by_its_part(tmp_path: Path, model: FakeModel) -> None:
+    text = "First sentence here. Second sentence there."
+    with Index(tmp_path / "s.db", model, split=25) as index:
+        report = index.sync(rows(f"a:{text}"))
+        assert report.embedded == 2
+        hit = index.search("Second sentence there.", k=1)[0]
+    assert (hit.id, hit.part, hit.text, hit.span) == ("a", 1, "Second sentence there.", (21, 43))
+
+
+def test_an_edit_of_a_split_text_embeds_only_the_new_part(tmp_path: Path, model: FakeModel) -> None:
+    with Index(tmp_path / "s.db", model, split=25, vault=tmp_path / "vault") as index:
+        index.sync(rows("a:First sentence here. Second sentence there."))
+        model.asked.clear()
+        index.sync(rows("a:First sentence here. Third sentence there."))
+    assert model.asked == ["Third sentence there."]
+
+
+def test_the_splitter_is_settled_when_the_index_is_made(tmp_path: Path, model: FakeModel) -> None:
+    with Index(tmp_path / "s.db", model) as index:
+        index.sync(CATS)
+        assert index.splitter is None
+    with pytest.raises(OptionError, match="does not split texts, but split=25 was asked"):
+        Index(tmp_path / "s.db", model, split=25)
+
+
+# Identity and other writers ------------------------------------------------------------------------
+
+
+def test_another_model_is_an_error_that_says_what_differs(tmp_path: Path, model: FakeModel) -> None:
+    with Index(tmp_path / "p.db", model) as index:
+        index.sync(CATS)
+    with pytest.raises(SpaceMismatchError, match='weights: "fake" here, "other" there'):
+        Index(tmp_path / "p.db", FakeModel("other"))
+
+
+def test_a_living_writer_keeps_others_out(tmp_path: Path, model: FakeModel) -> None:
+    with Index(tmp_path / "p.db", model) as first:
+        first.sync(CATS)
+
+        def slow() -> None:
+            with Index(tmp_path / "p.db", model, wait=0) as second:
+                second.upsert(rows("d:an owl"))
+
+        class Busy(FakeModel):
+            def embed(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
+                slow()
+                return super().embed(*args, **kwargs)  # type: ignore[arg-type]
+
+        with Index(tmp_path / "p.db", Busy()) as third, pytest.raises(LeaseHeldError):
+            third.upsert(rows("e:an elk"))
+    with Index(tmp_path / "p.db", model) as after:
+        after.upsert(rows("f:a ferret"))
+        assert [row.id for row in after.scan()] == ["a", "b", "c", "f"]

@@ -1,0 +1,63 @@
+"""Who holds a lease, and when it may be taken over."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fakes import FakeModel
+
+from idembed.errors import LeaseHeldError
+from idembed.index import Index
+from idembed.index.owner import _machine, _started, hold, is_dead
+from idembed.stores import open_store
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to look at processes")
+
+
+def test_a_running_process_is_not_dead() -> None:
+    assert not is_dead(f"{_machine()}:{os.getpid()}:{_started(os.getpid())}:ab")
+
+
+@needs_proc
+def test_an_ended_process_is_dead() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert is_dead(f"{_machine()}:{child.pid}:123:ab")
+
+
+@needs_proc
+def test_a_process_id_that_another_process_has_now_is_dead() -> None:
+    assert is_dead(f"{_machine()}:{os.getpid()}:1:ab")
+
+
+@pytest.mark.parametrize("owner", ["", "somebody", "another-machine:1:2:ab", "a:b:c:d", "a:1:2"])
+def test_whoever_cannot_be_looked_at_is_not_called_dead(owner: str) -> None:
+    assert not is_dead(owner)
+
+
+def test_a_living_owner_is_waited_for_then_refused(tmp_path: Path) -> None:
+    with Index(tmp_path / "a.db", FakeModel()) as index:
+        index.upsert([{"id": "a", "text": "a cat"}])
+    store, other = open_store(tmp_path / "a.db"), open_store(tmp_path / "a.db")
+    with hold(store, 0), pytest.raises(LeaseHeldError, match="writ"), hold(other, 0.2):
+        pass
+    with hold(other, 0) as writing:
+        assert writing.lease().fence > 0
+    store.close()
+    other.close()
+
+
+@needs_proc
+def test_a_dead_owner_is_succeeded_at_once(tmp_path: Path) -> None:
+    with Index(tmp_path / "a.db", FakeModel()) as index:
+        index.upsert([{"id": "a", "text": "a cat"}])
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    with open_store(tmp_path / "a.db") as store:
+        store.lease(f"{_machine()}:{child.pid}:123:ab", 3600)
+    with Index(tmp_path / "a.db", FakeModel(), wait=0) as index:
+        assert index.upsert([{"id": "b", "text": "a dog"}]).added == 1
