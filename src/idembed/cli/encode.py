@@ -1,0 +1,128 @@
+"""``idembed encode``: texts to vectors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from idembed.cli import options
+from idembed.cli.files import read_lines, vector_writer, write_json_line
+from idembed.cli.output import Output, cut, number_of
+from idembed.cli.progress import Bars
+from idembed.errors import OptionError, RowError
+
+if TYPE_CHECKING:
+    from idembed.space import Side
+
+__all__ = ["encode"]
+
+_BATCH = 512
+
+
+def encode(
+    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]…", help="Texts to encode.")] = None,
+    file: Annotated[str | None, typer.Option("--file", "-f", help="Read one text a line; - is standard input.")] = None,
+    model: options.Model = options.DEFAULT_MODEL,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write .npy, .jsonl or .safetensors.")] = None,
+    query: Annotated[bool, typer.Option("--query", help="Texts are questions, not documents.")] = False,
+    profile: Annotated[
+        str | None, typer.Option(metavar="f32|i16|i8", help="The arithmetic; the model's default otherwise.")
+    ] = None,
+    on_long: options.OnLong = "cut",
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Turn texts into vectors.
+
+    Texts are the arguments, the lines of --file, or the lines of standard input. Vectors go to -o, or as
+    JSON lines to standard output. Line i gives vector i; memory does not grow with the number of lines.
+    """
+    long = options.on_long(on_long)
+    out = Output(as_json=as_json, quiet=quiet)
+    source = _source(texts, file)
+
+    from idembed import models
+
+    side: Side = "query" if query else "document"
+    count = truncated = 0
+    shown: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        # Where vectors go to the terminal, a bar would stand in their way.
+        bars = stack.enter_context(Bars(quiet=quiet or (output is None and sys.stdout.isatty())))
+        bars.update(f"loading {model}")
+        loaded = models.load(model, profile) if profile else models.load(model)
+        writer = None
+        if output is not None:
+            facts = {"model": loaded.name, "side": side, "space": loaded.space.id}
+            writer = stack.enter_context(vector_writer(output, loaded.space.dim, facts))
+        for batch in _batches(source):
+            try:
+                embedded = loaded.embed(batch, side, on_long=long)
+            except RowError as error:
+                raise _placed(error, count, "text" if texts else "line") from error
+            count += len(batch)
+            truncated += sum(receipt.truncated for receipt in embedded.receipts)
+            bars.update("encoding", count, len(texts) if texts else None, "texts")
+            if writer is not None:
+                writer.write(batch, embedded.vectors)
+            elif as_json:
+                shown += [
+                    {
+                        "text": text,
+                        "tokens": receipt.tokens,
+                        "truncated": receipt.truncated,
+                        "vector": [float(str(x)) for x in vector],
+                    }
+                    for text, receipt, vector in zip(batch, embedded.receipts, embedded.vectors, strict=True)
+                ]
+            else:
+                for text, vector in zip(batch, embedded.vectors, strict=True):
+                    write_json_line(text, vector)
+    result: dict[str, Any] = {
+        "model": loaded.name,
+        "space": loaded.space.id,
+        "side": side,
+        "dim": loaded.space.dim,
+        "count": count,
+        "truncated": truncated,
+    }
+    out.result(result | ({"texts": shown} if writer is None else {"output": str(output)}))
+    if truncated:
+        out.warn(cut(truncated))
+    if writer is not None and out.talks:
+        out.line(f"wrote {number_of(count, 'vector')} of {loaded.space.dim} dimensions to {output}")
+
+
+def _source(texts: list[str] | None, file: str | None) -> Iterable[str]:
+    if texts and file is not None:
+        raise OptionError("texts come from arguments or from --file, not from both")
+    if texts:
+        return texts
+    if file is None and sys.stdin.isatty():
+        raise OptionError(
+            "there is nothing to encode", hint='try: idembed encode "a text", --file FILE, or pipe lines in'
+        )
+    return read_lines(file or "-")
+
+
+def _placed(error: RowError, before: int, word: str) -> RowError:
+    """The error with the position that its text has among all, counted from 1 as editors count lines."""
+    position = error.facts.get("position")
+    if not isinstance(position, int):
+        return error
+    number = before + position + 1
+    placed = type(error)(error.message.replace(f"text {position} ", f"{word} {number} ", 1), hint=error.hint)
+    placed.facts = {**error.facts, "position": number}
+    return placed
+
+
+def _batches(source: Iterable[str]) -> Iterator[list[str]]:
+    lines = iter(source)
+    while batch := list(islice(lines, _BATCH)):
+        yield batch

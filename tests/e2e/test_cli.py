@@ -1,0 +1,191 @@
+"""The command line as a process: start-up, pipes, signals, terminals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+FAKE = [sys.executable, str(Path(__file__).with_name("fake_idembed.py"))]
+REAL = [sys.executable, "-m", "idembed"]
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and terminals of POSIX")
+
+
+def run(command: list[str], *arguments: str, cwd: Path, **options: object) -> subprocess.CompletedProcess[str]:
+    defaults = {"capture_output": True, "text": True, "encoding": "utf-8", "timeout": 60}
+    return subprocess.run([*command, *arguments], cwd=cwd, check=False, **(defaults | options))  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def cats(tmp_path: Path) -> Path:
+    """A folder with cats.jsonl, 3,000 rows."""
+    lines = [json.dumps({"id": f"cat {i}", "text": f"cat number {i}"}) + "\n" for i in range(3000)]
+    (tmp_path / "cats.jsonl").write_text("".join(lines), "utf-8")
+    return tmp_path
+
+
+def test_help_is_instant_and_imports_nothing_heavy(tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "idembed", "--help"]
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        done = run(command, cwd=tmp_path)
+        seconds.append(time.perf_counter() - start)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == 0
+    assert "Usage: idembed" in done.stdout
+    assert "typer" in imported
+    assert not imported & {
+        "numpy",
+        "tokenizers",
+        "safetensors",
+        "huggingface_hub",
+        "idembed.models",
+        "sqlite3",
+    }
+    assert min(seconds) < 0.5
+
+
+def test_version(tmp_path: Path) -> None:
+    done = run(REAL, "--version", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split()[0] == "idembed"
+    assert done.stdout.split()[1][0].isdigit()
+
+
+def test_a_sync_of_what_is_there_already_loads_no_model(cats: Path) -> None:
+    assert run(FAKE, "sync", "cats.jsonl", "cats.db", cwd=cats).returncode == 0
+    # Without the fake: the recorded model does not exist, so loading it could only fail.
+    done = run(REAL, "sync", "cats.jsonl", "cats.db", cwd=cats)
+    assert (done.returncode, done.stdout) == (0, "embedded 0, reused 3,000, updated 0, deleted 0\n")
+
+
+def test_in_a_pipe_nothing_is_coloured_and_nothing_moves(cats: Path) -> None:
+    env = {**os.environ, "FAKE_PAUSE": "0.5", "TERM": "xterm-256color"}
+    done = run(FAKE, "sync", "cats.jsonl", "cats.db", cwd=cats, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "embedded 3,000, reused 0, updated 0, deleted 0\n"
+
+
+def test_output_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
+    env = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "latin-1"}
+    done = run(FAKE, "similarity", "grün", "日本", cwd=tmp_path, env=env)
+    assert done.returncode == 0
+    assert done.stdout.endswith("  日本\n")
+
+
+def test_texts_come_from_standard_input(tmp_path: Path) -> None:
+    done = run(FAKE, "encode", "-o", "out.jsonl", "--json", cwd=tmp_path, input="eins\nzwei\n")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["count"] == 2
+    lines = (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["eins", "zwei"]
+
+
+@posix
+def test_a_reader_that_closes_the_pipe_ends_the_command_quietly(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("a text\n" * 20_000, "utf-8")
+    command = [*FAKE, "encode", "--file", "in.txt"]
+    writer = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert writer.stdout is not None
+    assert writer.stderr is not None
+    assert writer.stdout.readline().startswith(b'{"text": "a text", "vector": [')
+    writer.stdout.close()
+    with writer.stderr:
+        assert writer.stderr.read() == b""
+    assert writer.wait(30) == 0
+
+
+def wait_for(folder: Path, pattern: str) -> None:
+    """Until a command has begun to write."""
+    end = time.monotonic() + 30
+    while not list(folder.glob(pattern)):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    time.sleep(0.5)
+
+
+@posix
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_interrupted_sync_is_130_and_the_next_continues(cats: Path, as_json: bool) -> None:
+    command = [*FAKE, "sync", "cats.jsonl", "cats.db", *(["--json"] if as_json else [])]
+    env = {**os.environ, "FAKE_PAUSE": "3"}
+    process = subprocess.Popen(command, cwd=cats, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(cats, "cats.db")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    message = "interrupted; what was committed is kept"
+    if as_json:
+        assert json.loads(err)["error"]["message"] == message
+    else:
+        assert err == f"error: {message}\n"
+    again = run(FAKE, "sync", "cats.jsonl", "cats.db", "--json", cwd=cats)
+    report = json.loads(again.stdout)
+    assert report["embedded"] + report["reused"] == 3000
+    assert run(FAKE, "search", "cats.db", "cat number 7", "-k", "1", cwd=cats).stdout.split("\t")[1] == "cat 7"
+
+
+@posix
+def test_an_interrupted_encode_leaves_no_file(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("a text\n" * 20_000, "utf-8")
+    env = {**os.environ, "FAKE_PAUSE": "3"}
+    process = subprocess.Popen(
+        [*FAKE, "encode", "--file", "in.txt", "-o", "out.npy"], cwd=tmp_path, env=env, stderr=subprocess.PIPE
+    )
+    wait_for(tmp_path, ".out.npy.*.tmp")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
+
+
+@posix
+def test_on_a_terminal_there_is_a_bar_and_a_table(cats: Path) -> None:
+    env = {**os.environ, "FAKE_PAUSE": "0.6", "TERM": "xterm-256color", "COLUMNS": "70"}
+    shown = on_a_terminal([*FAKE, "sync", "cats.jsonl", "cats.db"], cats, env)
+    assert "embedding" in shown
+    assert "of 3,000 rows" in shown
+    assert shown.rstrip().endswith("embedded 3,000, reused 0, updated 0, deleted 0")
+    shown = on_a_terminal([*FAKE, "search", "cats.db", "cat number 7"], cats, env | {"FAKE_PAUSE": "0"})
+    assert "\t" not in shown
+    assert "1.000" in shown
+
+
+def on_a_terminal(command: list[str], cwd: Path, env: dict[str, str]) -> str:
+    """What a command writes to a terminal of its own."""
+    import pty
+
+    outer, inner = pty.openpty()
+    with subprocess.Popen(command, cwd=cwd, env=env, stdin=inner, stdout=inner, stderr=inner) as process:
+        os.close(inner)
+        shown = b""
+        try:
+            while chunk := os.read(outer, 65536):
+                shown += chunk
+        except OSError:  # Linux says EIO at the end
+            pass
+        os.close(outer)
+    assert process.returncode == 0
+    return shown.decode()
+
+
+def test_without_a_network_a_model_that_is_not_here_is_a_model_error(tmp_path: Path) -> None:
+    env = {**os.environ, "IDEMBED_OFFLINE": "1"}
+    done = run(REAL, "encode", "x", "--model", "nobody/no-such-model", "--json", cwd=tmp_path, env=env)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert json.loads(done.stderr)["error"]["exit_code"] == 4
+
+
+def test_a_file_that_is_not_an_index_is_a_store_error(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("these are notes, not an index")
+    done = run(REAL, "search", "notes.txt", "x", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr.startswith("error: notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "these are notes, not an index"
