@@ -51,9 +51,7 @@ class Space:
     @cached_property
     def canonical(self) -> str:
         """The canonical JSON that is hashed and recorded."""
-        return canonical_json(
-            {"kind": self.kind, "dim": self.dim, "similarity": self.similarity, "facts": self.facts}
-        )
+        return canonical_json({"kind": self.kind, "dim": self.dim, "similarity": self.similarity, "facts": self.facts})
 
     @cached_property
     def id(self) -> str:
@@ -71,9 +69,7 @@ class Space:
         here, there = self._flat(), other._flat()
         names = sorted(here.keys() | there.keys())
         return [
-            Difference(name, here.get(name), there.get(name))
-            for name in names
-            if here.get(name) != there.get(name)
+            Difference(name, here.get(name), there.get(name)) for name in names if here.get(name) != there.get(name)
         ]
 
     def _flat(self) -> dict[str, JSON]:

@@ -131,11 +131,13 @@ def _connect_read_only(path: str, folder: str) -> sqlite3.Connection:
     wal = path + "-wal"
     if not os.access(folder, os.W_OK) and not (os.path.exists(wal) and os.path.getsize(wal)):
         return _connect(path, "ro", immutable=True)
-    connection = _connect(path, "ro")
+    connection = None
     try:
+        connection = _connect(path, "ro")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
-        connection.close()
+        if connection is not None:
+            connection.close()
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN:
             raise
         raise ReadOnlyError(

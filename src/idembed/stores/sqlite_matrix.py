@@ -135,7 +135,7 @@ class Matrix:
         if len(raw) != 4 * self._dim * count:
             raise DamagedError(
                 f"generation {self._number} has a vector that is not {self._dim} float32 numbers",
-                hint="run verify, which names it, or build the generation again",
+                hint="another program edited the file: restore a backup, or sync into a new file",
             )
         vectors = np.frombuffer(raw, "<f4").reshape(count, self._dim)
         while len(vectors):
@@ -153,7 +153,10 @@ class Matrix:
             return np.empty(0, np.int64)
         at = np.minimum(np.searchsorted(self._vids, vids), self._size - 1)
         if not np.array_equal(self._vids[at], vids):
-            raise DamagedError(f"generation {self._number} lacks vectors that its parts name", hint="run verify")
+            raise DamagedError(
+                f"generation {self._number} lacks vectors that its parts name",
+                hint="another program edited the file: restore a backup, or sync into a new file",
+            )
         return at
 
     # Searching -----------------------------------------------------------------------------------------
