@@ -184,6 +184,19 @@ def test_a_bad_row_is_named_and_nothing_is_written(index: Index, row: dict[str, 
     assert [found.id for found in index.scan()] == ["a", "b", "c"]
 
 
+def test_a_plan_in_many_pieces_is_the_same_plan(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = [f"{i}:text {i}" for i in range(40)]
+    index.sync(rows(*many))
+    monkeypatch.setattr("idembed.index.plan._ROWS_AT_ONCE", 3)
+    changed = rows(*many[:30], "29b:new")
+    changed[7]["text"] = "text seven"
+    changed[8]["metadata"] = {"n": 8}
+    assert str(index.plan(changed)) == "added 1, text changed 1, metadata changed 1, deleted 10, unchanged 28"
+    with pytest.raises(RowError, match=r"the id '5' occurs 2 times: .*row 6 and .*row 31"):
+        index.sync([*rows(*many[:30]), *rows("5:again")])
+    assert index.count() == 40
+
+
 def test_a_source_that_fails_at_its_end_changes_nothing(index: Index) -> None:
     def broken() -> Iterator[dict[str, object]]:
         yield from rows("a:changed")

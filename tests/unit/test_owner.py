@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import FakeModel
@@ -61,3 +65,21 @@ def test_a_dead_owner_is_succeeded_at_once(tmp_path: Path) -> None:
         store.lease(f"{_machine()}:{child.pid}:123:ab", 3600)
     with Index(tmp_path / "a.db", FakeModel(), wait=0) as index:
         assert index.upsert([{"id": "b", "text": "a dog"}]).added == 1
+
+
+def test_a_lease_is_renewed_in_the_middle_of_a_long_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("idembed.index.owner._RENEW_AFTER", 0)
+    ends: list[float] = []
+
+    class LongModel(FakeModel):
+        def embed(self, texts: Any, side: Any = "document", **options: Any) -> Any:
+            for _ in texts:
+                options["progress"](1)
+                with closing(sqlite3.connect(tmp_path / "a.db")) as other:
+                    ends.extend(row[0] for row in other.execute("SELECT expires FROM leases"))
+                time.sleep(0.01)
+            return super().embed(texts, side)
+
+    with Index(tmp_path / "a.db", LongModel()) as index:
+        index.upsert([{"id": str(i), "text": f"text {i}"} for i in range(3)])
+    assert ends[0] < ends[1] < ends[2]

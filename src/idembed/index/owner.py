@@ -30,10 +30,14 @@ class Writing:
 
     def lease(self) -> Lease:
         """The lease, renewed if it is getting old. Raises LeaseLostError when another writer took over."""
+        self.keep()
+        return self._lease
+
+    def keep(self) -> None:
+        """Renew the lease if it is getting old; for the middle of long work."""
         if time.monotonic() - self._renewed > _RENEW_AFTER:
             self._lease = self._store.renew(self._lease, _SECONDS)
             self._renewed = time.monotonic()
-        return self._lease
 
 
 @contextlib.contextmanager

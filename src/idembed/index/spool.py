@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from idembed.errors import DiskFullError, RowError
-from idembed.rows import CheckedRow, bucket_of
+from idembed.rows import BUCKETS, CheckedRow, bucket_of
 from idembed.sources.base import Source
 
 __all__ = ["Spool", "Verdict"]
@@ -52,6 +52,7 @@ class Spool:
             "CREATE TABLE doomed (id TEXT PRIMARY KEY) WITHOUT ROWID;"
             "CREATE TABLE carried (address BLOB PRIMARY KEY, needed INTEGER, leaving INTEGER) WITHOUT ROWID;"
         )
+        self._source: Source
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -67,8 +68,8 @@ class Spool:
         excess: Callable[[CheckedRow], str] = lambda row: "",
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        """Read every row. RowError for one of which ``excess`` says what is too large, and for an id that
-        occurs twice."""
+        """Read every row. RowError for one of which ``excess`` says what is too large."""
+        self._source = source
         rows = source.rows()
         try:
             self._db.execute("BEGIN")
@@ -81,34 +82,46 @@ class Spool:
                 if progress is not None:
                     progress(self.rows)
             self._db.execute("COMMIT")
-            self._refuse_duplicates(source)
         except sqlite3.OperationalError as error:
             if "full" not in str(error):
                 raise
             hint = "set TMPDIR to a folder with room for a copy of the source; the index is unchanged"
             raise DiskFullError("the temporary folder is full while reading the source", hint=hint) from None
 
-    def _refuse_duplicates(self, source: Source) -> None:
-        self._db.execute("CREATE INDEX spool_place ON spool (bucket, id)")
-        again = self._db.execute(
-            "SELECT id, min(position), max(position), count(*) FROM spool"
-            " GROUP BY bucket, id HAVING count(*) > 1 ORDER BY 2 LIMIT 1"
-        ).fetchone()
-        if again is not None:
-            row_id, first, last, times = again
-            raise RowError(
-                f"the id {row_id!r} occurs {times} times: {source.where(first)} and {source.where(last)}",
-                hint="an id names one row; nothing was written",
-                id=row_id,
-            )
-
     def hashes(self, buckets: range) -> dict[str, tuple[int, bytes, bytes]]:
-        """{id: (position, text hash, metadata hash)} of the rows whose bucket is in ``buckets``."""
-        cursor = self._db.execute(
-            "SELECT id, position, text_hash, metadata_hash FROM spool WHERE bucket >= ? AND bucket < ?",
+        """{id: (position, text hash, metadata hash)} of the rows whose bucket is in ``buckets``.
+
+        Raises RowError for an id that occurs twice, which is how duplicates are found: every plan looks at
+        every bucket before anything is written.
+        """
+        query = "SELECT id, position, text_hash, metadata_hash FROM spool"
+        if len(buckets) == BUCKETS:
+            cursor = self._db.execute(query)
+        else:
+            self._db.execute("CREATE INDEX IF NOT EXISTS spool_bucket ON spool (bucket)")
+            bounds = (buckets.start, buckets.stop)
+            cursor = self._db.execute(f"{query} WHERE bucket >= ? AND bucket < ?", bounds)
+        found: dict[str, tuple[int, bytes, bytes]] = {}
+        count = 0
+        while rows := cursor.fetchmany(_CHUNK):
+            count += len(rows)
+            found.update((row[0], row[1:]) for row in rows)
+        if len(found) < count:
+            raise self._duplicate(buckets)
+        return found
+
+    def _duplicate(self, buckets: range) -> RowError:
+        row_id, first, last, times = self._db.execute(
+            "SELECT id, min(position), max(position), count(*) FROM spool WHERE bucket >= ? AND bucket < ?"
+            " GROUP BY id HAVING count(*) > 1 ORDER BY 2 LIMIT 1",
             (buckets.start, buckets.stop),
+        ).fetchone()
+        where = self._source.where
+        return RowError(
+            f"the id {row_id!r} occurs {times} times: {where(first)} and {where(last)}",
+            hint="an id names one row; nothing was written",
+            id=row_id,
         )
-        return {row_id: (position, text, metadata) for row_id, position, text, metadata in cursor}
 
     def forget_verdicts(self) -> None:
         """Start a plan anew."""

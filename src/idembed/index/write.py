@@ -120,7 +120,8 @@ class Writer:
             return {}
         model = self._model()
         started = time.monotonic()
-        result = model.embed(list(missing.values()), "document")
+        texts = list(missing.values())
+        result = model.embed(texts, "document", progress=lambda done: self._writing.keep())
         self.report.model_seconds += time.monotonic() - started
         self.report.embedded += len(missing)
         self.report.tokens += sum(receipt.tokens for receipt in result.receipts)
