@@ -22,6 +22,7 @@ from idembed.errors import (
 )
 from idembed.index import Index, Progress
 from idembed.rows import Row
+from idembed.vault import Vault
 
 
 def rows(*pairs: str, **metadata: object) -> list[dict[str, object]]:
@@ -101,16 +102,21 @@ def test_swapped_texts_embed_nothing(index: Index, model: FakeModel) -> None:
     assert model.asked == []
 
 
-def test_texts_swapped_far_apart_embed_nothing(index: Index, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_swapped_far_apart_embed_nothing(
+    tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("idembed.index.write._FEWEST_BYTES", 1)  # every row is a batch of its own
     many = [f"{i:03}:text {i}" for i in range(50)]
-    index.sync(rows(*many))
-    model.asked.clear()
     reversed_texts = [f"{i:03}:text {49 - i}" for i in range(50)]
-    assert str(index.sync(rows(*reversed_texts))) == "embedded 0, reused 50, updated 0, deleted 0"
-    assert model.asked == []
-    assert {row.id: row.text for row in index.scan()}["007"] == "text 42"
-    assert index.search("text 42", k=1)[0].id == "007"
+    monkeypatch.setenv("IDEMBED_VAULT", str(tmp_path / "default"))
+    with Index(tmp_path / "far.db", model) as index:
+        index.sync(rows(*many))
+        model.asked.clear()
+        assert str(index.sync(rows(*reversed_texts))) == "embedded 0, reused 50, updated 0, deleted 0"
+        assert model.asked == []
+        assert {row.id: row.text for row in index.scan()}["007"] == "text 42"
+        assert index.search("text 42", k=1)[0].id == "007"
+    assert [space.vectors for space in Vault().stats()] == [0]  # what was in flight is not kept
 
 
 def test_a_text_that_moves_to_another_id_embeds_nothing(index: Index, model: FakeModel) -> None:

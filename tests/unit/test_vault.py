@@ -82,6 +82,16 @@ def test_a_segment_is_a_safetensors_file_sorted_by_address(vault: Vault) -> None
     assert tensors["tokens"].tolist() == list(range(1, 21))
 
 
+def test_forgotten_addresses_are_gone_and_no_others(vault: Vault) -> None:
+    fill(vault, range(5))
+    fill(vault, range(5), OTHER)
+    assert vault.forget(SPACE, [place(1), place(3), place(9)]).vectors == 2
+    numbers = [place(n) for n in range(5)]
+    assert vault.get(SPACE, numbers).keys() == {place(0), place(2), place(4)}
+    assert vault.get(OTHER, numbers).keys() == set(numbers)
+    assert vault.forget("c" * 64, [place(0)]) == GcReport(0, 0)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
 def test_only_the_owner_may_enter(vault: Vault) -> None:
     fill(vault, range(3))

@@ -99,7 +99,7 @@ class Sync:
         vault, keep = catalog.vault()
         splitter = catalog.splitter()
         writer = Writer(store, writing, active, catalog.model, self._scope, splitter, vault, keep_everything=keep)
-        carry_over(spool, store, vault, active, splitter)
+        in_flight = carry_over(spool, store, vault, active, splitter)
         total = plan.added + plan.changed + plan.updated
         jobs = spool.pending(Verdict.TEXT, Verdict.ADDED, Verdict.METADATA)
         writer.write(jobs, lambda done: self._tell("embedding", done, total))
@@ -107,6 +107,8 @@ class Sync:
         for chunk in chunks(spool.doomed(), _CHUNK):
             report.deleted += store.delete(writing.lease(), chunk)
             self._tell("deleting", report.deleted, plan.deleted)
+        if in_flight and not keep:
+            vault.forget(active.space.id, in_flight)
         report.reused += plan.unchanged
         return report
 

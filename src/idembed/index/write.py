@@ -159,14 +159,16 @@ def spans(splitter: Splitter | None, text: str) -> list[Span]:
     return splitter.parts(text) if splitter else [(0, len(text))]
 
 
-def carry_over(spool: Spool, store: Store, vault: Vault, target: Generation, splitter: Splitter | None) -> None:
+def carry_over(spool: Spool, store: Store, vault: Vault, target: Generation, splitter: Splitter | None) -> list[bytes]:
     """Keep in the vault what a later batch needs and an earlier one overwrites (swapped or moved texts).
 
     Deletions come last of all, so only rows whose text changes let go of vectors. Most plans have none in
     both sets and nothing is written. Killed between two batches, the next sync finds them in the vault.
+    Returns the addresses that were put there.
     """
+    put: list[bytes] = []
     if not spool.count(Verdict.TEXT):
-        return
+        return put
     for chunk in chunks(spool.pending(Verdict.TEXT), _CHUNK):
         stored = store.get([row.id for _, row in chunk], target.number)
         spool.carry((), (part.address for row in stored.values() for part in row.parts))
@@ -177,8 +179,11 @@ def carry_over(spool: Spool, store: Store, vault: Vault, target: Generation, spl
             for start, end in spans(splitter, row.text)
         )
         spool.carry(needed, ())
-    both = spool.carried()
-    if both:
-        with vault.writer(target.space.id, target.space.dim) as writer:
-            for places in chunks(both, _CHUNK):
-                writer.put(store.vectors_at(target.number, places))
+    for places in chunks(spool.carried(), _CHUNK):
+        there = vault.get(target.space.id, places)
+        found = store.vectors_at(target.number, [place for place in places if place not in there])
+        if found:
+            with vault.writer(target.space.id, target.space.dim) as writer:
+                writer.put(found)
+            put += found
+    return put

@@ -6,17 +6,19 @@ Whoever may write to the folder is trusted. Vectors can betray their texts, so o
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from idembed.errors import OptionError, VaultError
 from idembed.space import ADDRESS_BYTES, Kept
@@ -153,18 +155,32 @@ class Vault:
         limit = (time.time() if now is None else now) - older_than
         vectors = size = 0
         for folder in self._spaces() if space_id is None else [self.folder_of(space_id)]:
-            if not folder.is_dir():
-                continue
-            with disk_errors(folder), hold(folder, WAIT_SECONDS):
-                for segment in self.segments(folder):
-                    if segment.path.stat().st_mtime > limit:
-                        continue
-                    stays = np.isin(segment.addresses, kept)
-                    gone = len(stays) - int(stays.sum())
-                    if gone and not dry_run:
-                        rewrite(folder, [segment], [stays], self.note_damage)
-                    vectors += gone
-                    size += segment.size // max(1, len(segment)) * gone
+            gone = self._remove(folder, lambda addresses: ~np.isin(addresses, kept), limit, dry_run)
+            vectors, size = vectors + gone.vectors, size + gone.size
+        return GcReport(vectors, size)
+
+    def forget(self, space_id: str, addresses: Iterable[bytes]) -> GcReport:
+        """Remove the vectors of these addresses; what was removed."""
+        gone = np.unique(_as_array(list(addresses)))
+        return self._remove(self.folder_of(space_id), lambda here: np.isin(here, gone), math.inf, dry_run=False)
+
+    def _remove(
+        self, folder: Path, goes: Callable[[Addresses], NDArray[np.bool_]], limit: float, dry_run: bool
+    ) -> GcReport:
+        """Rewrite the segments last written until ``limit`` (seconds since the epoch) without what ``goes``."""
+        vectors = size = 0
+        if not folder.is_dir():
+            return GcReport(0, 0)
+        with disk_errors(folder), hold(folder, WAIT_SECONDS):
+            for segment in self.segments(folder):
+                if segment.path.stat().st_mtime > limit:
+                    continue
+                mask = goes(segment.addresses)
+                gone = int(mask.sum())
+                if gone and not dry_run:
+                    rewrite(folder, [segment], [~mask], self.note_damage)
+                vectors += gone
+                size += segment.size // max(1, len(segment)) * gone
         return GcReport(vectors, size)
 
     # Files -------------------------------------------------------------------------------------------
