@@ -22,6 +22,7 @@ from idembed.errors import (
 )
 from idembed.models import Receipt, TruncationWarning, engine, load
 from idembed.models.checkpoint import Checkpoint
+from idembed.models.settings import read_settings
 from oracle import bert_numpy
 
 pytestmark = pytest.mark.usefixtures("own_machine")
@@ -80,6 +81,22 @@ def test_without_modules_json_vectors_are_means_and_not_normalised(tmp_path: Pat
     (plain / "modules.json").unlink()
     shutil.rmtree(plain / "1_Pooling")
     assert opened(plain).encode(TEXTS).tobytes() == opened(folder).encode(TEXTS).tobytes()
+
+
+def test_a_pooling_module_without_its_settings_is_refused(tmp_path: Path) -> None:
+    folder = tiny.checkpoint(tmp_path / "a", pooling={"pooling_mode_cls_token": True})
+    (folder / "1_Pooling" / "config.json").unlink()
+    with pytest.raises(ModelError, match=r"1_Pooling/config\.json"):
+        opened(folder)
+    with pytest.raises(ModelError, match=r"1_Pooling/config\.json is missing"):
+        read_settings(folder)
+
+
+def test_an_empty_list_of_modules_is_no_plain_transformer(tmp_path: Path) -> None:
+    folder = tiny.checkpoint(tmp_path / "a")
+    tiny.write(folder / "modules.json", [])
+    with pytest.raises(UnsupportedModelError, match=r"the modules \[\]"):
+        opened(folder)
 
 
 def test_older_checkpoints_keep_the_transformer_in_a_folder_of_its_own(tmp_path: Path) -> None:
@@ -238,6 +255,12 @@ def test_a_stream_gives_the_same_vectors_in_order(tmp_path: Path, monkeypatch: p
     stream = model.encode_iter(text for text in TEXTS * 200)
     assert b"".join(v.tobytes() for v in stream) == model.encode(TEXTS * 200).tobytes()
     assert list(model.encode_iter([])) == []
+
+
+def test_a_vector_that_is_kept_does_not_keep_its_batch(tmp_path: Path) -> None:
+    kept = next(made(tmp_path).encode_iter(TEXTS))
+    assert kept.base is None
+    assert kept.shape == (32,)
 
 
 def test_a_stream_does_not_read_its_source_to_the_end(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,42 @@ def test_encode_json_tells_the_space_and_what_was_cut(run: Run, model: FakeModel
     )
     assert [text["truncated"] for text in document["texts"]] == [False, True]
     assert err == ""
+
+
+def test_encode_json_is_written_while_texts_are_read(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before_the_last = ""
+
+    def lines(_: str) -> Iterator[str]:
+        nonlocal before_the_last
+        yield from (f"text {i}" for i in range(1100))
+        before_the_last = capsys.readouterr().out
+        yield "the last"
+
+    monkeypatch.setattr(sys.modules["idembed.cli.encode"], "read_lines", lines)
+    _, rest, _ = run("encode", "--file", "in.txt", "--json")
+    document = json.loads(before_the_last + rest)
+    assert before_the_last.count('"tokens"') == 1024
+    assert [text["text"] for text in document["texts"]] == [*(f"text {i}" for i in range(1100)), "the last"]
+    assert (document["count"], document["truncated"]) == (1101, 0)
+
+
+def test_encode_json_of_nothing_is_a_document(run: Run) -> None:
+    Path("in.txt").write_text("", "utf-8")
+    code, out, err = run("encode", "--file", "in.txt", "--json")
+    document = json.loads(out)
+    assert (code, err, document["texts"], document["count"]) == (0, "", [], 0)
+
+
+def test_encode_json_has_an_empty_standard_output_when_the_first_texts_are_refused(
+    run: Run, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def embed(*_: object, **__: object) -> object:
+        raise errors.TooLongError("text 0 has 99 tokens", position=0)
+
+    monkeypatch.setattr(model, "embed", embed)
+    assert run("encode", "x", "--json")[:2] == (3, "")
 
 
 def test_encode_warns_of_what_was_cut(run: Run) -> None:
@@ -172,6 +209,15 @@ def test_similarity_json_is_symmetric_to_the_last_bit(run: Run, model: FakeModel
     assert matrix[0][1] == float(model.vector("a") @ model.vector("b"))
 
 
+def test_similarity_warns_of_what_was_cut(run: Run) -> None:
+    long = "word " * 60
+    code, _, err = run("similarity", "short", long)
+    assert (code, err) == (0, "warning: 1 text was longer than the model reads and was cut\n")
+    assert run("similarity", "short", long, "--quiet")[2] == ""
+    _, out, err = run("similarity", "short", long, "--json")
+    assert (json.loads(out)["truncated"], err) == (1, "")
+
+
 # sync ------------------------------------------------------------------------------------------------------
 
 
@@ -195,7 +241,10 @@ def test_sync_warns_how_many_texts_were_cut(run: Run) -> None:
     source = jsonl("long.jsonl", {"id": "1", "text": "word " * 60}, {"id": "2", "text": "short"})
     code, _, err = run("sync", source, "long.db")
     assert code == 0
-    assert "1 text was longer than the model reads" in err
+    assert err == (
+        "warning: 1 text was longer than the model reads and was cut; search finds them with --where "
+        "'$truncated=true'\n"
+    )
 
 
 def test_sync_refuses_long_texts_when_asked(run: Run) -> None:
@@ -257,6 +306,7 @@ def test_search_json_is_the_documented_contract(run: Run, pets: str) -> None:
     assert json.loads(out) == {
         "question": "a fox",
         "id": None,
+        "truncated": False,
         "hits": [
             {
                 "id": "fox",
@@ -269,6 +319,38 @@ def test_search_json_is_the_documented_contract(run: Run, pets: str) -> None:
             }
         ],
     }
+
+
+def test_a_question_that_was_cut_is_a_warning_of_the_command_line(
+    run: Run, pets: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def search(*_: object, **__: object) -> list[object]:
+        warnings.warn("the question was cut", models.TruncationWarning, stacklevel=1)
+        return []
+
+    monkeypatch.setattr(Index, "search", search)
+    code, out, err = run("search", pets, "x")
+    assert (code, out, err) == (0, "", "warning: the question was cut\nwarning: no row matches\n")
+    assert run("search", pets, "x", "--quiet") == (0, "", "")
+    _, out, err = run("search", pets, "x", "--json")
+    assert (json.loads(out)["truncated"], err) == (True, "")
+
+
+def test_a_long_question_is_warned_of(run: Run, pets: str) -> None:
+    code, _, err = run("search", pets, "word " * 60)
+    assert code == 0
+    assert err.startswith("warning: 1 of 1 questions were cut to the 50 tokens that fake reads")
+    assert run("search", pets, "word " * 60, "--quiet")[2] == ""
+
+
+def test_other_warnings_are_left_alone(run: Run, pets: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def search(*_: object, **__: object) -> list[object]:
+        warnings.warn("something else", UserWarning, stacklevel=1)
+        return []
+
+    monkeypatch.setattr(Index, "search", search)
+    with pytest.warns(UserWarning, match="something else"):
+        assert run("search", pets, "x")[0] == 0
 
 
 def test_what_a_row_holds_cannot_act_on_a_terminal(run: Run, model: FakeModel) -> None:
@@ -354,6 +436,15 @@ def test_every_error_has_a_documented_exit_code(run: Run, monkeypatch: pytest.Mo
     code, out, err = run("encode", "x")
     family = next(base.__name__ for base in kind.__mro__ if base.__name__ in DOCUMENTED)
     assert (code, out, err) == (DOCUMENTED[family], "", "error: it is so\n  hint: do this\n")
+
+
+def test_a_commit_is_shown_by_its_first_twelve_digits(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise errors.ModelError(f"org/new@{'0123456789' * 4} is odd", model=f"org/new@{'0123456789' * 4}")
+
+    monkeypatch.setattr(models, "load", fail)
+    assert run("encode", "x")[2] == "error: org/new@012345678901 is odd\n"
+    assert json.loads(run("encode", "x", "--json")[2])["error"]["facts"] == {"model": f"org/new@{'0123456789' * 4}"}
 
 
 def test_with_json_the_error_is_an_object_on_standard_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import pytest
 import tiny
 from idembed.compat import SentenceTransformer, simple_preprocess, util
 from idembed.compat.util import cos_sim
-from idembed.errors import OptionError
-from idembed.models import TruncationWarning, load
+from idembed.errors import ModelNotFoundError, OptionError
+from idembed.models import TruncationWarning, load, remote
 
 pytestmark = pytest.mark.usefixtures("own_machine")
 
@@ -72,6 +72,42 @@ def test_prompts_may_be_given(tmp_path: Path) -> None:
 def test_what_cannot_be_given_is_refused(tmp_path: Path, option: dict) -> None:
     with pytest.raises(OptionError):
         SentenceTransformer(tiny.checkpoint(tmp_path / "a"), **option)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"model_kwargs": {"torch_dtype": "float16"}},
+        {"tokenizer_kwargs": {"padding_side": "left"}},
+        {"processor_kwargs": {"use_fast": False}},
+        {"config_kwargs": {"hidden_act": "relu"}},
+        {"use_auth_token": "hf_secret"},
+    ],
+)
+def test_options_for_torch_are_refused_by_name_and_fine_when_empty(tmp_path: Path, option: dict) -> None:
+    folder = tiny.checkpoint(tmp_path / "a")
+    name, value = next(iter(option.items()))
+    with pytest.raises(OptionError, match=name) as caught:
+        SentenceTransformer(folder, **option)
+    assert "hf_secret" not in str(caught.value)
+    SentenceTransformer(folder, **{name: None})
+    SentenceTransformer(folder, **{name: type(value)()})
+
+
+def test_local_files_only_asks_no_network(own_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "fetch", None)
+    with pytest.raises(ModelNotFoundError, match="hub: not asked, local_only is set"):
+        SentenceTransformer("org/new", local_files_only=True)
+
+
+def test_cache_folder_is_a_cache_of_the_hub(own_machine: Path) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    cache = own_machine / "models"
+    folder = tiny.checkpoint(cache / "models--org--new" / "snapshots" / commit)
+    (cache / "models--org--new" / "refs").mkdir()
+    (cache / "models--org--new" / "refs" / "main").write_text(commit)
+    model = SentenceTransformer("org/new", cache_folder=str(cache), local_files_only=True)
+    assert model.model.files.folder == folder
 
 
 def test_similarities(model: SentenceTransformer) -> None:

@@ -160,6 +160,48 @@ def test_an_incomplete_snapshot_is_passed_over(own_machine: Path, tiny_model: Pa
     assert caught.value.facts["tried"]["cache of the hub"] == "incomplete, lacks model.safetensors"
 
 
+@pytest.mark.parametrize("file", ["modules.json", "1_Pooling/config.json", "sentence_bert_config.json"])
+def test_a_snapshot_without_a_file_that_shapes_vectors_is_passed_over(
+    own_machine: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    folder = snapshot(own_machine, tiny_model)
+    (folder / file).unlink()
+    monkeypatch.setenv("IDEMBED_OFFLINE", "1")
+    with pytest.raises(ModelNotFoundError, match=f"incomplete, lacks {re.escape(file)};"):
+        load("tiny-v1")
+    monkeypatch.delenv("IDEMBED_OFFLINE")
+    wheel(own_machine, tiny_model)
+    assert hub.find("tiny-v1").source == "package"
+
+
+def test_a_broken_link_in_a_snapshot_is_a_missing_file(own_machine: Path, tiny_model: Path) -> None:
+    folder = snapshot(own_machine, tiny_model)
+    (folder / "1_Pooling" / "config.json").resolve().unlink()
+    with pytest.raises(ModelNotFoundError, match=r"incomplete, lacks 1_Pooling/config\.json;"):
+        hub.find("tiny-v1")
+    (folder / "modules.json").resolve().unlink()
+    with pytest.raises(ModelError, match=r"modules\.json"):
+        load(folder)
+
+
+def test_a_snapshot_may_lack_the_length_where_the_rest_says_the_same(own_machine: Path, tiny_model: Path) -> None:
+    folder = snapshot(own_machine, tiny_model)
+    (folder / "sentence_bert_config.json").unlink()
+    tiny.write(folder / "tokenizer_config.json", {"model_max_length": 16})
+    assert hub.find("tiny-v1").source == "hub cache"
+
+
+def test_a_snapshot_without_the_prompts_that_a_known_model_brings_is_passed_over(
+    own_machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = Known("tiny-v2", "org/tiny-v2", 32, 16, prompts={"query": "query: "})
+    monkeypatch.setattr(known, "KNOWN", (entry,))
+    folder = snapshot(own_machine, tiny.checkpoint(own_machine / "truth"), "org/tiny-v2")
+    (folder / "config_sentence_transformers.json").unlink()
+    with pytest.raises(ModelNotFoundError, match=r"incomplete, lacks config_sentence_transformers\.json;"):
+        hub.find("tiny-v2")
+
+
 def test_other_bytes_under_a_pinned_name_are_refused_and_kept(own_machine: Path, tiny_model: Path) -> None:
     folder = snapshot(own_machine, tiny_model)
     file = (folder / "model.safetensors").resolve()
@@ -224,6 +266,26 @@ def test_an_archive_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.whl").write_bytes(b"no zip")
     with pytest.raises(IntegrityError, match=r"a\.whl is damaged"):
         registry.unpack(tmp_path / "a.whl", "in", {"config.json": Pin("0" * 64, 1)}, tmp_path / "out")
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_anywhere_in_an_archive_is_an_integrity_error(tmp_path: Path, packing: int) -> None:
+    content = b"".join(b"%d," % i for i in range(200))
+    with zipfile.ZipFile(tmp_path / "whole.whl", "w", packing) as archive:
+        archive.writestr("in/config.json", content)
+    raw = (tmp_path / "whole.whl").read_bytes()
+    pins = {"config.json": Pin(hashlib.sha256(content).hexdigest(), len(content))}
+    refused = 0
+    for place in range(len(raw)):
+        damaged = tmp_path / f"{place}.whl"
+        damaged.write_bytes(raw[:place] + bytes([raw[place] ^ 0xFF]) + raw[place + 1 :])
+        try:
+            registry.unpack(damaged, "in", pins, tmp_path / str(place))
+        except IntegrityError:
+            refused += 1
+        else:
+            assert (tmp_path / str(place) / "config.json").read_bytes() == content
+    assert refused > 50
 
 
 def test_nothing_but_the_pinned_files_is_unpacked(own_machine: Path, tiny_model: Path) -> None:
@@ -350,6 +412,87 @@ def test_a_repository_is_fetched_into_the_hubs_own_cache(
     assert hub.find("org/new").source == "hub cache"
     assert fake_hub.asked == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_partial_snapshot_is_completed_by_the_hub(fake_hub: FakeHub) -> None:
+    tiny.write(fake_hub.folder / "1_Pooling" / "config.json", {"pooling_mode": "cls"})
+    found = hub.find("org/new")
+    (found.folder / "1_Pooling" / "config.json").unlink()
+    assert load("org/new").settings.encoder.pooling == "cls"
+    (found.folder / "modules.json").unlink()
+    assert load("org/new").settings.encoder.pooling == "cls"
+
+
+def test_a_repository_that_does_not_say_how_it_pools_is_refused_before_its_weights(fake_hub: FakeHub) -> None:
+    fake_hub.files.remove("modules.json")
+    with pytest.raises(UnsupportedModelError, match=r"org/new has no modules\.json") as caught:
+        hub.find("org/new")
+    assert "load its folder by path" in caught.value.hint
+    assert not [path for path in fake_hub.asked if path.endswith("model.safetensors")]
+
+
+def test_a_model_of_the_hub_is_called_by_its_commit_and_loads_by_that_name(
+    fake_hub: FakeHub, own_machine: Path
+) -> None:
+    name = f"org/new@{COMMIT}"
+    assert load("org/new").name == name  # from the hub
+    assert load("org/new").name == name  # from its cache
+    (own_machine / "hub" / "models--org--new" / "refs" / "main").write_text("f" * 40)  # main has moved on
+    fake_hub.asked.clear()
+    again = load(name)
+    assert (again.name, again.files.revision, again.files.source) == (name, COMMIT, "hub cache")
+    assert hub.find(f"org/new@{COMMIT[:12]}").revision == COMMIT
+    assert hub.find("org/new", revision=COMMIT).revision == COMMIT
+    assert fake_hub.asked == []
+
+
+def test_a_commit_that_is_not_here_is_fetched(fake_hub: FakeHub) -> None:
+    assert hub.find(f"org/new@{COMMIT}").source == "hub"
+    assert any(f"/resolve/{COMMIT}/" in path for path in fake_hub.asked)
+
+
+def test_another_revision_of_a_pinned_model_is_called_by_its_commit(own_machine: Path, tiny_model: Path) -> None:
+    snapshot(own_machine, tiny_model)
+    assert load("tiny-v1").name == "tiny-v1"
+    assert load("tiny-v1", revision=COMMIT).name == f"org/tiny-v1@{COMMIT}"
+    assert load(f"tiny-v1@{COMMIT}").name == f"org/tiny-v1@{COMMIT}"
+
+
+def test_a_known_model_without_pins_is_called_by_its_commit(own_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known, "KNOWN", (Known("tiny-v2", "org/tiny-v2", 32, 16),))
+    snapshot(own_machine, tiny.checkpoint(own_machine / "truth"), "org/tiny-v2")
+    assert load("tiny-v2").name == f"org/tiny-v2@{COMMIT}"
+
+
+@pytest.mark.parametrize("revision", ["../../x", "/etc", "a b", "a/../b"])
+def test_a_revision_cannot_lead_out_of_the_cache(revision: str) -> None:
+    with pytest.raises(OptionError, match="is no revision"):
+        hub.find(f"org/new@{revision}")
+
+
+def test_two_revisions_are_one_too_many() -> None:
+    with pytest.raises(OptionError, match="names another revision"):
+        load("org/new@main", revision="v1")
+
+
+def test_local_only_asks_nobody(own_machine: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel(own_machine, tiny_model)
+    monkeypatch.setattr(registry, "_download", None)
+    monkeypatch.setattr(remote, "_list_files", None)
+    with pytest.raises(ModelNotFoundError, match="hub: not asked, local_only is set") as caught:
+        hub.find("tiny-v1", local_only=True)
+    assert caught.value.hint.startswith("leave out local_only to fetch it")
+    folder = snapshot(own_machine, tiny_model)
+    assert hub.find("tiny-v1", local_only=True).folder == folder
+
+
+def test_a_hub_cache_of_the_callers_is_looked_into_first_and_fetched_to(fake_hub: FakeHub, own_machine: Path) -> None:
+    mine = own_machine / "mine"
+    found = hub.find("org/new", hub_cache=mine)
+    assert found.folder == mine / "models--org--new" / "snapshots" / COMMIT
+    assert hub.find("org/new", hub_cache=mine, local_only=True).source == "hub cache"
+    with pytest.raises(ModelNotFoundError):
+        hub.find("org/new", local_only=True)
 
 
 def test_weights_of_an_unsupported_model_are_not_fetched(fake_hub: FakeHub) -> None:

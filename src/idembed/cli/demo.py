@@ -11,7 +11,7 @@ import typer
 
 from idembed.cli import options
 from idembed.cli.demo_rows import read_library
-from idembed.cli.output import Output, clean, console
+from idembed.cli.output import Output, clean, console, cuts_noted
 from idembed.cli.progress import Bars
 from idembed.cli.search import as_document, print_hits
 from idembed.cli.sync import warn_of
@@ -49,14 +49,15 @@ def demo(
         bars.update(f"loading {model}, which is fetched the first time")
         loaded = models.load(model)
     with Index(db, model=loaded) as index:
-        with Bars(quiet=quiet) as bars:
+        with cuts_noted(), Bars(quiet=quiet) as bars:  # the report counts them
             report = index.sync(rows, progress=lambda p: bars.update(p.phase, p.done, p.total))
         if out.talks:
             _say(out, f"{report}{_speed(report)}")
         warn_of(out, report)
         answers: list[dict[str, Any]] = []
         for question in QUESTIONS:
-            hits = index.search(question, k=5)
+            with cuts_noted():  # ours are short
+                hits = index.search(question, k=5)
             answers.append({"question": question, "hits": [as_document(hit) for hit in hits]})
             if out.talks:
                 _heading(out, f"? {question}")

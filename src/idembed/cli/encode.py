@@ -13,11 +13,12 @@ import typer
 
 from idembed.cli import options
 from idembed.cli.files import read_lines, vector_writer, write_json_line
-from idembed.cli.output import Output, cut, number_of
+from idembed.cli.output import Output, cut, number_of, to_json
 from idembed.cli.progress import Bars
 from idembed.errors import OptionError, RowError
 
 if TYPE_CHECKING:
+    from idembed.models.base import Embedded
     from idembed.space import Side
 
 __all__ = ["encode"]
@@ -51,16 +52,17 @@ def encode(
 
     side: Side = "query" if query else "document"
     count = truncated = 0
-    shown: list[dict[str, Any]] = []
     with ExitStack() as stack:
         # Where vectors go to the terminal, a bar would stand in their way.
         bars = stack.enter_context(Bars(quiet=quiet or (output is None and sys.stdout.isatty())))
         bars.update(f"loading {model}")
         loaded = models.load(model, profile) if profile else models.load(model)
+        about = {"model": loaded.name, "space": loaded.space.id, "side": side, "dim": loaded.space.dim}
         writer = None
         if output is not None:
             facts = {"model": loaded.name, "side": side, "space": loaded.space.id}
             writer = stack.enter_context(vector_writer(output, loaded.space.dim, facts))
+        document = _Document(about)
         for batch in _batches(source):
             try:
                 embedded = loaded.embed(batch, side, on_long=long)
@@ -72,31 +74,44 @@ def encode(
             if writer is not None:
                 writer.write(batch, embedded.vectors)
             elif as_json:
-                shown += [
-                    {
-                        "text": text,
-                        "tokens": receipt.tokens,
-                        "truncated": receipt.truncated,
-                        "vector": [float(str(x)) for x in vector],
-                    }
-                    for text, receipt, vector in zip(batch, embedded.receipts, embedded.vectors, strict=True)
-                ]
+                document.write(batch, embedded)
             else:
                 for text, vector in zip(batch, embedded.vectors, strict=True):
                     write_json_line(text, vector)
-    result: dict[str, Any] = {
-        "model": loaded.name,
-        "space": loaded.space.id,
-        "side": side,
-        "dim": loaded.space.dim,
-        "count": count,
-        "truncated": truncated,
-    }
-    out.result(result | ({"texts": shown} if writer is None else {"output": str(output)}))
+    counts = {"count": count, "truncated": truncated}
+    if writer is not None:
+        out.result(about | counts | {"output": str(output)})
+    elif as_json:
+        document.end(counts)
     if truncated:
         out.warn(cut(truncated))
     if writer is not None and out.talks:
         out.line(f"wrote {number_of(count, 'vector')} of {loaded.space.dim} dimensions to {output}")
+
+
+class _Document:
+    """One line of JSON on standard output, written text by text: ``about``, ``texts``, then the counts.
+
+    Nothing is written before the first vectors, so most errors leave standard output empty.
+    """
+
+    def __init__(self, about: dict[str, Any]) -> None:
+        self._next = f'{to_json(about)[:-1]}, "texts": ['
+
+    def write(self, texts: list[str], embedded: Embedded) -> None:
+        for text, receipt, vector in zip(texts, embedded.receipts, embedded.vectors, strict=True):
+            record = {
+                "text": text,
+                "tokens": receipt.tokens,
+                "truncated": receipt.truncated,
+                "vector": [float(str(x)) for x in vector],
+            }
+            sys.stdout.write(self._next + to_json(record))
+            self._next = ", "
+
+    def end(self, counts: dict[str, int]) -> None:
+        start = "" if self._next == ", " else self._next
+        print(f"{start}], {to_json(counts)[1:]}")
 
 
 def _source(texts: list[str] | None, file: str | None) -> Iterable[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
-from idembed.errors import DiskFullError, OptionError, SourceError
+from idembed.durable import durable
+from idembed.errors import OptionError, SourceError
 
 if TYPE_CHECKING:
     from idembed.models.base import Vectors
@@ -59,7 +58,7 @@ def vector_writer(path: Path, dim: int, facts: Mapping[str, str]) -> Iterator[Ve
             f"{path}: {suffix or 'a name without an ending'} is not a kind of file to write vectors to",
             hint="use .npy, .jsonl or .safetensors",
         )
-    with _replacing(path) as file:
+    with durable(path, "wb") as file:
         if suffix == ".jsonl":
             yield _Lines(file)
             return
@@ -68,24 +67,6 @@ def vector_writer(path: Path, dim: int, facts: Mapping[str, str]) -> Iterator[Ve
         yield rows
         file.seek(0)
         file.write(header(rows.count, dim))
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else OptionError
-        raise kind(f"{path} cannot be written: {error.strerror}", file=str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class _Lines:

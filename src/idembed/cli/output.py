@@ -10,7 +10,9 @@ import io
 import json
 import re
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,10 +23,12 @@ __all__ = [
     "clean",
     "console",
     "cut",
+    "cuts_noted",
     "escape_unsafe",
     "number_of",
     "prepare_streams",
     "print_error",
+    "short_revisions",
     "to_json",
 ]
 
@@ -40,6 +44,7 @@ _ESCAPE = re.compile(
     r"|\x1b[ -/]*[0-~]",  # the short ones
     re.DOTALL,
 )
+_REVISION = re.compile(r"@([0-9a-f]{12})[0-9a-f]{28}(?![0-9a-f])")
 _SPACE = re.compile(r"[\s\u2028\u2029]+")
 _UNSEEN = re.compile(f"[{_CONTROL}]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -64,6 +69,11 @@ def to_json(value: object) -> str:
 def escape_unsafe(document: str) -> str:
     """The same JSON with characters that could act on a terminal, and lone surrogates, written as \\uXXXX."""
     return _UNSAFE_IN_JSON.sub(lambda match: json.dumps(match.group())[1:-1], document)
+
+
+def short_revisions(text: str) -> str:
+    """``org/name@`` and twelve digits of the commit instead of forty: a cached model loads by either name."""
+    return _REVISION.sub(r"@\1", text)
 
 
 def prepare_streams() -> None:
@@ -106,7 +116,7 @@ def print_error(
     from rich.text import Text
 
     screen = console(stderr=True)
-    screen.print(Text.assemble(("error: ", "bold red"), clean(message)))
+    screen.print(Text.assemble(("error: ", "bold red"), clean(short_revisions(message))))
     if hint:
         screen.print(Text.assemble(("  hint: ", "cyan"), clean(hint)))
 
@@ -116,6 +126,27 @@ def cut(count: int) -> str:
     if count == 1:
         return "1 text was longer than the model reads and was cut"
     return f"{count:,} texts were longer than the model reads and were cut"
+
+
+@contextmanager
+def cuts_noted() -> Iterator[list[str]]:
+    """The messages of the TruncationWarnings of the block, which are not shown as Python does: the command
+    says in its own words, or with these, what was cut. Other warnings are left alone."""
+    from idembed.models.base import TruncationWarning
+
+    messages: list[str] = []
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def note(message: Warning | str, category: type[Warning], *rest: Any, **options: Any) -> None:
+            if issubclass(category, TruncationWarning):
+                messages.append(str(message))
+            else:
+                others(message, category, *rest, **options)
+
+        warnings.simplefilter("always", TruncationWarning)
+        warnings.showwarning = note
+        yield messages
 
 
 def number_of(count: int, thing: str) -> str:
@@ -154,4 +185,5 @@ class Output:
         if self.talks:
             from rich.text import Text
 
-            console(stderr=True).print(Text.assemble(("warning: ", "bold yellow"), clean(message)))
+            text = Text.assemble(("warning: ", "bold yellow"), clean(short_revisions(message)))
+            console(stderr=True).print(text)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from idembed.cli import options
-from idembed.cli.output import Output, clean, console
+from idembed.cli.output import Output, clean, console, cuts_noted
 from idembed.cli.progress import Bars
 from idembed.errors import FilterError, OptionError
 
@@ -46,12 +46,15 @@ def search(
 
     from idembed.index import Index
 
-    with Bars(quiet=quiet) as bars, Index(index) as opened:
+    with cuts_noted() as cuts, Bars(quiet=quiet) as bars, Index(index) as opened:
         bars.update("searching")
         hits = opened.search(question, id=like, k=k, where=conditions, min_score=min_score, scope=scope)
-    out.result({"question": question, "id": like, "hits": [as_document(hit) for hit in hits]})
+    found = [as_document(hit) for hit in hits]
+    out.result({"question": question, "id": like, "truncated": bool(cuts), "hits": found})
     if not as_json:
         print_hits(out, hits)
+    for message in cuts:
+        out.warn(message)
     if not hits:
         out.warn("no row matches")
 

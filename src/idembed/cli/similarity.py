@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from idembed.cli import options
-from idembed.cli.output import Output, clean
+from idembed.cli.output import Output, clean, cut
 from idembed.cli.progress import Bars
 from idembed.errors import OptionError
 
@@ -35,10 +35,22 @@ def similarity(
     with Bars(quiet=quiet) as bars:
         bars.update(f"loading {model}")
         loaded = models.load(model)
-        vectors = [vector.tolist() for vector in loaded.embed(texts).vectors]
+        embedded = loaded.embed(texts)
+    vectors = [vector.tolist() for vector in embedded.vectors]
+    truncated = sum(receipt.truncated for receipt in embedded.receipts)
     # fsum rounds once, so that the matrix is the same on every machine and exactly symmetric.
     matrix = [[math.fsum(map(mul, a, b)) for b in vectors] for a in vectors]
-    out.result({"model": loaded.name, "similarity": loaded.space.similarity, "texts": texts, "matrix": matrix})
+    out.result(
+        {
+            "model": loaded.name,
+            "similarity": loaded.space.similarity,
+            "texts": texts,
+            "truncated": truncated,
+            "matrix": matrix,
+        }
+    )
+    if truncated:
+        out.warn(cut(truncated))
     if as_json:
         return
     label = len(str(len(texts)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from idembed.cli import options
-from idembed.cli.output import Output, cut
+from idembed.cli.output import Output, cut, cuts_noted
 from idembed.cli.progress import Bars
 
 if TYPE_CHECKING:
@@ -61,7 +61,11 @@ def sync(
 
     from idembed.index import Index
 
-    with Bars(quiet=quiet) as bars, Index(index, model=model, split=split, vault=vault) as opened:
+    with (
+        cuts_noted(),  # the report counts them
+        Bars(quiet=quiet) as bars,
+        Index(index, model=model, split=split, vault=vault) as opened,
+    ):
         report = opened.sync(
             source,
             scope=scope,

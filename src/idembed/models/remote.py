@@ -13,9 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from idembed.errors import IdembedError
+from idembed.errors import IdembedError, UnsupportedModelError
 from idembed.models.files import PATTERNS, WEIGHT_PATTERNS, refuse_pickled
-from idembed.models.places import hub_cache_folders
 from idembed.models.settings import read_settings
 
 __all__ = ["RemoteError", "fetch"]
@@ -27,11 +26,11 @@ class RemoteError(Exception):
     """Why the hub did not give the files, in a few words for the list of what was tried."""
 
 
-def fetch(repo: str, revision: str | None) -> Path:
-    """The snapshot folder of ``repo`` at ``revision`` (``main`` by default) with the files we read.
+def fetch(repo: str, revision: str | None, cache: Path) -> Path:
+    """The snapshot folder in ``cache`` of ``repo`` at ``revision`` (``main`` by default) with the files we read.
 
-    Raises RemoteError, and UnsupportedModelError for a model that is not computed here or whose weights are
-    pickles: that is found out before any weights are fetched.
+    Raises RemoteError, and UnsupportedModelError for a model that is not computed here, does not say how it
+    pools, or whose weights are pickles: that is found out before any weights are fetched.
     """
     endpoint = os.environ.get("HF_ENDPOINT") or None
     files = _within_seconds(lambda: _list_files(repo, revision, endpoint))
@@ -43,10 +42,15 @@ def fetch(repo: str, revision: str | None) -> Path:
         if pickled := [file for file in files if file.endswith("pytorch_model.bin")]:
             refuse_pickled(pickled[0], f"the repository {repo}")
         raise RemoteError("the repository holds no safetensors weights")
+    if "modules.json" not in files:
+        raise UnsupportedModelError(
+            f"the repository {repo} has no modules.json, so nothing says how tokens become one vector",
+            hint="if their mean is right: download it (hf download), then load its folder by path",
+        )
     try:
-        folder = _download(repo, revision, endpoint, PATTERNS)
+        folder = _download(repo, revision, endpoint, cache, PATTERNS)
         read_settings(folder)
-        return _download(repo, revision, endpoint, (*PATTERNS, *WEIGHT_PATTERNS))
+        return _download(repo, revision, endpoint, cache, (*PATTERNS, *WEIGHT_PATTERNS))
     except IdembedError:
         raise
     except Exception as error:  # the client raises the errors of several libraries
@@ -92,13 +96,13 @@ def _within_seconds(question: Callable[[], list[str]]) -> list[str]:
     return answers[0]
 
 
-def _download(repo: str, revision: str | None, endpoint: str | None, patterns: tuple[str, ...]) -> Path:
+def _download(repo: str, revision: str | None, endpoint: str | None, cache: Path, patterns: tuple[str, ...]) -> Path:
     from huggingface_hub import snapshot_download
 
     folder = snapshot_download(
         repo,
         revision=revision,
-        cache_dir=hub_cache_folders()[0],
+        cache_dir=cache,
         endpoint=endpoint,
         etag_timeout=_ANSWER_SECONDS,
         allow_patterns=list(patterns),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from idembed.errors import ModelError, OptionError, UnsupportedModelError
-from idembed.models.files import read_json, read_modules, transformer_folder
+from idembed.models.files import pooling_file, read_json, read_modules, transformer_folder
 from idembed.native import EncoderConfig
 from idembed.space import Side, Similarity
 
@@ -153,16 +153,20 @@ def _encoder(config: Mapping[str, Any], pooling: Literal["mean", "cls", "max"], 
 def _modules(folder: Path, hidden: int) -> tuple[Literal["mean", "cls", "max"], bool]:
     """Pooling, and whether vectors are normalised. Without modules.json: mean, not normalised."""
     modules = read_modules(folder)
-    if not modules:
+    if not modules and not (folder / "modules.json").exists():
         return "mean", False
     kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules]
     for kind in kinds:
         if kind not in ("Transformer", "Pooling", "Normalize"):
             _refuse(f"the module {kind}", "Transformer, Pooling, Normalize")
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
-        _refuse(f"the modules {', '.join(kinds)}", "Transformer, Pooling, then perhaps Normalize")
-    pooling = read_json(folder / str(modules[1].get("path", "1_Pooling")) / "config.json")
-    return _pooling(pooling, hidden), len(kinds) == 3
+        _refuse(f"the modules {', '.join(kinds) or '[]'}", "Transformer, Pooling, then perhaps Normalize")
+    path = pooling_file(folder)
+    if path is None or not path.is_file():
+        raise ModelError(
+            f"{path} is missing, which says how tokens become one vector", hint="fetch the checkpoint again"
+        )
+    return _pooling(read_json(path), hidden), len(kinds) == 3
 
 
 def _pooling(config: Mapping[str, Any], hidden: int) -> Literal["mean", "cls", "max"]:

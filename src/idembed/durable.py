@@ -1,0 +1,75 @@
+"""A file that appears under its name whole or not at all, and that lies on the disk once it has appeared."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO, Any, Literal, overload
+
+from idembed.errors import DiskFullError, OptionError
+
+__all__ = ["durable"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@overload
+def durable(path: Path, mode: Literal["w"]) -> AbstractContextManager[IO[str]]: ...
+@overload
+def durable(path: Path, mode: Literal["wb"]) -> AbstractContextManager[IO[bytes]]: ...
+def durable(path: Path, mode: Literal["w", "wb"]) -> AbstractContextManager[IO[Any]]:
+    """A new file to write, seekable, that takes the name ``path`` when the block ends normally; text is
+    UTF-8 with the line ends it is given. After an error there is no new file, and an old one is unharmed.
+
+    It is written beside ``path``, under a name with this process's id, and what a killed process of the same
+    id left there is replaced. Raises DiskFullError, or OptionError naming ``path`` for another OSError of the
+    file or of the block; a broken pipe or lost connection in the block is passed on as it is.
+    """
+    return _durable(path, mode)
+
+
+@contextlib.contextmanager
+def _durable(path: Path, mode: Literal["w", "wb"]) -> Iterator[IO[Any]]:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            temporary.unlink(missing_ok=True)
+            with _create(temporary, mode) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    except ConnectionError:
+        raise
+    except OSError as error:
+        kind = DiskFullError if error.errno in _FULL else OptionError
+        raise kind(f"{path} cannot be written: {error.strerror or error}", file=str(path)) from error
+
+
+def _create(path: Path, mode: Literal["w", "wb"]) -> IO[Any]:
+    # "x" follows no link that someone laid there between the unlink and here.
+    if mode == "w":
+        return path.open("x", encoding="utf-8", newline="")
+    return path.open("xb")
+
+
+def _sync_folder(folder: Path) -> None:
+    """The new name reaches the disk too. Windows has no such call, and some file systems refuse it."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

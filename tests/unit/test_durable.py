@@ -1,0 +1,97 @@
+"""A file that appears whole under its name, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from idembed.durable import durable
+from idembed.errors import DiskFullError, OptionError
+
+
+def test_the_name_appears_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with durable(path, "wb") as file:
+        file.write(b"new")
+        assert not path.exists()
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_text_is_utf8_with_its_own_line_ends(tmp_path: Path) -> None:
+    with durable(tmp_path / "out", "w") as file:
+        file.write("grün\n日本\r\n")
+    assert (tmp_path / "out").read_bytes() == "grün\n日本\r\n".encode()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_after_an_error_the_old_file_is_unharmed(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"old")
+
+    def interrupted() -> None:
+        with durable(path, "wb") as file:
+            file.write(b"new")
+            raise error
+
+    with pytest.raises(error):
+        interrupted()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_of_the_same_id_left_is_no_hindrance(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    (tmp_path / f".out.{os.getpid()}.tmp").write_bytes(b"left over, and longer than what follows")
+    with durable(path, "wb") as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+def test_a_link_in_the_place_of_the_temporary_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_bytes(b"precious")
+    (tmp_path / f".out.{os.getpid()}.tmp").symlink_to(tmp_path / "precious")
+    with durable(tmp_path / "out", "wb") as file:
+        file.write(b"new")
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+    assert not (tmp_path / "out").is_symlink()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="fsync of folders")
+def test_the_file_reaches_the_disk_before_its_name_and_then_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = []
+    fsync, replace = os.fsync, os.replace
+    kind = {True: "folder", False: "file"}
+    monkeypatch.setattr(os, "fsync", lambda fd: (steps.append(kind[stat.S_ISDIR(os.fstat(fd).st_mode)]), fsync(fd)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (steps.append("replace"), replace(a, b)))
+    with durable(tmp_path / "out", "wb") as file:
+        file.write(b"new")
+    assert steps == ["file", "replace", "folder"]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, DiskFullError), (errno.EDQUOT, DiskFullError), (errno.EIO, OptionError)]
+)
+def test_errors_of_the_disk_name_the_file(tmp_path: Path, number: int, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match=r"out cannot be written: ") as caught, durable(tmp_path / "out", "wb"):
+        raise OSError(number, os.strerror(number))
+    assert caught.value.facts == {"file": str(tmp_path / "out")}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="No such file or directory"), durable(tmp_path / "no" / "out", "wb"):
+        pass
+
+
+def test_a_broken_pipe_in_the_block_is_passed_on(tmp_path: Path) -> None:
+    with pytest.raises(BrokenPipeError), durable(tmp_path / "out", "wb"):
+        raise BrokenPipeError
