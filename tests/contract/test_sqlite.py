@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit import Index, row
+from kit import Index, row, space
 
 from idembed.errors import (
     DamagedError,
@@ -25,6 +25,7 @@ from idembed.errors import (
     NotAnIndexError,
     OptionError,
     ReadOnlyError,
+    RowError,
     StoreError,
 )
 from idembed.filters import parse_where
@@ -246,6 +247,46 @@ def test_a_folder_that_cannot_be_written_is_searched_without_a_trace(
         assert files(path.parent) == before
 
 
+def test_an_empty_log_may_be_a_living_writers(index: Index, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index.upsert(row("a"))
+    index.store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert path.with_name("index.db-wal").stat().st_size == 0
+    monkeypatch.setattr(sqlite_file.os, "access", lambda *_: False)
+    with open_store(path) as reader:
+        index.upsert(row("b", "b", [2, 0, 0, 0]))
+        assert [hit.id for hit in reader.search(1, QUERY, 2)[0]] == ["b", "a"]
+
+
+def test_a_reader_without_locks_follows_a_writer_that_comes_later(
+    index: Index, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.upsert(row("a"))
+    index.store.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_file.os, "access", lambda *_: False)
+        reader = open_store(path)
+    assert [hit.id for hit in reader.search(1, QUERY, 2)[0]] == ["a"]
+    with open_store(path) as writer:
+        writer.upsert(index.lease, [row("b", "b", [2, 0, 0, 0])])
+        assert [hit.id for hit in reader.search(1, QUERY, 2)[0]] == ["b", "a"]
+    reader.close()
+    with pytest.raises(StoreError, match="closed"):
+        reader.count()
+
+
+def test_what_a_reader_without_locks_read_while_somebody_wrote_is_not_used(
+    index: Index, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.upsert(row("a"))
+    index.store.close()
+    monkeypatch.setattr(sqlite_file.os, "access", lambda *_: False)
+    with open_store(path) as reader:
+        refused = pytest.raises(StoreError, match="written while it was read")
+        with refused, reader._reading(), another_program(path) as other:
+            other.execute("DELETE FROM rows")
+        assert reader.count() == 0
+
+
 @pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may write everywhere")
 def test_permissions_are_respected(index: Index, path: Path) -> None:
     index.upsert(row("a"))
@@ -433,7 +474,9 @@ def test_a_foreign_row_is_read_but_never_current(index: Index, path: Path) -> No
     assert (found["with text"].text, found["with text"].metadata) == ("foreign text", {"x": 1})
     assert [stored.id for stored in index.store.scan(1)] == ["a", "b", "bare", "with text"]
     assert ids(index) == ["b", "a"]
-    index.upsert(row("bare", "adopted", [9, 0, 0, 0]))
+    with pytest.raises(RowError, match="'bare' belongs to scope ''"):
+        index.upsert(row("bare", "adopted", [9, 0, 0, 0]))
+    index.upsert(row("bare", "adopted", [9, 0, 0, 0], scope=""))
     assert index.states()["bare"].current
     assert ids(index)[0] == "bare"
 
@@ -442,7 +485,7 @@ def test_a_foreign_replacement_is_not_current_until_the_next_sync(index: Index, 
     states = edited(index, path, "REPLACE INTO texts SELECT key, 'edited' FROM rows WHERE id = 'b'")
     assert (states["b"].text_hash, states["b"].current) == (b"", False)
     with another_program(path) as other:
-        other.execute("REPLACE INTO rows (id, metadata) VALUES ('a', '{}')")
+        other.execute("REPLACE INTO rows (id, scope, metadata) VALUES ('a', 'docs', '{}')")
     assert not index.states()["a"].current
     assert ids(index) == []
     index.upsert(row("a", "text a"), row("b", "text b", [2, 0, 0, 0]))
@@ -454,6 +497,27 @@ def test_a_text_that_another_program_removed_is_missed(index: Index, path: Path)
     states = edited(index, path, "DELETE FROM texts WHERE key = (SELECT key FROM rows WHERE id = 'b')")
     assert (states["b"].text_hash, states["b"].current) == (b"", False)
     assert index.store.get(["b"])["b"].text == ""
+
+
+def test_the_table_of_vectors_is_not_read_unless_asked(index: Index) -> None:
+    index.upsert(row("a"))
+    read: list[str] = []
+    index.store._connection.set_trace_callback(read.append)
+    assert index.store.get(["a"], 1, vectors=False)["a"].parts
+    assert [sql for sql in read if "vectors_1" in sql] == []
+    assert index.store.get(["a"], 1)["a"].parts
+    assert len([sql for sql in read if "vectors_1" in sql]) == 1
+
+
+def test_making_a_generation_active_is_one_transaction(index: Index, path: Path) -> None:
+    with another_program(path) as other:
+        other.execute(
+            "CREATE TRIGGER refuse BEFORE UPDATE ON generations WHEN NEW.status = 'active' BEGIN "
+            "SELECT raise(ABORT, 'no'); END"
+        )
+    with pytest.raises(StoreError):
+        index.store.create_generation(index.lease, space(2), "m", activate=True)
+    assert [(g.number, g.status) for g in index.store.generations()] == [(1, "active")]
 
 
 def test_vectors_that_another_program_broke_are_reported(index: Index, path: Path) -> None:

@@ -104,12 +104,15 @@ def test_a_lease_is_taken_over_from_an_owner_known_to_be_dead_and_from_no_other(
         assert store.lease("next", 60.0, instead_of="dead").fence == 2
 
 
-def test_the_fence_tells_how_many_leases_there_were(open_again: Opener) -> None:
-    with open_again() as store:
-        assert store.fence() == 0
-        store.release(store.lease("a"))
+def test_the_last_writer_is_known_by_fence_and_name_until_it_gives_the_lease_back(open_again: Opener) -> None:
+    with open_again() as store, open_again() as other:
+        assert other.writer() == (0, "")
+        first = store.lease("a", 1.0, now=1000.0)
+        assert other.writer() == (1, "a")  # though it expired long ago: nobody else took it
+        store.release(first)
+        assert other.writer() == (1, "")
         store.lease("b")
-        assert store.fence() == 2
+        assert other.writer() == (2, "b")
 
 
 def test_the_same_owner_takes_its_lease_again_and_the_old_one_is_lost(index: Index) -> None:
@@ -170,6 +173,14 @@ def test_without_a_generation_no_parts_are_read(index: Index) -> None:
     assert index.store.get(["a"])["a"].parts == ()
 
 
+def test_parts_are_read_without_their_vectors_if_asked(index: Index) -> None:
+    index.upsert(row("a", "two words", [1, 2, 3, 4], tokens=7))
+    (stored,) = index.store.get(["a"], 1)["a"].parts
+    (bare,) = index.store.get(["a"], 1, vectors=False)["a"].parts
+    assert stored.vector is not None
+    assert bare == replace(stored, vector=None)
+
+
 def test_every_bit_of_a_vector_comes_back(open_again: Opener) -> None:
     with open_again() as store:
         lease = store.lease("w")
@@ -191,30 +202,44 @@ def test_the_last_of_equal_ids_in_a_batch_wins(index: Index) -> None:
     assert index.search([0, 1, 0, 0], 1) == [("a", 1.0)]
 
 
-def test_upsert_replaces_text_metadata_scope_and_parts(index: Index) -> None:
+def test_upsert_replaces_text_metadata_and_parts(index: Index) -> None:
     longer = replace(row("a", "x", None), parts={1: [part("x", [1, 0, 0, 0], n) for n in range(3)]})
     index.upsert(longer)
-    index.upsert(row("a", "y", [0, 0, 1, 0], {"n": 1}, scope="other"))
+    index.upsert(row("a", "y", [0, 0, 1, 0], {"n": 1}))
     found = index.store.get(["a"], 1)["a"]
-    assert (found.text, found.metadata, found.scope, len(found.parts)) == ("y", {"n": 1}, "other", 1)
+    assert (found.text, found.metadata, len(found.parts)) == ("y", {"n": 1}, 1)
     assert index.search([1, 0, 1, 0]) == [("a", 1.0)]
 
 
 def test_without_a_text_the_stored_text_and_vectors_stay(index: Index) -> None:
     written = row("a", "kept", [1, 2, 3, 4])
     index.upsert(written)
-    changed = row("a", "kept", None, {"new": 1}, scope="moved")
+    changed = row("a", "kept", None, {"new": 1})
     index.upsert(replace(changed, text=None))
     found = index.store.get(["a"], 1)["a"]
-    assert (found.text, found.metadata, found.scope) == ("kept", {"new": 1}, "moved")
+    assert (found.text, found.metadata) == ("kept", {"new": 1})
     assert index.states()["a"].current
     assert index.search([1, 0, 0, 0]) == [("a", 1.0)]
 
 
 def test_without_a_text_a_row_that_is_not_there_is_refused_and_nothing_is_written(index: Index) -> None:
-    with pytest.raises(StoreError, match="'b'"):
+    with pytest.raises(StoreError, match="'b' vanished") as caught:
         index.upsert(row("a"), replace(row("b", "t", None), text=None))
+    assert not isinstance(caught.value, LeaseLostError)
     assert index.store.count() == 0
+
+
+@pytest.mark.parametrize("text", ["new", None])
+def test_a_row_of_another_scope_is_refused_by_name_and_nothing_is_written(index: Index, text: str | None) -> None:
+    index.upsert(row("b", "old", metadata={"k": 1}, scope="cats"))
+    taken = row("b", "new", None, {"k": 2}, scope="cars")
+    with pytest.raises(RowError, match="'b' belongs to scope 'cats', not 'cars'"):
+        index.upsert(row("a", scope="cars"), replace(taken, text=text))
+    (left,) = index.store.scan(1)
+    assert (left.id, left.scope, left.text, left.metadata, len(left.parts)) == ("b", "cats", "old", {"k": 1}, 1)
+    index.store.delete(index.lease, ["b"])
+    index.upsert(row("b", "new", scope="cars"))
+    assert index.states()["b"].scope == "cars"
 
 
 def test_deleted_rows_are_gone_everywhere_and_can_come_back(index: Index) -> None:
@@ -439,7 +464,7 @@ def test_generations_are_built_activated_and_dropped(index: Index) -> None:
     index.upsert(replace(row("a", "t"), parts={1: [part("t", [1, 0, 0, 0])], 2: [part("t", [0, 1])]}))
     store.activate(lease, 2)
     assert [(g.number, g.status) for g in store.generations()] == [(1, "standby"), (2, "active")]
-    assert store.search(2, np.array([[0, 1]], np.float32), 1) == [[Match("a", 0, 1.0)]]
+    assert store.search(2, np.array([[0, 1]], np.float32), 1) == [[Match("a", 0, 1.0, part("t", [0]).address)]]
     store.activate(lease, 1)  # and back
     assert [(g.number, g.status) for g in store.generations()] == [(1, "active"), (2, "standby")]
     store.drop_generation(lease, 2)
@@ -450,6 +475,12 @@ def test_generations_are_built_activated_and_dropped(index: Index) -> None:
             (1, 4, "test-model"),
             (3, 4, "third"),
         ]
+
+
+def test_a_generation_may_be_made_and_active_at_once(index: Index) -> None:
+    made = index.store.create_generation(index.lease, space(2, "two"), "second", activate=True)
+    assert (made.number, made.status) == (2, "active")
+    assert [(g.number, g.status) for g in index.store.generations()] == [(1, "standby"), (2, "active")]
 
 
 def test_activating_the_active_generation_changes_nothing(index: Index) -> None:
@@ -534,9 +565,9 @@ def test_several_queries_have_a_list_each(index: Index) -> None:
     index.upsert(row("a", "a", [1, 0, 0, 0]), row("b", "b", [0, 1, 0, 0]))
     queries = np.array([[0, 1, 0, 0], [2, 0, 0, 0], [1, 1, 0, 0]], np.float32)
     assert index.store.search(1, queries, 1) == [
-        [Match("b", 0, 1.0)],
-        [Match("a", 0, 2.0)],
-        [Match("a", 0, 1.0)],
+        [Match("b", 0, 1.0, part("b", [0]).address)],
+        [Match("a", 0, 2.0, part("a", [0]).address)],
+        [Match("a", 0, 1.0, part("a", [0]).address)],
     ]
     assert index.store.search(1, np.empty((0, 4), np.float32), 1) == []
 
@@ -545,7 +576,15 @@ def test_every_part_is_a_hit_of_its_own(index: Index) -> None:
     parts = [part("t", [n, 0, 0, 0], n) for n in range(3)]
     index.upsert(replace(row("a", "t", None), parts={1: parts}))
     (hits,) = index.store.search(1, np.array([[1, 0, 0, 0]], np.float32), 5)
-    assert hits == [Match("a", 2, 2.0), Match("a", 1, 1.0), Match("a", 0, 0.0)]
+    assert hits == [Match("a", n, float(n), parts[n].address) for n in (2, 1, 0)]
+
+
+def test_a_hit_has_the_address_of_the_vector_that_was_compared(index: Index) -> None:
+    old, new = row("a", "old", [1, 0, 0, 0]), row("a", "new", [2, 0, 0, 0])
+    for written in (old, new, old):
+        index.upsert(written)
+        ((hit,),) = index.store.search(1, np.array([[1, 0, 0, 0]], np.float32), 1)
+        assert hit.address == written.parts[1][0].address
 
 
 def test_equal_scores_go_by_id_then_part(index: Index) -> None:

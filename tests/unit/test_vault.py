@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from safetensors.numpy import load_file
 
 from idembed.errors import LeaseHeldError, OptionError, VaultError
 from idembed.space import Kept
-from idembed.vault import GcReport, SpaceStats, Vault, default_path, writer
+from idembed.vault import GcReport, SpaceStats, Vault, default_path, folder, writer
 
 SPACE, OTHER = "a" * 64, "b" * 64
 DIM = 8
@@ -291,6 +292,90 @@ def test_eight_segments_of_a_size_become_one(vault: Vault) -> None:
     assert all(same(found[place(n)], kept(n)) for n in range(64))
 
 
+def refuse(monkeypatch: pytest.MonkeyPatch, mapped: Callable[[Path], bool]) -> None:
+    """What Windows does while another program has the files mapped."""
+    unlink, replace = Path.unlink, Path.replace
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        if mapped(path):
+            raise PermissionError(13, "mapped", str(path))
+        unlink(path, missing_ok)
+
+    def not_replaced(path: Path, target: Path) -> Path:
+        if target.exists() and mapped(target):
+            raise PermissionError(13, "mapped", str(target))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    monkeypatch.setattr(Path, "replace", not_replaced)
+
+
+@pytest.mark.parametrize("how_many", [1, 4, 7])
+def test_segments_that_cannot_be_removed_end_the_merging_and_go_with_a_later_writer(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, how_many: int
+) -> None:
+    for n in range(7):
+        fill(vault, range(n, n + 1))
+    stuck = segments(vault)[:how_many]
+    with monkeypatch.context() as patch:
+        refuse(patch, stuck.__contains__)
+        for n in range(7, 30):
+            fill(vault, range(n, n + 1))
+            assert len(vault.get(SPACE, [place(i) for i in range(n + 1)])) == n + 1
+        assert set(stuck) < set(segments(vault))
+        assert len(segments(vault)) <= how_many + 20
+        assert list((vault.path / SPACE).glob(".tmp-*")) == []
+    for n in range(30, 64):
+        fill(vault, range(n, n + 1))
+    assert not set(stuck) & set(segments(vault))
+    assert len(vault.get(SPACE, [place(i) for i in range(64)])) == 64
+    assert vault.damaged == {}
+
+
+def test_where_no_segment_can_be_removed_every_writer_still_ends(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch, lambda path: path.suffix == ".safetensors")
+    for n in range(12):
+        fill(vault, range(n, n + 1))
+        fill(vault, range(n, n + 1))  # adds nothing, merges the same ones again
+        assert len(vault.get(SPACE, [place(i) for i in range(n + 1)])) == n + 1
+    assert list((vault.path / SPACE).glob(".tmp-*")) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="asks Linux what is mapped")
+def test_our_own_maps_are_closed_before_a_file_is_removed(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    unlink = Path.unlink
+    removed = []
+
+    def watched(path: Path, missing_ok: bool = False) -> None:
+        assert str(path) not in Path("/proc/self/maps").read_text()
+        removed.append(path)
+        unlink(path, missing_ok)
+
+    for n in range(7):
+        fill(vault, range(n, n + 1))
+    assert len(vault.get(SPACE, [place(n) for n in range(7)])) == 7
+    assert str(vault.path) in Path("/proc/self/maps").read_text()
+    monkeypatch.setattr(Path, "unlink", watched)
+    fill(vault, range(7, 8))
+    assert len(removed) == 8
+    assert vault.forget(SPACE, [place(3)]).vectors == 1
+    assert len(removed) == 9
+
+
+def test_what_lies_in_a_file_that_cannot_be_removed_does_not_count_as_forgotten(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(vault, range(5))
+    fill(vault, range(10, 12))
+    (stuck,) = (path for path in segments(vault) if kept(3).vector.tobytes() in path.read_bytes())
+    with monkeypatch.context() as patch:
+        refuse(patch, [stuck].__contains__)
+        assert vault.forget(SPACE, [place(3), place(11)]).vectors == 1
+        assert vault.get(SPACE, [place(3), place(11)]).keys() == {place(3)}
+    assert vault.forget(SPACE, [place(3)]).vectors == 1
+    assert vault.get(SPACE, [place(n) for n in range(12)]).keys() == {place(n) for n in (0, 1, 2, 4, 10)}
+
+
 def test_a_reader_follows_when_files_vanish_between_listing_and_opening(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -342,6 +427,27 @@ def test_two_vaults_are_merged_by_copying_files(vault: Vault, tmp_path: Path) ->
     for file in segments(vault):
         shutil.copy(file, tmp_path / "by hand" / SPACE)
     assert len(Vault(tmp_path / "by hand").get(SPACE, [place(n) for n in range(20)])) == 20
+
+
+def test_merging_waits_for_the_writer_and_keeps_others_out(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Vault(tmp_path / "other")
+    fill(other, range(3))
+    monkeypatch.setattr(folder, "WAIT_SECONDS", 0.1)
+    with vault.writer(SPACE, DIM), pytest.raises(LeaseHeldError, match="another program"):
+        vault.merge(other.path)
+    copy = folder._copy
+
+    def copied(source: Path, target: Path) -> None:
+        with pytest.raises(LeaseHeldError):
+            Vault(vault.path).writer(SPACE, DIM, wait=0.0).__enter__()
+        copy(source, target)
+
+    monkeypatch.setattr(folder, "_copy", copied)
+    assert vault.merge(other.path) == 1
+    fill(vault, range(3, 4))
+    assert len(vault.get(SPACE, [place(n) for n in range(4)])) == 4
 
 
 def test_stats_tell_each_space(vault: Vault) -> None:

@@ -89,8 +89,8 @@ class PartRecord:
 
 @dataclass(frozen=True, slots=True)
 class RowRecord:
-    """A row to write. ``text`` None keeps the stored text and vectors (a metadata or scope change); else
-    ``parts`` maps generation numbers to all parts of the row there, replacing those it had."""
+    """A row to write. ``text`` None keeps the stored text and vectors (a metadata change); else ``parts`` maps
+    generation numbers to all parts of the row there, replacing those it had."""
 
     id: str
     scope: str
@@ -146,11 +146,13 @@ class StoredRow:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One result of a search: which part of which row, and its inner product with the query."""
+    """One result of a search: which part of which row, and its inner product with the query. ``address`` is that
+    of the vector that was compared: a row read later may have another text, whose parts have other addresses."""
 
     id: str
     part: int
     score: float
+    address: bytes
 
 
 class Store(ABC):
@@ -192,8 +194,9 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def fence(self) -> int:
-        """The fence of the last lease that was granted, 0 before the first: it tells whether anybody wrote."""
+    def writer(self) -> tuple[int, str]:
+        """The fence of the last lease that was granted (0 before the first), which tells whether anybody wrote, and
+        its owner, "" when the lease was given back. One that expired is its owner's until another takes it."""
 
     @abstractmethod
     def renew(self, lease: Lease, seconds: float = 60.0, *, now: float | None = None) -> Lease:
@@ -210,8 +213,8 @@ class Store(ABC):
         """Every generation that was not dropped, by number."""
 
     @abstractmethod
-    def create_generation(self, lease: Lease, space: Space, model: str) -> Generation:
-        """A new, empty generation with status ``building``."""
+    def create_generation(self, lease: Lease, space: Space, model: str, *, activate: bool = False) -> Generation:
+        """A new, empty generation with status ``building``; or made and active, as by ``activate``, in one step."""
 
     @abstractmethod
     def activate(self, lease: Lease, number: int) -> None:
@@ -225,7 +228,11 @@ class Store(ABC):
 
     @abstractmethod
     def upsert(self, lease: Lease, rows: Sequence[RowRecord]) -> None:
-        """Write the rows and their vectors: all or none, durable on return; the last of equal ids wins."""
+        """Write the rows and their vectors: all or none, durable on return; the last of equal ids wins.
+
+        Raises RowError for a row that another scope holds, and StoreError for one without a text that is not there
+        (any more): both are looked at within the transaction, whatever a plan saw before.
+        """
 
     @abstractmethod
     def delete(self, lease: Lease, ids: Sequence[str]) -> int:
@@ -238,8 +245,9 @@ class Store(ABC):
         """The number of rows."""
 
     @abstractmethod
-    def get(self, ids: Sequence[str], generation: int | None = None) -> dict[str, StoredRow]:
-        """The rows that exist, by id; with the vectors of ``generation`` when given."""
+    def get(self, ids: Sequence[str], generation: int | None = None, *, vectors: bool = True) -> dict[str, StoredRow]:
+        """The rows that exist, by id; with the parts of ``generation`` when given, and no vector is read unless
+        ``vectors``."""
 
     @abstractmethod
     def state(self, buckets: range, generations: Sequence[int]) -> Iterator[RowState]:

@@ -28,7 +28,7 @@ from idembed.stores.base import (
     StoredRow,
     Vector,
 )
-from idembed.stores.sqlite_file import mapped, open_file
+from idembed.stores.sqlite_file import mapped, open_file, stamp
 from idembed.stores.sqlite_matrix import Matrix
 from idembed.stores.sqlite_where import compile_conditions, install
 
@@ -57,27 +57,44 @@ class SQLiteStore(Store):
 
     def __init__(self, path: str, *, create: bool = True, read_only: bool = False) -> None:
         self.url = path
-        opened = open_file(path, create=create, read_only=read_only)
-        self._connection = opened.connection
-        self._writable = opened.writable
         self._matrices: dict[int, Matrix] = {}
+        self._open(create, read_only)
+
+    def _open(self, create: bool, read_only: bool) -> None:
+        self._connection, self._writable, self._immutable = open_file(self.url, create=create, read_only=read_only)
         install(self._connection)
 
     def close(self) -> None:
         self._matrices.clear()
+        self._immutable = None
         with mapped(self.url):
             self._connection.close()
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """One state of the file for everything read inside."""
-        with mapped(self.url):
+        with mapped(self.url), self._unchanged():
             self._connection.execute("BEGIN")
             try:
                 yield self._connection
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _unchanged(self) -> Iterator[None]:
+        """A file that is read without locks is opened again when somebody wrote since, with locks if he is still
+        there; what was read while somebody wrote is not used, whatever it was."""
+        if self._immutable is not None and stamp(self.url) != self._immutable:
+            before = self._connection
+            self._open(create=False, read_only=True)
+            self._matrices.clear()
+            before.close()
+        try:
+            yield
+        finally:
+            if self._immutable is not None and stamp(self.url) != self._immutable:
+                raise StoreError(f"{self.url} was written while it was read", hint="try again", path=self.url)
 
     @contextmanager
     def _writing(self, lease: Lease | None = None) -> Iterator[sqlite3.Connection]:
@@ -125,9 +142,9 @@ class SQLiteStore(Store):
             return answer
         raise answer
 
-    def fence(self) -> int:
+    def writer(self) -> tuple[int, str]:
         with self._reading() as connection:
-            return sqlite_lease.last_fence(connection)
+            return sqlite_lease.last(connection)
 
     def renew(self, lease: Lease, seconds: float = 60.0, *, now: float | None = None) -> Lease:
         with self._writing() as connection:
@@ -143,7 +160,7 @@ class SQLiteStore(Store):
         with self._reading() as connection:
             return _generations(connection)
 
-    def create_generation(self, lease: Lease, space: Space, model: str) -> Generation:
+    def create_generation(self, lease: Lease, space: Space, model: str, *, activate: bool = False) -> Generation:
         if not 1 <= space.dim <= self.capabilities.max_dim:
             raise OptionError(f"vectors have 1 to {self.capabilities.max_dim:,} dimensions here, not {space.dim}")
         with self._writing(lease) as connection:
@@ -153,15 +170,14 @@ class SQLiteStore(Store):
             )
             number = cast(int, cursor.lastrowid)
             sqlite_schema.create_generation(connection, number)
-        return Generation(number, space, model, "building")
+            if activate:
+                _activate(connection, number)
+        return Generation(number, space, model, "active" if activate else "building")
 
     def activate(self, lease: Lease, number: int) -> None:
         with self._writing(lease) as connection:
             self._existing(connection, number)
-            connection.execute(
-                "UPDATE generations SET status = 'standby' WHERE status = 'active' AND number <> ?", (number,)
-            )
-            connection.execute("UPDATE generations SET status = 'active' WHERE number = ?", (number,))
+            _activate(connection, number)
 
     def drop_generation(self, lease: Lease, number: int) -> None:
         with self._writing(lease) as connection:
@@ -207,11 +223,12 @@ class SQLiteStore(Store):
                 found = connection.execute("SELECT count(*) FROM rows WHERE scope = ?", (scope,))
             return int(found.fetchone()[0])
 
-    def get(self, ids: Sequence[str], generation: int | None = None) -> dict[str, StoredRow]:
+    def get(self, ids: Sequence[str], generation: int | None = None, *, vectors: bool = True) -> dict[str, StoredRow]:
         with self._reading() as connection:
             if generation is not None:
                 self._existing(connection, generation)
-            return sqlite_read.get(connection, [row_id for row_id in ids if not check_text(row_id)], generation)
+            known = [row_id for row_id in ids if not check_text(row_id)]
+            return sqlite_read.get(connection, known, generation, vectors)
 
     def state(self, buckets: range, generations: Sequence[int]) -> Iterator[RowState]:
         with self._reading() as connection:
@@ -278,6 +295,12 @@ def _generations(connection: sqlite3.Connection) -> list[Generation]:
             "SELECT number, space, model, status FROM generations WHERE status <> 'dropped' ORDER BY number"
         )
     ]
+
+
+def _activate(connection: sqlite3.Connection, number: int) -> None:
+    """In this order: an index lets only one be active."""
+    connection.execute("UPDATE generations SET status = 'standby' WHERE status = 'active' AND number <> ?", (number,))
+    connection.execute("UPDATE generations SET status = 'active' WHERE number = ?", (number,))
 
 
 def _check_queries(queries: Vector, dim: int, k: int) -> None:

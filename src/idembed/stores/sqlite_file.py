@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from idembed.errors import (
     DamagedError,
@@ -23,7 +23,7 @@ from idembed.errors import (
 )
 from idembed.stores import sqlite_schema as schema
 
-__all__ = ["Opened", "mapped", "open_file", "read_ahead"]
+__all__ = ["Opened", "mapped", "open_file", "read_ahead", "stamp"]
 
 BUSY_SECONDS: Final = 30.0
 PAGE_SIZE: Final = 16384
@@ -33,15 +33,26 @@ _CACHE_KIB: Final = 65536
 _AHEAD: Final = 8 << 20
 _MAGIC: Final = b"SQLite format 3\0"
 
+Stamp = tuple[int | None, int, int, bool]
+"""inode (None: there is no file), bytes, nanoseconds of the last change, whether there is a log"""
 
-class Opened:
-    """A connection, and whether it can write."""
 
-    __slots__ = ("connection", "writable")
+class Opened(NamedTuple):
+    """A connection, and whether it can write. ``immutable``: the file is read without locks, as no writer was there;
+    it holds as long as ``stamp`` gives the same."""
 
-    def __init__(self, connection: sqlite3.Connection, writable: bool) -> None:
-        self.connection = connection
-        self.writable = writable
+    connection: sqlite3.Connection
+    writable: bool
+    immutable: Stamp | None = None
+
+
+def stamp(path: str) -> Stamp:
+    """What changes no later than the pages of the file: its log comes, or its inode, size or time change."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None, 0, 0, False
+    return found.st_ino, found.st_size, found.st_mtime_ns, os.path.exists(path + "-wal")
 
 
 def open_file(path: str, *, create: bool, read_only: bool) -> Opened:
@@ -55,7 +66,9 @@ def open_file(path: str, *, create: bool, read_only: bool) -> Opened:
     if os.path.exists(path):
         writable = writable and os.access(path, os.W_OK) and os.access(folder, os.W_OK)
     with mapped(path):
-        connection = _connect(path, "rwc") if writable else _connect_read_only(path, folder)
+        before = stamp(path)
+        immutable = not writable and not os.access(folder, os.W_OK) and before[-1] is False
+        connection = _connect(path, "rwc") if writable else _connect_read_only(path, immutable)
         try:
             if writable:
                 _prepare(connection, path)
@@ -77,7 +90,7 @@ def open_file(path: str, *, create: bool, read_only: bool) -> Opened:
         except BaseException:
             connection.close()
             raise
-    return Opened(connection, writable)
+    return Opened(connection, writable, before if immutable else None)
 
 
 def _check(path: str, create: bool) -> None:
@@ -125,12 +138,13 @@ def _connect(path: str, mode: str, *, immutable: bool = False) -> sqlite3.Connec
     return connection
 
 
-def _connect_read_only(path: str, folder: str) -> sqlite3.Connection:
+def _connect_read_only(path: str, immutable: bool) -> sqlite3.Connection:
     """Without the right to write the folder there can be no ``-shm`` file, which readers of a WAL need; when
-    there is no WAL either, nobody is writing and the file can be read as immutable."""
-    wal = path + "-wal"
-    if not os.access(folder, os.W_OK) and not (os.path.exists(wal) and os.path.getsize(wal)):
+    there is no WAL either, nobody is writing and the file can be read as immutable. (An empty WAL may be a
+    living writer's.) Who reads so looks at ``stamp`` before and after: a writer may come later."""
+    if immutable:
         return _connect(path, "ro", immutable=True)
+    wal = path + "-wal"
     connection = None
     try:
         connection = _connect(path, "ro")
@@ -141,7 +155,7 @@ def _connect_read_only(path: str, folder: str) -> sqlite3.Connection:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN:
             raise
         raise ReadOnlyError(
-            f"{path} has changes in {wal} that cannot be read without writing to the folder",
+            f"{path} has a log, {wal}, that cannot be read without writing to the folder",
             hint="open it once where it can be written, or copy both files to another folder",
             path=path,
         ) from None

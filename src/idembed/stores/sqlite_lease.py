@@ -13,7 +13,7 @@ import sqlite3
 from idembed.errors import LeaseHeldError, LeaseLostError, OptionError
 from idembed.stores.base import Lease
 
-__all__ = ["check", "last_fence", "release", "renew", "take"]
+__all__ = ["check", "last", "release", "renew", "take"]
 
 
 def take(
@@ -44,9 +44,10 @@ def take(
     return Lease(fence + 1, owner, now + seconds)
 
 
-def last_fence(connection: sqlite3.Connection) -> int:
-    """The fence of the last lease that was granted."""
-    return int(connection.execute("SELECT fence FROM leases").fetchone()[0])
+def last(connection: sqlite3.Connection) -> tuple[int, str]:
+    """The fence of the last lease that was granted, and its owner, "" when it was released."""
+    fence, owner = connection.execute("SELECT fence, owner FROM leases").fetchone()
+    return fence, owner
 
 
 def renew(connection: sqlite3.Connection, path: str, lease: Lease, seconds: float, now: float) -> Lease:

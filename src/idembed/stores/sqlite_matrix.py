@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
 from contextlib import nullcontext
 from itertools import chain
 from typing import Final, TypeVar
@@ -199,10 +198,16 @@ class Matrix:
         wanted = k - len(top.above)
         tied = top.tied if len(top.tied) <= wanted else self._first(connection, top.tied, wanted)
         at = np.concatenate([top.above, tied])
-        keys = self._keys[at].tolist()
-        ids = _ids(connection, keys)
-        found = zip(scores[at].tolist(), (ids[key] for key in keys), self._parts[at].tolist(), strict=True)
-        return [Match(row_id, part, score) for score, row_id, part in sorted(found, key=_order)]
+        scored = dict(zip(self._vids[at].tolist(), scores[at].tolist(), strict=True))
+        places = json.dumps(list(zip(self._keys[at].tolist(), self._parts[at].tolist(), strict=True)))
+        found = connection.execute(
+            "WITH wanted (key, part) AS "
+            "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)) "
+            f"SELECT p.vid, r.id, p.part, p.address FROM wanted AS w CROSS JOIN parts_{self._number} AS p "
+            "ON p.key = w.key AND p.part = w.part CROSS JOIN rows AS r ON r.key = p.key",
+            (places,),
+        )
+        return sorted((Match(id_, part, scored[vid], address) for vid, id_, part, address in found), key=_order)
 
     def _first(self, connection: sqlite3.Connection, tied: Ints, wanted: int) -> Ints:
         """The ``wanted`` of ``tied`` that come first by id, then part; SQLite sorts, and hands back only those."""
@@ -221,14 +226,8 @@ class Matrix:
         return chosen[np.argsort(ranks, kind="stable")][:wanted]
 
 
-def _order(found: tuple[float, str, int]) -> tuple[float, str, int]:
-    score, row_id, part = found
-    return -score, row_id, part
-
-
-def _ids(connection: sqlite3.Connection, keys: Iterable[int]) -> dict[int, str]:
-    listed = json.dumps(sorted(set(keys)))
-    return dict(connection.execute("SELECT key, id FROM rows WHERE key IN (SELECT value FROM json_each(?))", (listed,)))
+def _order(match: Match) -> tuple[float, str, int]:
+    return -match.score, match.id, match.part
 
 
 def _integers(connection: sqlite3.Connection, sql: str, columns: int) -> Ints:

@@ -68,15 +68,17 @@ def _foreign(reading: Reading, buckets: range) -> Iterator[RowState]:
         yield from [RowState(id_, scope, b"", b"", False) for _, id_, scope in rows if bucket_of(id_) in buckets]
 
 
-def get(connection: sqlite3.Connection, ids: Sequence[str], generation: int | None) -> dict[str, StoredRow]:
-    """The rows that exist among ``ids``, with the parts and vectors of ``generation``."""
+def get(
+    connection: sqlite3.Connection, ids: Sequence[str], generation: int | None, vectors: bool
+) -> dict[str, StoredRow]:
+    """The rows that exist among ``ids``, with the parts of ``generation`` and, if asked, their vectors."""
     found: list[StoredRow] = []
     for marks, piece in chunks(ids):
         rows = connection.execute(
             f"SELECT {_ROW} FROM rows AS r LEFT JOIN texts AS t USING (key) WHERE r.id IN ({marks})",
             tuple(piece),
         ).fetchall()
-        found.extend(_complete(connection, rows, generation))
+        found.extend(_complete(connection, rows, generation, vectors))
     return {row.id: row for row in found}
 
 
@@ -110,8 +112,10 @@ def _up_to(cursor: sqlite3.Cursor, characters: int) -> list[_Row]:
     return rows
 
 
-def _complete(connection: sqlite3.Connection, rows: Sequence[_Row], generation: int | None) -> list[StoredRow]:
-    parts = {} if generation is None else _parts(connection, [row[0] for row in rows], generation)
+def _complete(
+    connection: sqlite3.Connection, rows: Sequence[_Row], generation: int | None, vectors: bool = True
+) -> list[StoredRow]:
+    parts = {} if generation is None else _parts(connection, [row[0] for row in rows], generation, vectors)
     return [
         StoredRow(
             row_id,
@@ -135,18 +139,20 @@ def _object(metadata: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _parts(connection: sqlite3.Connection, keys: Sequence[int], generation: int) -> dict[int, list[StoredPart]]:
+def _parts(
+    connection: sqlite3.Connection, keys: Sequence[int], generation: int, vectors: bool
+) -> dict[int, list[StoredPart]]:
     n = int(generation)
+    vector, join = ("v.vector", f"LEFT JOIN vectors_{n} AS v USING (vid)") if vectors else ("NULL", "")
     found: dict[int, list[StoredPart]] = {}
     for marks, piece in chunks(keys):
-        for key, part, start, end, address, tokens, truncated, text_hash, vector in connection.execute(
-            'SELECT p.key, p.part, p."start", p."end", p.address, p.tokens, p.truncated, p.text_hash, v.vector '
-            f"FROM parts_{n} AS p LEFT JOIN vectors_{n} AS v USING (vid) WHERE p.key IN ({marks}) "
-            "ORDER BY p.key, p.part",
+        for key, part, start, end, address, tokens, truncated, text_hash, raw in connection.execute(
+            'SELECT p.key, p.part, p."start", p."end", p.address, p.tokens, p.truncated, p.text_hash, '
+            f"{vector} FROM parts_{n} AS p {join} WHERE p.key IN ({marks}) ORDER BY p.key, p.part",
             tuple(piece),
         ):
             found.setdefault(key, []).append(
-                StoredPart(part, (start, end), address, tokens, bool(truncated), text_hash, _vector(vector))
+                StoredPart(part, (start, end), address, tokens, bool(truncated), text_hash, _vector(raw))
             )
     return found
 

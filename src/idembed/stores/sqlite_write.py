@@ -83,12 +83,16 @@ def _stack(found: list[Vector], rows: Sequence[RowRecord], generation: int) -> V
 
 def upsert(connection: sqlite3.Connection, rows: Sequence[RowRecord], vectors: Mapping[int, Vector]) -> None:
     """Write what ``check_rows`` gave. Text goes before its hash: the triggers clear the hash of an edited text."""
-    keys = _keys(connection, [row.id for row in rows])
+    keys = _keys(connection, rows)
     new = [row for row in rows if row.id not in keys]
     old = [row for row in rows if row.id in keys]
     for row in new:
         if row.text is None:
-            raise StoreError(f"row {row.id!r} is not in the index, so its text cannot be kept", id=row.id)
+            raise StoreError(
+                f"row {row.id!r} vanished from the index, so its text cannot be kept; nothing was written",
+                hint="another program deleted it meanwhile: run it again",
+                id=row.id,
+            )
     first = 1 + connection.execute("SELECT coalesce(max(key), 0) FROM rows").fetchone()[0]
     keys |= {row.id: key for key, row in enumerate(new, first)}
     connection.executemany(
@@ -112,11 +116,10 @@ def upsert(connection: sqlite3.Connection, rows: Sequence[RowRecord], vectors: M
         ),
     )
     connection.executemany(
-        "UPDATE rows SET scope = ?, bucket = ?, metadata = ?, metadata_hash = ?, "
-        "text_hash = coalesce(?, text_hash) WHERE key = ?",
+        "UPDATE rows SET bucket = ?, metadata = ?, metadata_hash = ?, text_hash = coalesce(?, text_hash) WHERE key = ?",
         (
             (
-                *(row.scope, bucket_of(row.id), row.metadata, row.metadata_hash),
+                *(bucket_of(row.id), row.metadata, row.metadata_hash),
                 *(None if row.text is None else row.text_hash, keys[row.id]),
             )
             for row in old
@@ -163,8 +166,18 @@ def delete(connection: sqlite3.Connection, ids: Iterable[str]) -> int:
     )
 
 
-def _keys(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
+def _keys(connection: sqlite3.Connection, rows: Sequence[RowRecord]) -> dict[str, int]:
+    """The key of each row that is there. Raises RowError for one that another scope holds."""
+    scopes = {row.id: row.scope for row in rows}
     found: dict[str, int] = {}
-    for marks, piece in chunks(ids):
-        found.update(connection.execute(f"SELECT id, key FROM rows WHERE id IN ({marks})", tuple(piece)))
+    for marks, piece in chunks(list(scopes)):
+        sql = f"SELECT id, key, scope FROM rows WHERE id IN ({marks})"
+        for row_id, key, scope in connection.execute(sql, tuple(piece)):
+            if scope != scopes[row_id]:
+                raise RowError(
+                    f"row {row_id!r} belongs to scope {scope!r}, not {scopes[row_id]!r}; nothing was written",
+                    hint=f"an id names one row of the whole index: delete it from {scope!r}, or use another id",
+                    id=row_id,
+                )
+            found[row_id] = key
     return found

@@ -6,52 +6,48 @@ copied log8(n) times. The new file is in place before the old ones go; a reader 
 
 from __future__ import annotations
 
-import contextlib
+import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from idembed.vault.files import Files
 from idembed.vault.segment import Entries, Segment, write_segment
 
-if TYPE_CHECKING:
-    from idembed.vault.folder import Vault
-
-__all__ = ["Damage", "compact", "rewrite"]
-
-Damage = Callable[[Path, int], None]
-"""Told of a file and how many of its entries are damaged."""
+__all__ = ["compact", "rewrite"]
 
 _FACTOR: Final = 8
 _MAX_BYTES: Final = 4 << 30
 _BATCH: Final = 4096
 
 
-def compact(vault: Vault, folder: Path) -> None:
-    """Merge as long as a size class has eight segments."""
-    while True:
+def compact(files: Files, folder: Path) -> None:
+    """Merge as long as a size class has eight segments, and that makes them fewer: what cannot be removed now
+    (see ``Files.remove``) waits for the next writer."""
+    before: float = math.inf
+    while len(segments := files.segments(folder)) < before:
+        before = len(segments)
         tiers: dict[tuple[int, int], list[Segment]] = {}
-        for segment in vault.segments(folder):
+        for segment in segments:
             tiers.setdefault((segment.dim, _tier(len(segment))), []).append(segment)
         full = [found[:_FACTOR] for found in tiers.values() if len(found) >= _FACTOR]
         full = [found for found in full if sum(segment.size for segment in found) <= _MAX_BYTES]
-        if not full:
-            return
         for found in full:
-            rewrite(folder, found, [np.ones(len(segment), np.bool_) for segment in found], vault.note_damage)
+            rewrite(files, folder, found, [np.ones(len(segment), np.bool_) for segment in found])
 
 
-def rewrite(folder: Path, segments: Sequence[Segment], keep: Sequence[NDArray[np.bool_]], note: Damage) -> None:
+def rewrite(files: Files, folder: Path, segments: Sequence[Segment], keep: Sequence[NDArray[np.bool_]]) -> bool:
     """Replace ``segments`` (of one dimension) by one that has their entries under ``keep``, each address once
-    and nothing damaged."""
+    and nothing damaged; whether all of them could be removed. None is of use afterwards."""
     owner = np.concatenate([np.full(int(mask.sum()), i) for i, mask in enumerate(keep)])
     position = np.concatenate([np.flatnonzero(mask) for mask in keep])
     address = np.concatenate([segment.addresses[mask] for segment, mask in zip(segments, keep, strict=True)])
     whole = np.concatenate(
-        [_whole(segment, np.flatnonzero(mask), note) for segment, mask in zip(segments, keep, strict=True)]
+        [_whole(files, segment, np.flatnonzero(mask)) for segment, mask in zip(segments, keep, strict=True)]
     )
     owner, position, address = owner[whole], position[whole], address[whole]
     _, first = np.unique(address, return_index=True)  # sorted; of equal addresses the first segment's
@@ -61,17 +57,15 @@ def rewrite(folder: Path, segments: Sequence[Segment], keep: Sequence[NDArray[np
     if len(first):
         made = write_segment(folder, _gather(segments, owner, position), len(first), segments[0].dim)
         os.utime(made, (modified, modified))  # the age that gc goes by
-    for segment in segments:
-        if segment.path != made:
-            with contextlib.suppress(OSError):  # Windows refuses while a reader has it open: the next one does it
-                segment.path.unlink()
+    stuck = [segment for segment in segments if segment.path != made and not files.remove(segment)]
+    return not stuck
 
 
-def _whole(segment: Segment, at: NDArray[np.int64], note: Damage) -> NDArray[np.bool_]:
+def _whole(files: Files, segment: Segment, at: NDArray[np.int64]) -> NDArray[np.bool_]:
     whole = [segment.read(at[begin : begin + _BATCH])[1] for begin in range(0, len(at), _BATCH)]
     result = np.concatenate(whole) if whole else np.empty(0, np.bool_)
     if not result.all():
-        note(segment.path, int((~result).sum()))
+        files.note_damage(segment.path, int((~result).sum()))
     return result
 
 

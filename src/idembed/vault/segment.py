@@ -112,6 +112,12 @@ class Segment:
             if arrays[name].shape != shape or (name == "vector" and len(shape) != 2):
                 raise NotASegmentError(f"{name} has the shape {list(arrays[name].shape)}")
 
+    def close(self) -> None:
+        """Give the map back; the segment is empty from now on. No array of it is handed out but ``addresses``."""
+        self._address, self._check = self._address[:0].copy(), self._check[:0].copy()
+        self._vector, self._tokens = self._vector[:0].copy(), self._tokens[:0].copy()
+        self._truncated = self._truncated[:0].copy()
+
     def __len__(self) -> int:
         return len(self._address)
 
@@ -206,7 +212,12 @@ def write_segment(folder: Path, batches: Iterator[Entries], n: int, dim: int) ->
             name = hashlib.file_digest(file, "sha256").hexdigest()[:32] + SUFFIX
             os.fsync(file.fileno())
         path = folder / name
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            if not path.exists():
+                raise
+            temporary.unlink()  # Windows replaces no file that is mapped; by its name it has the same bytes
         sync_folder(folder)
         return path
     except BaseException:

@@ -9,17 +9,15 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 import numpy as np
 
 from idembed.errors import LeaseHeldError, OptionError, VaultError
 from idembed.space import ADDRESS_BYTES, Kept
 from idembed.vault.compact import compact
+from idembed.vault.files import Files
 from idembed.vault.segment import TEMPORARY, Entries, write_segment
-
-if TYPE_CHECKING:
-    from idembed.vault.folder import Vault
 
 __all__ = ["Writer", "disk_errors", "hold"]
 
@@ -34,21 +32,21 @@ class Writer:
     Made by ``Vault.writer``. What an address already has is never replaced.
     """
 
-    def __init__(self, vault: Vault, space_id: str, dim: int, wait: float) -> None:
+    def __init__(self, files: Files, space_id: str, dim: int, wait: float) -> None:
         if not dim >= 1:
             raise OptionError(f"vectors have at least 1 dimension, not {dim}")
-        self._vault = vault
+        self._files = files
         self._space_id = space_id
         self._dim = dim
         self._wait = wait
-        self._folder = vault.folder_of(space_id)
+        self._folder = files.folder_of(space_id)
         self._held: contextlib.AbstractContextManager[None] | None = None
         self._buffer: dict[bytes, Kept] = {}
         self._since = 0.0
 
     def __enter__(self) -> Self:
         with disk_errors(self._folder):
-            self._vault.make_folder(self._folder)
+            self._files.make_folder(self._folder)
             held = hold(self._folder, self._wait)
             held.__enter__()
             self._held = held
@@ -63,7 +61,7 @@ class Writer:
         try:
             self._write()
             with disk_errors(self._folder):
-                compact(self._vault, self._folder)
+                compact(self._files, self._folder)
         finally:
             held.__exit__(None, None, None)
 
@@ -95,7 +93,7 @@ class Writer:
         self._write()
 
     def _write(self) -> None:
-        there = self._vault.get(self._space_id, list(self._buffer))
+        there = self._files.get(self._space_id, list(self._buffer))
         new = sorted(address for address in self._buffer if address not in there)
         if new:
             kept = [self._buffer[address] for address in new]
