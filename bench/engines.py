@@ -83,7 +83,7 @@ def onnxruntime_int8(folder: str, threads: int) -> Encode:
     fused = Path(_exported(Path(folder)))
     target = fused.with_name("minilm-int8.onnx")
     if not target.exists():
-        quantize_dynamic(fused, target)
+        quantize_dynamic(fused, target, extra_options={"DefaultTensorType": 1})  # 1: float32
     return _padded(folder, threads, str(target))
 
 

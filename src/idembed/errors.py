@@ -1,7 +1,7 @@
 """Every error idembed raises on purpose: what happened, the facts, and what to do next.
 
-``str(error)`` is one line without newlines for the fact and the hint; ``exit_code`` is what the command
-line returns (documented in docs/cli.md). Texts and keys are never part of a message; ids are.
+``str(error)`` is the fact and, on a second line, the hint; ``exit_code`` is what the command line returns
+(documented in docs/cli.md). Texts and keys are never part of a message; ids are.
 """
 
 from __future__ import annotations

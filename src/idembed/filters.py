@@ -94,7 +94,7 @@ def _scalar(key: str, value: Any) -> Scalar:
     try:
         text = canonical_json(value)
     except NotCanonicalError as error:
-        raise FilterError(f"where: {key!r} is compared with a value that {error.reason}") from None
+        raise FilterError(f"where: {key!r} cannot be compared: {error}") from None
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):

@@ -105,7 +105,7 @@ def check_row(row_id: object, text: object, metadata: object, where: str) -> Che
         raise RowError(f"{where}: the text of row {name!r} is {type(text).__name__}, not a string", id=name)
     reason = check_text(text)
     if not text or text.isspace():
-        reason = "is empty"
+        reason = "is empty" if not text else "has nothing but white space"
     if reason:
         raise RowError(f"{where}: the text of row {name!r} {reason}", hint="mend or leave out this row", id=name)
     if type(metadata) is not dict and not isinstance(metadata, Mapping):

@@ -1,4 +1,5 @@
-"""Sync 400 rows (``all``) or an earlier state of them (``half``) into FOLDER/pets.db with a slow fake model."""
+"""Sync an earlier state (``half``) or the later one (``all``) of some 400 rows into FOLDER/pets.db with a slow
+fake model. From half to all: rows added, deleted, swapped far apart, texts and metadata changed."""
 
 from __future__ import annotations
 
@@ -25,23 +26,23 @@ class SlowModel(FakeModel):
 
 
 def rows(state: str) -> list[dict[str, Any]]:
-    if state == "half":  # 200 rows; "all" changes every tenth text and the metadata of every seventh
-        return [{"id": f"{i:03}", "text": f"text {i}", "metadata": {"n": i}} for i in range(0, 400, 2)]
-    return [
-        {
-            "id": f"{i:03}",
-            "text": f"new text {i}" if i % 10 == 0 else f"text {i}",
-            "metadata": {"n": -i if i % 7 == 0 else i},
-        }
-        for i in range(400)
-    ]
+    if state == "half":
+        kept = [{"id": f"{i:03}", "text": f"text {i}", "metadata": {"n": i}} for i in range(0, 400, 2)]
+        return kept + [{"id": f"old {i:03}", "text": f"old text {i}"} for i in range(100)]
+    return [{"id": f"{i:03}", "text": _later(i), "metadata": {"n": -i if i % 7 == 0 else i}} for i in range(400)]
+
+
+def _later(i: int) -> str:
+    if i % 20 == 0:
+        return f"text {380 - i}"  # swapped
+    return f"new text {i}" if i % 10 == 0 else f"text {i}"
 
 
 def main() -> None:
     folder, state = Path(sys.argv[1]), sys.argv[2]
-    write._FEWEST_BYTES = 300  # some 30 rows a batch
+    write._FEWEST_BYTES = write._MOST_BYTES = 300  # some 30 rows a batch
     with Index(folder / "pets.db", SlowModel(log=folder / "asked"), vault=folder / "vault") as index:
-        index.sync(rows(state))
+        print(index.sync(rows(state)))
 
 
 if __name__ == "__main__":

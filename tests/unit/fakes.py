@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from idembed.models.base import Embedded, Model, OnLong, Receipt, Vectors
-from idembed.space import Side, Space
+from idembed.space import Side, Space, address
 
 MAX_TOKENS = 50
 
@@ -17,7 +17,7 @@ MAX_TOKENS = 50
 class FakeModel(Model):
     """Unit vectors from BLAKE2b of (name, text); a token is a word; ``asked`` logs every embedded text.
 
-    ``log`` is a file that survives a killed process: one line a batch, before the vectors are returned.
+    ``log`` is a file that survives a killed process: the address of every text asked for, one a line.
     """
 
     repeatable = True
@@ -48,7 +48,7 @@ class FakeModel(Model):
             self.asked.extend(texts)
             if self.log is not None:
                 with self.log.open("a", encoding="utf-8") as file:
-                    file.writelines(hashlib.sha256(text.encode()).hexdigest() + "\n" for text in texts)
+                    file.writelines(address(self.space.id, side, text).hex() + "\n" for text in texts)
         return Embedded(np.stack([self.vector(text) for text in texts]), self.receipts(texts, side))
 
     def vector(self, text: str) -> Vectors:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,16 @@ from idembed.errors import (
     RowError,
     SourceError,
     SpaceMismatchError,
+    StoreError,
     TooLongError,
 )
 from idembed.index import Index, Progress
-from idembed.rows import Row
+from idembed.index.owner import hold
+from idembed.index.search import find_hits
+from idembed.models.base import Receipt, TruncationWarning
+from idembed.rows import Row, text_hash
+from idembed.space import Side, address
+from idembed.stores.base import PartRecord, RowRecord
 from idembed.vault import Vault
 
 
@@ -119,6 +126,17 @@ def test_texts_swapped_far_apart_embed_nothing(
     assert [space.vectors for space in Vault().stats()] == [0]  # what was in flight is not kept
 
 
+def test_without_a_vault_nothing_is_kept_outside_the_index(
+    tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idembed.index.write._FEWEST_BYTES", 1)
+    monkeypatch.setenv("IDEMBED_VAULT", str(tmp_path / "default"))
+    with Index(tmp_path / "none.db", model, vault="none") as index:
+        index.sync(CATS)
+        assert index.sync(rows("a:a fox", "b:a cat", "c:a dog")).embedded == 0
+    assert not (tmp_path / "default").exists()
+
+
 def test_a_text_that_moves_to_another_id_embeds_nothing(index: Index, model: FakeModel) -> None:
     index.sync(CATS)
     model.asked.clear()
@@ -173,7 +191,7 @@ def test_duplicate_ids_are_refused_before_anything_is_written(index: Index, mode
         ({"id": "z"}, "text"),
         ({"id": "z", "text": 7}, "row 'z' is int, not a string"),
         ({"id": "z", "text": ""}, "row 'z' is empty"),
-        ({"id": "z", "text": " \n"}, "row 'z' is empty"),
+        ({"id": "z", "text": " \n"}, "row 'z' has nothing but white space"),
         ({"id": "z", "text": "a\0b"}, "row 'z' contains NUL"),
         ({"id": "z", "text": "\ud800"}, r"row 'z' contains a lone surrogate \(U\+D800\)"),
         ({"id": "z", "text": "t", "metadata": {"x": float("nan")}}, "row 'z': x: nan is not a JSON number"),
@@ -216,8 +234,11 @@ def test_a_source_that_fails_at_its_end_changes_nothing(index: Index) -> None:
 
 def test_long_texts_are_counted_marked_and_found_by_filter(index: Index) -> None:
     long = "word " * 60
-    report = index.sync([*CATS, *rows(f"long:{long}")])
+    with pytest.warns(TruncationWarning, match="1 texts were longer than fake reads and were cut"):
+        report = index.sync([*CATS, *rows(f"long:{long}")])
     assert report.truncated == 1
+    with pytest.warns(TruncationWarning, match="1 of 1 questions were cut to the 50 tokens that fake reads"):
+        index.search(long)
     assert [hit.id for hit in index.search("a cat", where={"$truncated": True})] == ["long"]
     assert len(index.search("a cat", where={"$truncated": False})) == 3
 
@@ -226,6 +247,13 @@ def test_on_long_error_names_the_row_and_writes_nothing(index: Index) -> None:
     with pytest.raises(TooLongError, match="row 'long' has 60 tokens; fake reads 50"):
         index.sync([*CATS, *rows("long:" + "word " * 60)], on_long="error")
     assert index.count() == 0
+
+
+def test_a_typo_of_an_option_does_not_pass(index: Index) -> None:
+    with pytest.raises(OptionError, match="on_long='eror'"):
+        index.sync(CATS, on_long="eror")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="scope=''"):
+        index.sync(CATS, scope="")
 
 
 def test_progress_is_told_in_phases(index: Index) -> None:
@@ -309,6 +337,12 @@ def test_min_score_and_where(index: Index) -> None:
         ({}, "exactly one of"),
         ({"text": "a", "id": "a"}, "exactly one of"),
         ({"text": "a", "k": 0}, "k=0"),
+        ({"text": "a", "k": "3"}, "k='3'"),
+        ({"text": "a", "k": True}, "k=True"),
+        ({"text": "a", "min_score": float("nan")}, "min_score=nan"),
+        ({"text": "a", "min_score": "x"}, "min_score='x'"),
+        ({"vector": "abc"}, "not an array of numbers"),
+        ({"vector": [1j] * 16}, "complex"),
         ({"text": " "}, "query 0"),
         ({"vector": [1.0]}, "1 numbers, this index needs 16"),
         ({"vector": [0.0] * 16}, "zero"),
@@ -321,6 +355,28 @@ def test_a_bad_question_is_refused(index: Index, arguments: dict[str, object], m
         index.search(**arguments)  # type: ignore[arg-type]
 
 
+def test_one_text_is_not_a_list_of_questions(index: Index) -> None:
+    index.sync(CATS)
+    with pytest.raises(OptionError, match="takes a list of texts, not one text"):
+        index.search_many("a cat")
+
+
+def test_a_hit_never_pairs_an_old_score_with_a_new_text(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    index.sync(CATS)
+    store, active = index._catalog.readable()
+    found = store.search(active.number, index.model.embed(["a dog"], "query").vectors, 3)
+    index.sync(rows("a:a cat", "b:something else", "c:a fox"))
+    assert {hit.id for hit in find_hits(store, active, found, None)[0]} == {"a", "c"}
+
+
+def test_a_closed_index_says_so(index: Index) -> None:
+    index.sync(CATS)
+    index.close()
+    for use in (index.count, lambda: index.get("a"), lambda: list(index.scan()), lambda: index.sync(CATS)):
+        with pytest.raises(StoreError, match=r"pets\.db was closed"):
+            use()
+
+
 def test_searching_what_is_not_there_makes_no_file(tmp_path: Path) -> None:
     with Index(tmp_path / "typo.db") as index, pytest.raises(IndexNotFoundError, match=r"typo\.db"):
         index.search("a cat")
@@ -331,7 +387,11 @@ def test_searching_what_is_not_there_makes_no_file(tmp_path: Path) -> None:
 
 
 def test_get_one_or_several(index: Index) -> None:
-    index.sync(CATS)
+    index.sync([*CATS, {"id": 7, "text": "a whole number"}])
+    assert index.get(7) == index.get("7") == Row("7", "a whole number", {})
+    assert index.delete(7) == 1
+    with pytest.raises(RowError, match=r"ids\[0\]"):
+        index.get([1.5])  # type: ignore[list-item]
     assert index.get("nobody") is None
     assert index.get(["a", "nobody"]) == {"a": Row("a", "a cat", {})}
 
@@ -349,16 +409,15 @@ def test_export_jsonl_holds_the_very_vectors(index: Index, model: FakeModel, tmp
     assert np.array(first["vector"], np.float32).tobytes() == model.vector("a cat").tobytes()
 
 
-def test_export_parquet_npz_and_csv(index: Index, model: FakeModel, tmp_path: Path) -> None:
+def test_export_parquet_and_csv(index: Index, model: FakeModel, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     index.sync(CATS)
-    for suffix in ("parquet", "npz", "csv"):
+    for suffix in ("parquet", "csv"):
         assert index.export(tmp_path / f"out.{suffix}") == 3
     table = parquet.read_table(tmp_path / "out.parquet")
     assert table["id"].to_pylist() == ["a", "b", "c"]
     expected = np.stack([model.vector(text) for text in ("a cat", "a dog", "a fox")]).tobytes()
     assert np.array(table["vector"].to_pylist(), np.float32).tobytes() == expected
-    assert np.load(tmp_path / "out.npz")["vector"].tobytes() == expected
 
 
 def test_export_to_an_unknown_suffix_is_refused(index: Index, tmp_path: Path) -> None:
@@ -393,6 +452,70 @@ def test_the_splitter_is_settled_when_the_index_is_made(tmp_path: Path, model: F
         assert index.splitter is None
     with pytest.raises(OptionError, match="does not split texts, but split=25 was asked"):
         Index(tmp_path / "s.db", model, split=25)
+
+
+# Two writers ------------------------------------------------------------------------------------------
+
+
+class Interrupted(FakeModel):
+    """Lets another writer in between planning and writing, as the lease is not yet taken then."""
+
+    def __init__(self, between: Callable[[], object]) -> None:
+        super().__init__()
+        self.between = between
+
+    def receipts(self, texts: Sequence[str], side: Side = "document") -> list[Receipt]:
+        between, self.between = self.between, lambda: None
+        between()
+        return super().receipts(texts, side)
+
+
+def test_what_another_writer_did_since_the_plan_is_planned_again(tmp_path: Path, model: FakeModel) -> None:
+    def other() -> None:
+        with Index(tmp_path / "p.db", model) as second:
+            second.upsert(rows("b:written meanwhile", "x:extra"))
+
+    with Index(tmp_path / "p.db", model) as index:
+        index.sync(CATS)
+    with Index(tmp_path / "p.db", Interrupted(other)) as index:
+        report = index.sync(rows("a:a cat", "b:a dog", "c:a fox", "d:new"), on_long="error")
+        assert (report.added, report.changed, report.deleted) == (1, 1, 1)
+        assert [row.id for row in index.scan()] == ["a", "b", "c", "d"]
+        assert index.get("b") == Row("b", "a dog", {})
+
+
+def test_a_row_that_another_scope_took_since_the_plan_is_refused(tmp_path: Path, model: FakeModel) -> None:
+    def other() -> None:
+        with Index(tmp_path / "p.db", model) as second:
+            second.upsert(rows("d:theirs"), scope="theirs")
+
+    with Index(tmp_path / "p.db", model) as index:
+        index.sync(CATS)
+    with Index(tmp_path / "p.db", Interrupted(other)) as index:
+        with pytest.raises(RowError, match="row 'd' belongs to scope 'theirs', not 'default'"):
+            index.sync([*CATS, *rows("d:ours")], on_long="error")
+        assert index.get("d") == Row("d", "theirs", {})
+
+
+def test_a_writer_at_work_while_we_plan_is_waited_for_and_planned_after(tmp_path: Path, model: FakeModel) -> None:
+    with Index(tmp_path / "p.db", model) as first:
+        first.sync(CATS)
+        store, active = first._catalog.readable()
+        with hold(store, 0) as writing:  # the other writer has its lease before we plan
+            lease = writing.lease()
+
+            def write_and_release() -> None:
+                store.upsert(lease, [theirs])
+                store.release(lease)
+
+            place = address(active.space.id, "document", "theirs")
+            part = PartRecord(0, (0, 6), place, model.vector("theirs"), 1, False)
+            metadata_hash = hashlib.sha256(b"{}").digest()
+            theirs = RowRecord("x", "default", "theirs", text_hash("theirs"), "{}", metadata_hash, {1: [part]})
+            with Index(tmp_path / "p.db", Interrupted(write_and_release)) as index:
+                report = index.sync([*CATS, *rows("d:new")], on_long="error")
+                assert (report.added, report.deleted) == (1, 1)
+                assert [row.id for row in index.scan()] == ["a", "b", "c", "d"]
 
 
 # Identity and other writers ------------------------------------------------------------------------

@@ -38,6 +38,21 @@ def test_a_process_id_that_another_process_has_now_is_dead() -> None:
     assert is_dead(f"{_machine()}:{os.getpid()}:1:ab")
 
 
+@needs_proc
+def test_a_process_that_ended_and_was_not_waited_for_is_dead() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    started = _started(child.pid)
+    assert child.stdout is not None
+    child.stdout.read()  # ends with the child, which then is a zombie
+    child.stdout.close()
+    for _ in range(200):
+        if is_dead(f"{_machine()}:{child.pid}:{started}:ab"):
+            break
+        time.sleep(0.01)
+    assert is_dead(f"{_machine()}:{child.pid}:{started}:ab")
+    child.wait()
+
+
 @pytest.mark.parametrize("owner", ["", "somebody", "another-machine:1:2:ab", "a:b:c:d", "a:1:2"])
 def test_whoever_cannot_be_looked_at_is_not_called_dead(owner: str) -> None:
     assert not is_dead(owner)

@@ -62,7 +62,7 @@ def test_a_bad_id_is_refused_with_its_place(row_id: Any, says: str) -> None:
         (None, {}, "row 'a' has no text"),
         (5, {}, "text of row 'a' is int"),
         ("", {}, "text of row 'a' is empty"),
-        (" \n\u3000", {}, "is empty"),
+        (" \n\u3000", {}, "has nothing but white space"),
         ("x\0", {}, "NUL"),
         ("\ud800", {}, "surrogate"),
         ("x", None, "metadata of row 'a' is NoneType"),

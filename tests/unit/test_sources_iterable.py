@@ -50,7 +50,12 @@ def test_a_key_beside_metadata_is_an_error():
     )
 
 
-@pytest.mark.parametrize(("value", "kind"), [("x", "str"), (None, "NoneType"), ([1], "list")])
+def test_metadata_that_is_null_is_empty():
+    ((_, row),) = open_source([{"id": "a", "text": "t", "metadata": None}]).rows()
+    assert row.metadata == "{}"
+
+
+@pytest.mark.parametrize(("value", "kind"), [("x", "str"), (7, "int"), ([1], "list")])
 def test_metadata_is_an_object(value, kind):
     assert f"row 1: 'metadata' is {kind}, not an object" in message([{"id": "a", "text": "t", "metadata": value}])
 

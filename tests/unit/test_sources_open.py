@@ -34,6 +34,10 @@ def test_bytes_and_open_files_are_no_sources():
     assert message(io.StringIO("x")) == "StringIO is not a source\n  give the path of the file"
 
 
+def test_an_empty_path_is_not_the_current_folder():
+    assert message("") == "'' names no source\n  an unset variable? The current folder is '.'"
+
+
 def test_a_path_that_is_not_there():
     assert message("nowhere/cats.jsonl") == f"there is no file or folder 'nowhere/cats.jsonl'\n  {POSSIBLE}"
 

@@ -34,28 +34,37 @@ class Catalog:
     ) -> None:
         self.url = url
         self.wait = wait
-        self.store: Store | None = None
+        self._opened: Store | None = None
+        self._closed = False
         self._asked = model
         self._split = split
         self._vault_choice = vault
         try:
-            self.store = stores.open_store(url, create=False)
+            self._opened = stores.open_store(url, create=False)
         except IndexNotFoundError:
             return
         try:
-            self._check_split(self.store)
+            self._check_split(self._opened)
             if model is not None and self.active() is not None:
                 self.model()
         except BaseException:
-            self.store.close()
+            self._opened.close()
             raise
 
     def close(self) -> None:
-        """Release the store and the model."""
-        if self.store is not None:
-            self.store.close()
-            self.store = None
+        """Release the store and the model; nothing else may follow."""
+        self._closed = True
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
         self.__dict__.pop("loaded", None)
+
+    @property
+    def store(self) -> Store | None:
+        """The open store; None while there is no index. Raises StoreError after ``close``."""
+        if self._closed:
+            raise StoreError(f"{self.name} was closed", hint="open it again: Index(url)")
+        return self._opened
 
     @property
     def name(self) -> str:
@@ -110,32 +119,33 @@ class Catalog:
 
         A model that cannot be had leaves no empty index behind.
         """
-        if self.store is None:
+        store = self.store
+        if store is None:
             _ = self.loaded.space
-            self.store = stores.open_store(self.url)
-        version, meta = self.store.read_meta()
+            store = self._opened = stores.open_store(self.url)
+        version, meta = store.read_meta()
         if "splitter" not in meta:
-            splitter = self.new_splitter(split)
+            splitter = self._new_splitter(split)
             recorded = splitter.recorded() if splitter else None
-            if not self.store.swap_meta(version, {**meta, "splitter": recorded}):
+            if not store.swap_meta(version, {**meta, "splitter": recorded}):
                 return self.make(split)
-        return self.store
+        return store
 
     def ready(self, store: Store, writing: Writing) -> Generation:
         """The generation to write into; the first one is made, and active at once."""
         if (active := self.active()) is not None:
             return active
-        made = store.create_generation(writing.lease(), self.loaded.space, self.loaded.name)
-        store.activate(writing.lease(), made.number)
-        return made
+        return store.create_generation(writing.lease(), self.loaded.space, self.loaded.name, activate=True)
 
-    def splitter(self) -> Splitter | None:
-        """How texts are split, as recorded; None when they are not."""
-        recorded = self.store.read_meta()[1].get("splitter") if self.store else None
-        return Splitter.from_recorded(recorded) if recorded else None
+    def splitter(self, split: int | None = None) -> Splitter | None:
+        """How texts are split, as recorded; None when they are not. For an index that is not yet made: as it
+        was opened with, else as the source suggests (``split``)."""
+        meta = self.store.read_meta()[1] if self.store else {}
+        if "splitter" not in meta:
+            return self._new_splitter(split)
+        return Splitter.from_recorded(meta["splitter"]) if meta["splitter"] else None
 
-    def new_splitter(self, split: int | None) -> Splitter | None:
-        """How a new index splits: as it was opened with, else as the source suggests (``split``)."""
+    def _new_splitter(self, split: int | None) -> Splitter | None:
         size = self._split if self._split is not None else split
         return Splitter(size=size) if size else None
 
@@ -172,11 +182,11 @@ class Catalog:
 
         return excess
 
-    def vault(self) -> tuple[Vault, bool]:
-        """The vault to look into, and whether everything the model makes is kept there."""
+    def vault(self) -> tuple[Vault | None, bool]:
+        """The vault to look into, and whether everything the model makes is kept there; None: none at all."""
         choice = self._vault_choice
-        if isinstance(choice, Vault):
-            return choice, True
-        if choice is None:
-            return Vault(), not self.loaded.repeatable
-        return (Vault(), choice == "all") if choice in ("all", "none") else (Vault(choice), True)
+        if choice == "none":
+            return None, False
+        if choice is None or choice == "all":
+            return Vault(), choice == "all" or not self.loaded.repeatable
+        return (choice if isinstance(choice, Vault) else Vault(choice)), True

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-__all__ = ["chunks"]
+__all__ = ["chunks", "weighed"]
 
 T = TypeVar("T")
 
@@ -15,4 +15,18 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Lists of ``size`` items in order; the last may be shorter."""
     rest = iter(items)
     while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def weighed(items: Iterable[T], size: int, weight: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """Lists of at most ``size`` items in order; a list ends with the item that brings its weight to ``most``."""
+    chunk: list[T] = []
+    total = 0
+    for item in items:
+        chunk.append(item)
+        total += weight(item)
+        if len(chunk) == size or total >= most:
+            yield chunk
+            chunk, total = [], 0
+    if chunk:
         yield chunk

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import importlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from idembed.errors import DiskFullError, OptionError
+from idembed.durable import durable
+from idembed.errors import OptionError
 from idembed.index.chunks import chunks
 from idembed.space import Space
 from idembed.stores.base import StoredRow
@@ -26,24 +26,15 @@ _ROWS = 1000
 def export_rows(rows: Iterable[StoredRow], path: Path, space: Space) -> int:
     """Write every current part of ``rows``; the format follows the suffix. The number of parts.
 
-    The file appears under its name only when it is whole. Raises OptionError for another suffix.
+    The file appears under its name only when it is whole. Raises OptionError for another suffix, and
+    DiskFullError.
     """
-    write = _WRITERS.get(path.suffix)
+    write = _WRITERS.get(path.suffix.lower())
     if write is None:
         raise OptionError(f"cannot export to {path.name!r}", hint=f"known suffixes: {', '.join(_WRITERS)}")
     if not path.absolute().parent.is_dir():
         raise OptionError(f"the folder {path.parent} is not there", hint="make it first")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        count = write(_records(rows), temporary, space)
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.errno != 28:
-            raise OptionError(f"cannot write {path}: {error.strerror}") from error
-        raise DiskFullError(f"the disk is full while writing {path}", hint="nothing was left behind") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return count
+    return write(_records(rows), path, space)
 
 
 def _records(rows: Iterable[StoredRow]) -> Iterator[dict[str, Any]]:
@@ -63,7 +54,7 @@ def _records(rows: Iterable[StoredRow]) -> Iterator[dict[str, Any]]:
 
 def _jsonl(records: Iterator[dict[str, Any]], path: Path, space: Space) -> int:
     count = 0
-    with path.open("w", encoding="utf-8") as file:
+    with durable(path, "w") as file:
         for record in records:
             count += 1
             record["vector"] = [float(str(x)) for x in record["vector"]]  # shortest text of a float32
@@ -73,7 +64,7 @@ def _jsonl(records: Iterator[dict[str, Any]], path: Path, space: Space) -> int:
 
 def _csv(records: Iterator[dict[str, Any]], path: Path, space: Space) -> int:
     count = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with durable(path, "w") as file:
         writer = csv.DictWriter(file, _FIELDS)
         writer.writeheader()
         for record in records:
@@ -82,17 +73,6 @@ def _csv(records: Iterator[dict[str, Any]], path: Path, space: Space) -> int:
             record["vector"] = " ".join(map(str, record["vector"]))
             writer.writerow(record)
     return count
-
-
-def _npz(records: Iterator[dict[str, Any]], path: Path, space: Space) -> int:
-    everything = list(records)
-    arrays = {name: np.array([r[name] for r in everything]) for name in ("id", "part", "start", "end", "text")}
-    arrays["metadata"] = np.array([json.dumps(r["metadata"], ensure_ascii=False) for r in everything])
-    vectors = [r["vector"] for r in everything]
-    arrays["vector"] = np.stack(vectors) if vectors else np.empty((0, space.dim), np.float32)
-    with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
-    return len(everything)
 
 
 def _parquet(records: Iterator[dict[str, Any]], path: Path, space: Space) -> int:
@@ -106,7 +86,7 @@ def _parquet(records: Iterator[dict[str, Any]], path: Path, space: Space) -> int
     kinds = (text, pa.int32(), number, number, text, text, vector)
     schema = pa.schema(list(zip(_FIELDS, kinds, strict=True)), metadata={"idembed.space": space.canonical})
     count = 0
-    with parquet.ParquetWriter(path, schema) as writer:
+    with durable(path, "wb") as file, parquet.ParquetWriter(file, schema) as writer:
         for chunk in chunks(records, _ROWS):
             count += len(chunk)
             columns: dict[str, Any] = {name: [record[name] for record in chunk] for name in _FIELDS}
@@ -121,5 +101,4 @@ _WRITERS: dict[str, Callable[[Iterator[dict[str, Any]], Path, Space], int]] = {
     ".jsonl": _jsonl,
     ".csv": _csv,
     ".parquet": _parquet,
-    ".npz": _npz,
 }

@@ -22,6 +22,7 @@ from idembed.index.search import find_hits, find_neighbours, query_vectors
 from idembed.index.spool import Spool
 from idembed.index.sync import Sync, teller
 from idembed.models.base import Model, OnLong, Vectors
+from idembed.models.texts import warn_cut
 from idembed.rows import Hit, Row, check_id
 from idembed.sources import open_source
 from idembed.space import Space
@@ -141,8 +142,7 @@ class Index:
             run = Sync(self._catalog, spool, opened, scope, on_long=on_long, guard=guard, tell=teller(progress))
             report = run.run()
         report.skipped = tuple(opened.skipped)
-        report.seconds = time.monotonic() - started
-        return report
+        return self._finished(report, started)
 
     def upsert(self, rows: Iterable[object], *, scope: str = "default", on_long: OnLong = "cut") -> Report:
         """Add or change the given rows (as in ``sync``) and leave every other alone."""
@@ -150,13 +150,20 @@ class Index:
         opened = open_source(rows)
         with Spool() as spool:
             report = Sync(self._catalog, spool, opened, scope, whole=False, on_long=on_long).run()
+        return self._finished(report, started)
+
+    def _finished(self, report: Report, started: float) -> Report:
         report.seconds = time.monotonic() - started
+        if report.truncated:
+            warn_cut(
+                f"{report.truncated} texts were longer than {self._catalog.loaded.name} reads and were cut; "
+                "where={'$truncated': True} finds them"
+            )
         return report
 
-    def delete(self, ids: Iterable[str] | str) -> int:
+    def delete(self, ids: str | int | Iterable[str | int]) -> int:
         """Remove rows by id, in every generation; the number that existed."""
-        wanted = [check_id(row_id, "delete") for row_id in ([ids] if isinstance(ids, str) else ids)]
-        store = self._catalog.store
+        store, wanted = self._catalog.store, _checked_ids(ids)
         if store is None or not wanted:
             return 0
         with hold(store, self._catalog.wait) as writing:
@@ -184,13 +191,13 @@ class Index:
         if text is not None:
             return self.search_many([text], k=k, where=where, min_score=min_score, scope=scope)[0]
         if vector is not None:
-            query = np.asarray(vector, dtype=np.float32)
+            query = _as_vector(vector)
             if query.ndim != 1:
                 raise OptionError(f"vector has {query.ndim} dimensions, one is needed; search_many takes many")
             return self.search_many(query[None, :], k=k, where=where, min_score=min_score, scope=scope)[0]
         store, active = self._catalog.readable()
         matches = find_neighbours(store, active, str(id), _checked_k(k), parse_where(where), scope)
-        return find_hits(store, active, [matches], min_score)[0]
+        return find_hits(store, active, [matches], _checked_floor(min_score))[0]
 
     def search_many(
         self,
@@ -206,7 +213,7 @@ class Index:
         store, active = self._catalog.readable()
         vectors = query_vectors(queries, active.space, self._catalog.model)
         found = store.search(active.number, vectors, _checked_k(k), conditions, scope=scope)
-        return find_hits(store, active, found, min_score)
+        return find_hits(store, active, found, _checked_floor(min_score))
 
     def count(self, scope: str | None = None) -> int:
         """The number of rows, or of those in one scope."""
@@ -216,20 +223,19 @@ class Index:
         return self.count()
 
     @overload
-    def get(self, ids: str) -> Row | None: ...  # type: ignore[overload-overlap]
+    def get(self, ids: str | int) -> Row | None: ...  # type: ignore[overload-overlap]
 
     @overload
-    def get(self, ids: Iterable[str]) -> dict[str, Row]: ...
+    def get(self, ids: Iterable[str | int]) -> dict[str, Row]: ...
 
-    def get(self, ids: str | Iterable[str]) -> Row | dict[str, Row] | None:
+    def get(self, ids: str | int | Iterable[str | int]) -> Row | dict[str, Row] | None:
         """The row with this id or None; for several ids, the rows that exist."""
-        wanted = [ids] if isinstance(ids, str) else list(ids)
+        store, wanted = self._catalog.store, _checked_ids(ids)
         found: dict[str, Row] = {}
-        for chunk in chunks(wanted, _CHUNK) if self._catalog.store else ():
-            assert self._catalog.store is not None
-            for row_id, row in self._catalog.store.get(chunk).items():
+        for chunk in chunks(wanted, _CHUNK) if store else ():
+            for row_id, row in store.get(chunk).items() if store else ():
                 found[row_id] = Row(row.id, row.text, row.metadata)
-        return found.get(ids) if isinstance(ids, str) else found
+        return found.get(wanted[0]) if isinstance(ids, str | int) else found
 
     def scan(self, *, scope: str | None = None, after: str | None = None) -> Iterator[Row]:
         """Every row in order of id, in bounded memory."""
@@ -238,13 +244,39 @@ class Index:
                 yield Row(row.id, row.text, row.metadata)
 
     def export(self, path: str | Path, *, scope: str | None = None) -> int:
-        """Write every part with its text, metadata and vector to ``.jsonl``, ``.csv``, ``.parquet`` or
-        ``.npz``; the number of parts. The file appears whole or not at all."""
+        """Write every part with its text, metadata and vector to ``.jsonl``, ``.csv`` or ``.parquet``; the
+        number of parts. The file appears whole or not at all."""
         store, active = self._catalog.readable()
         return export_rows(store.scan(active.number, scope=scope), Path(path), active.space)
 
 
+def _as_vector(vector: ArrayLike) -> Vectors:
+    try:
+        if np.iscomplexobj(vector):
+            raise TypeError("it has complex numbers")
+        return np.asarray(vector, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"vector is not an array of numbers: {error}") from None
+
+
+def _checked_floor(min_score: float | None) -> float | None:
+    if min_score is None or (isinstance(min_score, int | float | np.floating) and min_score == min_score):
+        return min_score
+    raise OptionError(f"min_score={min_score!r}: a number is needed")
+
+
 def _checked_k(k: int) -> int:
+    if not isinstance(k, int | np.integer) or isinstance(k, bool):
+        raise OptionError(f"k={k!r}: a whole number is needed")
     if k < 1:
         raise OptionError(f"k={k}: at least one result must be asked for")
     return k
+
+
+def _checked_ids(ids: str | int | Iterable[str | int]) -> list[str]:
+    """As sources take them: whole numbers by their decimal digits."""
+    if not isinstance(ids, str | int | Iterable):
+        raise OptionError(f"ids={ids!r}: an id or a list of ids is needed")
+    given = [ids] if isinstance(ids, str | int) else list(ids)
+    plain = [str(i) if isinstance(i, int) and not isinstance(i, bool) else i for i in given]
+    return [check_id(row_id, f"ids[{position}]") for position, row_id in enumerate(plain)]

@@ -45,17 +45,19 @@ def hold(store: Store, wait: float) -> Iterator[Writing]:
     """Hold the right to write, waiting up to ``wait`` seconds for another living writer to end."""
     owner = f"{_machine()}:{os.getpid()}:{_started(os.getpid())}:{secrets.token_hex(4)}"
     deadline = time.monotonic() + wait
+    dead = None
     while True:
         try:
-            lease = store.lease(owner, _SECONDS)
+            lease = store.lease(owner, _SECONDS, instead_of=dead)
             break
         except LeaseHeldError as error:
-            if is_dead(str(error.facts.get("owner", ""))):
-                lease = store.lease(owner, _SECONDS, instead_of=str(error.facts["owner"]))
-                break
-            if time.monotonic() >= deadline:
+            holder = str(error.facts.get("owner", ""))
+            if holder != dead and is_dead(holder):
+                dead = holder  # the next turn takes over, unless another writer was quicker
+            elif time.monotonic() >= deadline:
                 raise
-            time.sleep(0.1)
+            else:
+                time.sleep(0.1)
     try:
         yield Writing(store, lease)
     finally:
@@ -64,7 +66,7 @@ def hold(store: Store, wait: float) -> Iterator[Writing]:
 
 
 def is_dead(owner: str) -> bool:
-    """True only when ``owner`` certainly was a process of this machine that has ended."""
+    """True only when ``owner`` certainly was a process that this one could see, and it has ended."""
     parts = owner.split(":")
     if len(parts) != 4 or parts[0] != _machine() or not parts[1].isdigit():
         return False
@@ -74,21 +76,16 @@ def is_dead(owner: str) -> bool:
 
 @cache
 def _machine() -> str:
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    name = boot.read_text().strip() if boot.exists() else socket.gethostname()
-    return name.replace(":", "-")
+    """This boot of this machine and, in a container, its process ids: those of others mean nothing here."""
+    boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    try:
+        return f"{boot.read_text().strip()}-{os.readlink(namespace).strip('pid:[]')}"
+    except OSError:
+        return socket.gethostname().replace(":", "-")
 
 
 def _started(pid: int) -> str:
-    """When the process started, in clock ticks; ``?`` if that cannot be known; empty if it does not run."""
-    stat = Path(f"/proc/{pid}/stat")
-    try:
-        return stat.read_text().rpartition(")")[2].split()[19]
-    except FileNotFoundError:
-        if Path("/proc/self/stat").exists():
-            return ""
-    except OSError:
-        return "?"
+    """When the process started, in clock ticks; ``?`` if that cannot be known; empty if it has ended."""
     if os.name != "posix":
         return "?"
     try:
@@ -96,5 +93,9 @@ def _started(pid: int) -> str:
     except ProcessLookupError:
         return ""
     except OSError:
-        pass
-    return "?"
+        return "?"
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "?"
+    return "" if fields[0] in "ZX" else fields[19]  # a zombie has ended, it only waits for its parent

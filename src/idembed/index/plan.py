@@ -60,20 +60,21 @@ def judge(text_hash: bytes, metadata_hash: bytes, state: RowState | None) -> Ver
 
 def plan_scope(
     spool: Spool,
-    store: Store,
+    store: Store | None,
     scope: str,
     generations: Sequence[int],
     progress: Callable[[int], None] | None = None,
 ) -> Plan:
     """Compare the spooled source with its scope, bucket by bucket in bounded memory; the verdicts and the
-    ids to delete are recorded in the spool. Raises RowError for an id that another scope holds."""
+    ids to delete are recorded in the spool. Raises RowError for an id that occurs twice or that another scope
+    holds."""
     stored = kept = 0
-    for buckets in _ranges(max(spool.rows, store.count())):
+    for buckets in _ranges(max(spool.rows, store.count() if store else 0)):
         waiting = spool.hashes(buckets)
         kept += len(waiting)
         verdicts: list[tuple[int, Verdict]] = []
         doomed: list[str] = []
-        for state in store.state(buckets, generations):
+        for state in store.state(buckets, generations) if store else ():
             mine = state.scope == scope
             stored += mine
             row = waiting.pop(state.id, None)
@@ -81,40 +82,47 @@ def plan_scope(
                 if mine:
                     doomed.append(state.id)
                 continue
-            if not mine:
-                raise _other_scope(state, scope)
-            position, text_hash, metadata_hash = row
-            verdict = judge(text_hash, metadata_hash, state)
+            verdict = _judge_within(scope, row, state)
             if verdict is not Verdict.UNCHANGED:
-                verdicts.append((position, verdict))
+                verdicts.append((row[0], verdict))
         verdicts.extend((position, Verdict.ADDED) for position, _, _ in waiting.values())
         spool.judge(verdicts)
         spool.doom(doomed)
         if progress is not None:
             progress(kept)
+    return _plan(spool, stored)
+
+
+def plan_rows(spool: Spool, store: Store | None, scope: str, generations: Sequence[int]) -> Plan:
+    """Compare each spooled row with the stored row of its id; nothing is deleted."""
+    for buckets in _ranges(spool.rows):
+        for chunk in chunks(spool.hashes(buckets).items(), _IDS_AT_ONCE):
+            ids = [row_id for row_id, _ in chunk]
+            stored = store.get(ids, *generations[:1], vectors=False) if store else {}
+            verdicts = [
+                (row[0], _judge_within(scope, row, _state(stored[row_id]) if row_id in stored else None))
+                for row_id, row in chunk
+            ]
+            spool.judge(item for item in verdicts if item[1] is not Verdict.UNCHANGED)
+    return _plan(spool, None)
+
+
+def _judge_within(scope: str, row: tuple[int, bytes, bytes], state: RowState | None) -> Verdict:
+    if state is not None and state.scope != scope:
+        raise RowError(
+            f"row {state.id!r} belongs to scope {state.scope!r}, not {scope!r}",
+            hint=f"an id names one row of the whole index: delete it from {state.scope!r}, or use another id",
+            id=state.id,
+        )
+    return judge(row[1], row[2], state)
+
+
+def _plan(spool: Spool, stored: int | None) -> Plan:
+    """``stored`` None: the source is not the whole scope, so nothing is deleted."""
     added, changed, updated = (spool.count(v) for v in (Verdict.ADDED, Verdict.TEXT, Verdict.METADATA))
     unchanged = spool.rows - added - changed - updated
-    deleted = stored - changed - updated - unchanged
-    return Plan(added, changed, updated, deleted, unchanged, stored, spool.text_bytes())
-
-
-def plan_rows(spool: Spool, store: Store, scope: str, generations: Sequence[int]) -> Plan:
-    """Compare each spooled row with the stored row of its id; nothing is deleted."""
-    waiting = spool.hashes(range(BUCKETS))
-    verdicts: list[tuple[int, Verdict]] = []
-    for chunk in chunks(waiting, _IDS_AT_ONCE):
-        stored = store.get(chunk, *generations[:1])
-        for row_id in chunk:
-            position, text_hash, metadata_hash = waiting[row_id]
-            state = _state(stored[row_id]) if row_id in stored else None
-            if state is not None and state.scope != scope:
-                raise _other_scope(state, scope)
-            verdict = judge(text_hash, metadata_hash, state)
-            if verdict is not Verdict.UNCHANGED:
-                verdicts.append((position, verdict))
-    spool.judge(verdicts)
-    added, changed, updated = (spool.count(v) for v in (Verdict.ADDED, Verdict.TEXT, Verdict.METADATA))
-    return Plan(added, changed, updated, 0, spool.rows - len(verdicts), 0, spool.text_bytes())
+    deleted = 0 if stored is None else stored - changed - updated - unchanged
+    return Plan(added, changed, updated, deleted, unchanged, stored or 0, spool.text_bytes())
 
 
 def refuse_mass_deletion(plan: Plan, rows: int, scope: str, allow_empty: bool, allow_mass_deletion: bool) -> None:
@@ -136,14 +144,6 @@ def _ranges(rows: int) -> Iterator[range]:
     count = min(BUCKETS, -(-rows // _ROWS_AT_ONCE) or 1)
     edges = [BUCKETS * i // count for i in range(count + 1)]
     return (range(a, b) for a, b in pairwise(edges))
-
-
-def _other_scope(state: RowState, scope: str) -> RowError:
-    return RowError(
-        f"row {state.id!r} belongs to scope {state.scope!r}, not {scope!r}",
-        hint=f"an id names one row of the whole index: delete it from {state.scope!r}, or use another id",
-        id=state.id,
-    )
 
 
 def _state(row: StoredRow) -> RowState:

@@ -21,7 +21,7 @@ class Progress:
 
 @dataclass(slots=True)
 class Report:
-    """Outcome of a sync, upsert or delete.
+    """Outcome of a sync or upsert.
 
     ``embedded`` counts the distinct texts that went through the model, ``reused`` the rows of the source that
     needed no model call; ``added``, ``changed`` (text), ``updated`` (metadata only) and ``deleted`` count

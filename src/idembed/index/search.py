@@ -11,6 +11,7 @@ from idembed.errors import OptionError, RowError
 from idembed.filters import Condition
 from idembed.index.chunks import chunks
 from idembed.models.base import Model, Vectors
+from idembed.models.texts import warn_cut
 from idembed.rows import Hit
 from idembed.space import Space
 from idembed.stores.base import Generation, Match, Store, StoredRow
@@ -23,12 +24,14 @@ _CHUNK = 500
 def query_vectors(queries: Sequence[str] | Vectors, space: Space, model: Callable[[], Model]) -> Vectors:
     """float32 [n, dim] for texts (embedded on the query side) or for vectors, which are checked and, in a
     cosine space, brought to unit length. Raises OptionError naming the query."""
+    if isinstance(queries, str):
+        raise OptionError("search_many takes a list of texts, not one text", hint="search takes one")
     if not isinstance(queries, np.ndarray):
         texts = list(queries)
         for position, text in enumerate(texts):
             if not isinstance(text, str) or not text.strip():
                 raise OptionError(f"query {position} is {text!r}; a text is needed")
-        return model().embed(texts, "query").vectors if texts else np.empty((0, space.dim), np.float32)
+        return _embedded(texts, model()) if texts else np.empty((0, space.dim), np.float32)
     if queries.ndim != 2 or queries.shape[1] != space.dim:
         width = queries.shape[1] if queries.ndim == 2 else f"shape {queries.shape}"
         raise OptionError(f"a query vector has {width} numbers, this index needs {space.dim}")
@@ -47,7 +50,7 @@ def find_hits(store: Store, active: Generation, found: list[list[Match]], min_sc
     wanted = sorted({match.id for matches in kept for match in matches})
     rows: dict[str, StoredRow] = {}
     for chunk in chunks(wanted, _CHUNK):
-        rows.update(store.get(chunk, active.number))
+        rows.update(store.get(chunk, active.number, vectors=False))
     return [[hit for match in matches for hit in _hit(rows.get(match.id), match)] for matches in kept]
 
 
@@ -58,7 +61,7 @@ def find_neighbours(
     row = store.get([row_id], active.number).get(row_id)
     if row is None:
         raise RowError(f"there is no row {row_id!r}", hint="id= takes the id of a stored row", id=row_id)
-    vectors = [part.vector for part in row.parts if part.vector is not None]
+    vectors = [p.vector for p in row.parts if p.vector is not None and p.text_hash == row.text_hash]
     if not vectors:
         raise RowError(f"row {row_id!r} has no vector yet", hint="sync its source again", id=row_id)
     best: dict[tuple[str, int], Match] = {}
@@ -72,14 +75,20 @@ def find_neighbours(
 
 def _hit(row: StoredRow | None, match: Match) -> list[Hit]:
     """One hit, or none when the row was deleted or rewritten since the search."""
-    if row is None:
-        return []
-    for part in row.parts:
-        if part.part == match.part and part.text_hash == row.text_hash:
+    for part in row.parts if row else ():
+        if row and part.part == match.part and part.address == match.address:
             start, end = part.span
             text = row.text[start:end]
             return [Hit(row.id, match.score, text, row.metadata, part.part, part.span, part.truncated)]
     return []
+
+
+def _embedded(texts: list[str], model: Model) -> Vectors:
+    made = model.embed(texts, "query")
+    if cut := sum(receipt.truncated for receipt in made.receipts):
+        most = max(receipt.tokens for receipt in made.receipts)
+        warn_cut(f"{cut} of {len(texts)} questions were cut to the {most} tokens that {model.name} reads")
+    return made.vectors
 
 
 def _unit(vector: Vectors) -> Vectors:

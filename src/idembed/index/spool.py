@@ -1,26 +1,41 @@
 """A source, read to its end into a private temporary file before anything else happens.
 
 So a broken last line changes nothing, duplicates are found first, and the plan has every row at hand in
-bounded memory. The file is a SQLite database without journal or fsync: it need not survive.
+bounded memory. The file is a nameless SQLite database in the temporary folder: it needs no fsync, and the
+system removes it however this process ends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
-from itertools import islice
-from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from idembed.errors import DiskFullError, RowError
+from idembed.index.chunks import weighed
 from idembed.rows import BUCKETS, CheckedRow, bucket_of
 from idembed.sources.base import Source
 
 __all__ = ["Spool", "Verdict"]
 
-_CHUNK = 2000
+_ROWS = 2000
+_CHARACTERS = 8 << 20
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+
+
+@contextlib.contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _FULL:
+            raise
+        raise DiskFullError(
+            f"the temporary copy of the source cannot be written: {error}",
+            hint="set TMPDIR to a folder with room for a copy of the source; the index is unchanged",
+        ) from None
 
 
 class Verdict(IntEnum):
@@ -38,14 +53,15 @@ class Verdict(IntEnum):
 
 
 class Spool:
-    """Rows in the order of the source, and the verdict on each. A context manager that removes its file."""
+    """Rows in the order of the source, and the verdict on each. A context manager that closes.
 
+    Raises DiskFullError when the temporary folder is full."""
+
+    @_disk()
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="idembed-spool-")
-        self._db = sqlite3.connect(Path(self._folder.name) / "spool", isolation_level=None)
+        self._db = sqlite3.connect("", isolation_level=None)  # the empty name: a temporary file of SQLite's own
         self._db.executescript(
-            "PRAGMA page_size=8192; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
-            "PRAGMA cache_size=-16384;"
+            "PRAGMA page_size=8192; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16384;"
             "CREATE TABLE spool (position INTEGER PRIMARY KEY, id TEXT, bucket INTEGER, text TEXT,"
             " text_hash BLOB, metadata TEXT, metadata_hash BLOB);"
             "CREATE TABLE verdict (position INTEGER PRIMARY KEY, verdict INTEGER, bytes INTEGER);"
@@ -60,8 +76,8 @@ class Spool:
 
     def __exit__(self, *_: object) -> None:
         self._db.close()
-        self._folder.cleanup()
 
+    @_disk()
     def fill(
         self,
         source: Source,
@@ -70,24 +86,18 @@ class Spool:
     ) -> None:
         """Read every row. RowError for one of which ``excess`` says what is too large."""
         self._source = source
-        rows = source.rows()
-        try:
-            self._db.execute("BEGIN")
-            while chunk := list(islice(rows, _CHUNK)):
-                for position, row in chunk:
-                    if reason := excess(row):
-                        raise RowError(f"{source.where(position)}: {reason}", hint="shorten it", id=row.id)
-                self._db.executemany("INSERT INTO spool VALUES (?,?,?,?,?,?,?)", map(_record, chunk))
-                self.rows += len(chunk)
-                if progress is not None:
-                    progress(self.rows)
-            self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            if "full" not in str(error):
-                raise
-            hint = "set TMPDIR to a folder with room for a copy of the source; the index is unchanged"
-            raise DiskFullError("the temporary folder is full while reading the source", hint=hint) from None
+        self._db.execute("BEGIN")
+        for chunk in weighed(source.rows(), _ROWS, _size, _CHARACTERS):
+            for position, row in chunk:
+                if reason := excess(row):
+                    raise RowError(f"{source.where(position)}: {reason}", hint="shorten it", id=row.id)
+            self._db.executemany("INSERT INTO spool VALUES (?,?,?,?,?,?,?)", map(_record, chunk))
+            self.rows += len(chunk)
+            if progress is not None:
+                progress(self.rows)
+        self._db.execute("COMMIT")
 
+    @_disk()
     def hashes(self, buckets: range) -> dict[str, tuple[int, bytes, bytes]]:
         """{id: (position, text hash, metadata hash)} of the rows whose bucket is in ``buckets``.
 
@@ -103,7 +113,7 @@ class Spool:
             cursor = self._db.execute(f"{query} WHERE bucket >= ? AND bucket < ?", bounds)
         found: dict[str, tuple[int, bytes, bytes]] = {}
         count = 0
-        while rows := cursor.fetchmany(_CHUNK):
+        while rows := cursor.fetchmany(_ROWS):
             count += len(rows)
             found.update((row[0], row[1:]) for row in rows)
         if len(found) < count:
@@ -127,6 +137,7 @@ class Spool:
         """Start a plan anew."""
         self._db.executescript("DELETE FROM verdict; DELETE FROM doomed; DELETE FROM carried;")
 
+    @_disk()
     def judge(self, verdicts: Iterable[tuple[int, Verdict]]) -> None:
         """Record verdicts by position; a row without one is UNCHANGED."""
         self._db.executemany(
@@ -134,6 +145,7 @@ class Spool:
             ((position, int(verdict)) for position, verdict in verdicts),
         )
 
+    @_disk()
     def doom(self, ids: Iterable[str]) -> None:
         """Record ids that the index holds and the source does not."""
         self._db.executemany("INSERT INTO doomed VALUES (?)", ((row_id,) for row_id in ids))
@@ -156,19 +168,23 @@ class Spool:
         """Rows with one of these verdicts, in the order of the source."""
         marks = ",".join("?" * len(verdicts))
         after = -1
-        while True:  # by chunks, so that no cursor stays open while the caller works
-            chunk = self._db.execute(
-                "SELECT position, verdict, id, text, metadata, text_hash, metadata_hash"
-                f" FROM verdict JOIN spool USING (position) WHERE verdict IN ({marks}) AND position > ?"
-                " ORDER BY position LIMIT ?",
-                (*map(int, verdicts), after, _CHUNK),
-            ).fetchall()
-            if not chunk:
-                return
+        while chunk := self._next(marks, verdicts, after):  # no cursor stays open while the caller works
             for position, verdict, *fields in chunk:
                 yield Verdict(verdict), CheckedRow(*fields)
                 after = position
 
+    def _next(self, marks: str, verdicts: tuple[Verdict, ...], after: int) -> list[Any]:
+        cursor = self._db.execute(
+            "SELECT position, verdict, id, text, metadata, text_hash, metadata_hash"
+            f" FROM verdict JOIN spool USING (position) WHERE verdict IN ({marks}) AND position > ?"
+            " ORDER BY position LIMIT ?",
+            (*map(int, verdicts), after, _ROWS),
+        )
+        first = next(weighed(cursor, _ROWS, lambda row: len(row[3]) + len(row[4]), _CHARACTERS), [])
+        cursor.close()
+        return first
+
+    @_disk()
     def carry(self, needed: Iterable[bytes], leaving: Iterable[bytes]) -> None:
         """Note addresses that pending rows need, and those that rows about to change now hold."""
         for column, addresses in (("needed", needed), ("leaving", leaving)):
@@ -187,3 +203,7 @@ class Spool:
 def _record(item: tuple[int, CheckedRow]) -> tuple[object, ...]:
     position, row = item
     return (position, row.id, bucket_of(row.id), row.text, row.text_hash, row.metadata, row.metadata_hash)
+
+
+def _size(item: tuple[int, CheckedRow]) -> int:
+    return len(item[1].text) + len(item[1].metadata)

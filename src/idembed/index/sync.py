@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Callable
 
-from idembed.errors import TooLongError
+from idembed.errors import OptionError, TooLongError
 from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks
 from idembed.index.owner import Writing, hold
@@ -13,15 +15,15 @@ from idembed.index.report import Phase, Progress, Report
 from idembed.index.spool import Spool, Verdict
 from idembed.index.write import Writer, carry_over, spans
 from idembed.models.base import OnLong
-from idembed.rows import BUCKETS, check_id
+from idembed.rows import check_id
 from idembed.sources.base import Source
 from idembed.stores.base import Store
+from idembed.vault import Vault
 
 __all__ = ["Sync", "Tell", "ignore", "teller"]
 
 Tell = Callable[[Phase, int, int | None], None]
 _CHUNK = 500
-_ALL = range(BUCKETS)
 
 
 def ignore(phase: Phase, done: int, total: int | None) -> None:
@@ -57,6 +59,10 @@ class Sync:
         self._catalog = catalog
         self._spool = spool
         self._source = source
+        if not isinstance(scope, str) or not scope:
+            raise OptionError(f"scope={scope!r}: a scope is named by a string", hint='"default" if there is only one')
+        if on_long not in ("cut", "error"):
+            raise OptionError(f'on_long={on_long!r}: it is "cut" or "error"')
         self._scope = check_id(scope, "scope")
         self._whole = whole
         self._on_long = on_long
@@ -65,22 +71,19 @@ class Sync:
         hint = source.size_hint
         spool.fill(source, catalog.limits(), lambda done: tell("reading", done, hint))
 
-    def plan(self) -> Plan:
+    def plan(self, progress: Callable[[int], None] | None = None) -> Plan:
         """The difference, as the store is now; nothing is written."""
-        spool, store, active = self._spool, self._catalog.store, self._catalog.active()
-        spool.forget_verdicts()
-        if store is None:
-            spool.judge((position, Verdict.ADDED) for position, _, _ in spool.hashes(_ALL).values())
-            return Plan(spool.rows, 0, 0, 0, 0, 0, spool.text_bytes())
-        numbers = [active.number] if active else []
+        active = self._catalog.active()
+        generations = [active.number] if active else []
+        self._spool.forget_verdicts()
         if not self._whole:
-            return plan_rows(spool, store, self._scope, numbers)
-        return plan_scope(spool, store, self._scope, numbers, lambda n: self._tell("planning", n, spool.rows))
+            return plan_rows(self._spool, self._catalog.store, self._scope, generations)
+        return plan_scope(self._spool, self._catalog.store, self._scope, generations, progress)
 
     def run(self) -> Report:
         """Plan and apply. A plan with nothing to do writes nothing and loads no model."""
-        fence = self._catalog.store.fence() if self._catalog.store else 0
-        plan = self.plan()
+        before = self._catalog.store.writer() if self._catalog.store else (0, "")
+        plan = self.plan(self._planned)
         self._guard(plan, self._spool.rows)
         if plan.is_empty:
             return Report(reused=plan.unchanged)
@@ -88,34 +91,40 @@ class Sync:
             self._refuse_long()
         store = self._catalog.make(self._source.split)
         with hold(store, self._catalog.wait) as writing:
-            if writing.lease().fence != fence + 1:  # somebody wrote since we planned
-                plan = self.plan()
+            if before != (writing.lease().fence - 1, ""):  # somebody wrote since, or was writing while we planned
+                plan = self.plan(lambda done: writing.keep())
                 self._guard(plan, self._spool.rows)
             return self._apply(plan, store, writing)
+
+    def _planned(self, done: int) -> None:
+        self._tell("planning", done, self._spool.rows)
 
     def _apply(self, plan: Plan, store: Store, writing: Writing) -> Report:
         catalog, spool = self._catalog, self._spool
         active = catalog.ready(store, writing)
-        vault, keep = catalog.vault()
         splitter = catalog.splitter()
-        writer = Writer(store, writing, active, catalog.model, self._scope, splitter, vault, keep_everything=keep)
-        in_flight = carry_over(spool, store, vault, active, splitter)
-        total = plan.added + plan.changed + plan.updated
-        jobs = spool.pending(Verdict.TEXT, Verdict.ADDED, Verdict.METADATA)
-        writer.write(jobs, lambda done: self._tell("embedding", done, total))
-        report = writer.report
-        for chunk in chunks(spool.doomed(), _CHUNK):
-            report.deleted += store.delete(writing.lease(), chunk)
-            self._tell("deleting", report.deleted, plan.deleted)
-        if in_flight and not keep:
-            vault.forget(active.space.id, in_flight)
+        with contextlib.ExitStack() as stack:
+            vault, keep = catalog.vault()
+            if vault is None:
+                vault = Vault(stack.enter_context(tempfile.TemporaryDirectory(prefix="idembed-carried-")))
+            writer = Writer(store, writing, active, catalog.model, self._scope, splitter, vault, keep_everything=keep)
+            in_flight = carry_over(spool, store, writing, vault, active, splitter)
+            total = plan.added + plan.changed + plan.updated
+            jobs = spool.pending(Verdict.TEXT, Verdict.ADDED, Verdict.METADATA)
+            writer.write(jobs, lambda done: self._tell("embedding", done, total))
+            report = writer.report
+            for chunk in chunks(spool.doomed(), _CHUNK):
+                report.deleted += store.delete(writing.lease(), chunk)
+                self._tell("deleting", report.deleted, plan.deleted)
+            if in_flight and not keep:
+                vault.forget(active.space.id, in_flight)
         report.reused += plan.unchanged
         return report
 
     def _refuse_long(self) -> None:
         """Raise TooLongError for the first text that the model would cut, before anything is written."""
         catalog = self._catalog
-        splitter = catalog.splitter() if catalog.store else catalog.new_splitter(self._source.split)
+        splitter = catalog.splitter(self._source.split)
         for chunk in chunks(self._spool.pending(Verdict.TEXT, Verdict.ADDED), _CHUNK):
             parts = [(row, span) for _, row in chunk for span in spans(splitter, row.text)]
             receipts = catalog.model().receipts([row.text[start:end] for row, (start, end) in parts])

@@ -27,7 +27,7 @@ Job = tuple[Verdict, CheckedRow]
 
 _CHUNK = 500
 _ROWS = 5_000
-_FEWEST_BYTES, _MOST_BYTES = 32_768, 2_097_152
+_FEWEST_BYTES, _MOST_BYTES = 32_768, 1_048_576
 _SECONDS = 2.0
 """A batch aims at this time: short enough to lose little, long enough that its fsync costs nothing."""
 
@@ -159,7 +159,9 @@ def spans(splitter: Splitter | None, text: str) -> list[Span]:
     return splitter.parts(text) if splitter else [(0, len(text))]
 
 
-def carry_over(spool: Spool, store: Store, vault: Vault, target: Generation, splitter: Splitter | None) -> list[bytes]:
+def carry_over(
+    spool: Spool, store: Store, writing: Writing, vault: Vault, target: Generation, splitter: Splitter | None
+) -> list[bytes]:
     """Keep in the vault what a later batch needs and an earlier one overwrites (swapped or moved texts).
 
     Deletions come last of all, so only rows whose text changes let go of vectors. Most plans have none in
@@ -170,9 +172,11 @@ def carry_over(spool: Spool, store: Store, vault: Vault, target: Generation, spl
     if not spool.count(Verdict.TEXT):
         return put
     for chunk in chunks(spool.pending(Verdict.TEXT), _CHUNK):
-        stored = store.get([row.id for _, row in chunk], target.number)
+        writing.keep()
+        stored = store.get([row.id for _, row in chunk], target.number, vectors=False)
         spool.carry((), (part.address for row in stored.values() for part in row.parts))
     for chunk in chunks(spool.pending(Verdict.TEXT, Verdict.ADDED), _CHUNK):
+        writing.keep()
         needed = (
             address(target.space.id, "document", row.text[start:end])
             for _, row in chunk
@@ -180,6 +184,7 @@ def carry_over(spool: Spool, store: Store, vault: Vault, target: Generation, spl
         )
         spool.carry(needed, ())
     for places in chunks(spool.carried(), _CHUNK):
+        writing.keep()
         there = vault.get(target.space.id, places)
         found = store.vectors_at(target.number, [place for place in places if place not in there])
         if found:

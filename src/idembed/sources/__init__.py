@@ -75,6 +75,8 @@ def _open_path(path: str, fields: Fields, encoding: str, given: bool) -> Source:
     if path == "-":
         return JsonlSource(File(None, "standard input", encoding), fields)
     _refuse_url(path)
+    if not path:
+        raise SourceError("'' names no source", hint="an unset variable? The current folder is '.'")
     place = Path(path)
     name = place.name or path
     if place.is_dir() and place.suffix.lower() not in _DATABASES:
@@ -115,6 +117,8 @@ def _open_file(place: Path, suffix: str, file: File, fields: Fields) -> Source:
     if _is_sqlite(place):
         raise _database(file.name)
     hint = "for text files, give their folder" if suffix in SUFFIXES else _POSSIBLE
+    if not place.is_file():
+        hint = "a pipe is read as JSON lines from standard input: give '-'"
     raise SourceError(f"{file.name} is of no kind that is read", hint=hint)
 
 

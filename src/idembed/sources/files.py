@@ -88,7 +88,7 @@ def _undecodable(file: File, error: UnicodeDecodeError, before: int | None, line
     wrong = error.object[error.start]
     place = f"byte {error.start} of line {line}" if before is None else f"byte {before + error.start} (line {line})"
     message = f"{file.name} is not {file.encoding.upper()}: {place} is 0x{wrong:02X}"
-    hint = "convert it to UTF-8, or name its encoding (encoding=, --encoding)"
+    hint = "convert it to UTF-8"
     for bom, name in _BOMS:
         if line == 1 and bytes(error.object).startswith(bom):
             hint = f"it seems to be {name}: convert it to UTF-8"

@@ -35,6 +35,7 @@ class ObjectSource(Source):
         if "metadata" not in item:
             return position, row_id, text, item
         metadata = item.pop("metadata")
+        metadata = {} if metadata is None else metadata  # as in tables
         if item:
             extra = ", ".join(sorted(map(repr, item)))
             raise RowError(
