@@ -88,7 +88,7 @@ def test_databases_that_will_come_say_so_without_the_password(scheme: str) -> No
 
 @pytest.mark.parametrize("url", ["mysql://u:geheim@h/db", "redis://h", "http://u:geheim@h"])
 def test_an_unknown_kind_of_url_lists_the_known_ones(url: str) -> None:
-    with pytest.raises(OptionError, match="sqlite://, postgresql://, qdrant://, milvus://, lance://") as caught:
+    with pytest.raises(OptionError, match=r"a file such as demo\.db, sqlite:///demo\.db") as caught:
         open_store(url)
     assert "geheim" not in str(caught.value)
 
@@ -520,16 +520,41 @@ def test_making_a_generation_active_is_one_transaction(index: Index, path: Path)
     assert [(g.number, g.status) for g in index.store.generations()] == [(1, "active")]
 
 
-def test_vectors_that_another_program_broke_are_reported(index: Index, path: Path) -> None:
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE vectors_1 SET vector = x'00' WHERE vid = 1",
+        "UPDATE vectors_1 SET vector = (SELECT vector FROM vectors_1 WHERE vid = 2) WHERE vid = 1",
+        "DELETE FROM vectors_1 WHERE vid = 1",
+    ],
+)
+def test_a_vector_that_another_program_touched_is_neither_searched_nor_current(
+    index: Index, path: Path, harm: str
+) -> None:
     edited(index, path)
+    assert ids(index) == ["b", "a"]
     with another_program(path) as other:
-        other.execute("UPDATE vectors_1 SET vector = x'00' WHERE vid = 1")
-    with open_store(path) as fresh, pytest.raises(DamagedError, match="generation 1"):
-        fresh.search(1, QUERY, 1)
+        sql = "SELECT id FROM rows JOIN parts_1 USING (key) WHERE vid = 1"
+        harmed = other.execute(sql).fetchone()[0]
+        other.execute(harm)
+    with open_store(path) as fresh:
+        for store in (index.store, fresh):
+            assert {match.id for match in store.search(1, QUERY, 99)[0]} == {"a", "b"} - {harmed}
+        assert [s.id for s in fresh.state(range(4096), [1]) if not s.current] == [harmed]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_is_no_file_is_refused_without_reading_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.db")
+    with pytest.raises(NotAnIndexError, match=r"pipe\.db is not a file"):
+        open_store(tmp_path / "pipe.db")
+
+
+def test_an_index_without_its_schema_version_is_damaged(index: Index, path: Path) -> None:
     with another_program(path) as other:
-        other.execute("DELETE FROM vectors_1 WHERE vid = 1")
-    with open_store(path) as fresh, pytest.raises(DamagedError, match="generation 1"):
-        fresh.search(1, QUERY, 1)
+        other.execute("PRAGMA user_version = 0")
+    with pytest.raises(DamagedError, match="whose schema version is gone"):
+        open_store(path)
 
 
 # Crashes and other processes ----------------------------------------------------------------------------

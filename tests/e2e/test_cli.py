@@ -189,3 +189,21 @@ def test_a_file_that_is_not_an_index_is_a_store_error(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr.startswith("error: notes.txt")
     assert (tmp_path / "notes.txt").read_text() == "these are notes, not an index"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_standard_output_is_said_plainly(cats: Path) -> None:
+    assert run(FAKE, "sync", "cats.jsonl", "cats.db", cwd=cats).returncode == 0
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*FAKE, "search", "cats.db", "cat"], cwd=cats, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 5
+    assert "standard output: No space left on device" in done.stderr
+
+
+def test_a_condition_given_twice_is_refused(cats: Path) -> None:
+    assert run(FAKE, "sync", "cats.jsonl", "cats.db", cwd=cats).returncode == 0
+    done = run(FAKE, "search", "cats.db", "cat", "--where", '{"n": {"gte": 2, "gte": 0}}', cwd=cats)
+    assert done.returncode == 2
+    assert "'gte' is given twice" in done.stderr

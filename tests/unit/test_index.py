@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from idembed.errors import (
     SpaceMismatchError,
     StoreError,
     TooLongError,
+    VaultError,
 )
 from idembed.index import Index, Progress
 from idembed.index.owner import hold
@@ -135,6 +138,32 @@ def test_without_a_vault_nothing_is_kept_outside_the_index(
         index.sync(CATS)
         assert index.sync(rows("a:a fox", "b:a cat", "c:a dog")).embedded == 0
     assert not (tmp_path / "default").exists()
+
+
+def test_a_vault_that_cannot_be_written_does_not_stop_a_local_model(
+    tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idembed.index.write._FEWEST_BYTES", 1)
+    monkeypatch.setenv("IDEMBED_VAULT", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("no folder")
+    with Index(tmp_path / "a.db", model) as index:
+        index.sync(CATS)
+        assert index.sync(rows("a:a fox", "b:a cat", "c:a dog")).embedded == 0
+    with Index(tmp_path / "b.db", model, vault="all") as index, pytest.raises(VaultError):
+        index.sync(CATS)
+
+
+def test_the_next_sync_mends_a_vector_that_another_program_overwrote(index: Index, model: FakeModel) -> None:
+    index.sync(CATS)
+    model.asked.clear()
+    with closing(sqlite3.connect(index._catalog.url)) as other:
+        other.execute("UPDATE vectors_1 SET vector = (SELECT vector FROM vectors_1 WHERE vid = 2) WHERE vid = 1")
+        other.commit()
+    index.sync(CATS)
+    hit = index.search("a cat", k=1)[0]
+    assert (hit.id, hit.score) == ("a", pytest.approx(1.0))
+    with Index(index._catalog.url) as again:
+        assert again._catalog.readable()[0].get(["a"], 1)["a"].parts[0].vector is not None
 
 
 def test_a_text_that_moves_to_another_id_embeds_nothing(index: Index, model: FakeModel) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import sys
 import traceback
@@ -51,6 +53,7 @@ for command in (demo, encode, similarity, models, pull, sync, search, export):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (docs/cli.md). ``arguments`` default to ``sys.argv[1:]``."""
     prepare_streams()
+    _show_log()
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
     try:
@@ -74,6 +77,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             as_json=as_json,
         )
         return error.exit_code
+    except OSError as error:
+        _traceback()
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        print_error(
+            f"{error.filename or 'standard output'}: {error.strerror or error}",
+            hint="free some space" if full else "",
+            kind="OSError",
+            code=5 if full else 1,
+            as_json=as_json,
+        )
+        return 5 if full else 1
     except Exception as error:
         _traceback()
         print_error(
@@ -109,6 +123,15 @@ def _run(arguments: list[str]) -> int:
         )
         return 2
     return 0
+
+
+def _show_log() -> None:
+    """What the library logs as a warning (a damaged file in the vault, say), in the words of the others."""
+    logger = logging.getLogger("idembed")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("warning: %(message)s"))
+        logger.addHandler(handler)
 
 
 def _traceback() -> None:

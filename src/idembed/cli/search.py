@@ -77,7 +77,7 @@ def parse_conditions(given: Sequence[str]) -> dict[str, Any] | None:
 def _condition(option: str) -> dict[str, Any]:
     if option.lstrip().startswith("{"):
         try:
-            value: dict[str, Any] = json.loads(option)
+            value: dict[str, Any] = json.loads(option, object_pairs_hook=_once)
         except ValueError as error:
             raise FilterError(f"--where is not JSON: {error}", where=option) from None
         return value
@@ -88,6 +88,14 @@ def _condition(option: str) -> dict[str, Any]:
         return {key: json.loads(text)}
     except ValueError:
         return {key: text}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} is given twice")
+    return dict(pairs)
 
 
 def as_document(hit: Hit) -> dict[str, Any]:

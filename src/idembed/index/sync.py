@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import tempfile
 from collections.abc import Callable
 
-from idembed.errors import OptionError, TooLongError
+from idembed.errors import OptionError, TooLongError, VaultError
 from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks
 from idembed.index.owner import Writing, hold
@@ -23,6 +23,7 @@ from idembed.vault import Vault
 __all__ = ["Sync", "Tell", "ignore", "teller"]
 
 Tell = Callable[[Phase, int, int | None], None]
+_LOG = logging.getLogger(__name__)
 _CHUNK = 500
 
 
@@ -103,12 +104,18 @@ class Sync:
         catalog, spool = self._catalog, self._spool
         active = catalog.ready(store, writing)
         splitter = catalog.splitter()
-        with contextlib.ExitStack() as stack:
-            vault, keep = catalog.vault()
-            if vault is None:
-                vault = Vault(stack.enter_context(tempfile.TemporaryDirectory(prefix="idembed-carried-")))
+        with tempfile.TemporaryDirectory(prefix="idembed-carried-") as temporary:
+            chosen, keep = catalog.vault()
+            vault = chosen or Vault(temporary)
+            try:
+                in_flight = carry_over(spool, store, writing, vault, active, splitter)
+            except VaultError as error:
+                if keep:
+                    raise
+                _LOG.warning("%s; a sync that is killed now may embed moved texts again", error.message)
+                vault = Vault(temporary)
+                in_flight = carry_over(spool, store, writing, vault, active, splitter)
             writer = Writer(store, writing, active, catalog.model, self._scope, splitter, vault, keep_everything=keep)
-            in_flight = carry_over(spool, store, writing, vault, active, splitter)
             total = plan.added + plan.changed + plan.updated
             jobs = spool.pending(Verdict.TEXT, Verdict.ADDED, Verdict.METADATA)
             writer.write(jobs, lambda done: self._tell("embedding", done, total))

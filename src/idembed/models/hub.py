@@ -281,7 +281,7 @@ def _check(folder: Path, pins: Mapping[str, Pin], *, keep: bool) -> None:
             f"{path}: expected SHA-256 {pin.sha256}, got {got}",
             hint="delete it yourself and load again, or load its folder by path if these bytes are wanted"
             if keep
-            else "the folder was removed; load again to fetch it anew",
+            else "the folder was removed; load again, with a network, to fetch it anew",
             file=str(path),
             expected=pin.sha256,
             got=got,

@@ -230,7 +230,7 @@ def _positive(config: Mapping[str, Any], name: str, default: int | None = None) 
 def _refuse(what: str, supported: str) -> NoReturn:
     raise UnsupportedModelError(
         f"{what} is not computed here",
-        hint=f"supported: {supported}; any model can be served by an OpenAI-compatible server",
+        hint=f"supported: {supported}; others will come through OpenAI-compatible servers",
         unsupported=what,
         supported=supported,
     )

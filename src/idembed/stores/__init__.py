@@ -34,10 +34,9 @@ def open_store(url: str | Path, *, create: bool = True, read_only: bool = False)
         return _sqlite(url, create, read_only)
     name = scheme.group(1).lower()
     if name not in _OPENERS:
-        known = ", ".join(f"{known}://" for known in _OPENERS)
         raise OptionError(
             f"{without_password(url)} is of an unknown kind ({name})",
-            hint=f"a file such as demo.db, or {known}",
+            hint="a file such as demo.db, sqlite:///demo.db (relative) or sqlite:////folder/demo.db",
         )
     return _OPENERS[name](url, create, read_only)
 

@@ -25,7 +25,7 @@ from idembed.stores import sqlite_schema as schema
 
 __all__ = ["Opened", "mapped", "open_file", "read_ahead", "stamp"]
 
-BUSY_SECONDS: Final = 30.0
+BUSY_SECONDS: Final = 10.0
 PAGE_SIZE: Final = 16384
 """Bytes. Leaves of 16,384 are filled to 94 % by vectors of 384 or 768 floats, of 4,096 to 75 %; larger pages
 make every small change larger in the log."""
@@ -98,6 +98,8 @@ def _check(path: str, create: bool) -> None:
     try:
         if os.path.isdir(path):
             raise NotAnIndexError(f"{path} is a folder, not an index", hint="name a file, such as demo.db", path=path)
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise NotAnIndexError(f"{path} is not a file", hint="name a file, such as demo.db", path=path)
         with open(path, "rb") as file:
             header = file.read(100)
     except FileNotFoundError:
@@ -171,6 +173,10 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
         try:
             if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
                 schema.create(connection)
+            elif connection.execute("PRAGMA application_id").fetchone()[0] == schema.APPLICATION_ID:
+                raise DamagedError(
+                    f"{path} is an index whose schema version is gone", hint="restore a backup", path=path
+                )
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

@@ -121,7 +121,8 @@ class Matrix:
     def _append_after(self, connection: sqlite3.Connection, last: int) -> Ints:
         """Append the vectors of greater vids than ``last``; those vids."""
         cursor = connection.execute(
-            f"SELECT vid, vector FROM vectors_{self._number} WHERE vid > ? ORDER BY vid", (last,)
+            f"SELECT vid, vector FROM vectors_{self._number} WHERE vid > ? AND length(vector) = ? ORDER BY vid",
+            (last, 4 * self._dim),
         )
         vids: list[int] = []
         while chunk := cursor.fetchmany(_FETCH):

@@ -6,8 +6,8 @@ is never used twice, and ``changes`` names the rows whose vectors came, went or 
 holds the vectors in memory reads only what is new.
 
 Other programs may edit the tables. Triggers, which act whatever settings the other program has (foreign keys do
-not), clear the hash of what was edited and remove what hangs on a deleted row. Our own writes set text and
-hash in one transaction, the text first.
+not), clear the hash of what was edited, vectors included, and remove what hangs on a deleted row. Our own writes
+set text and hash in one transaction, the text first.
 """
 
 from __future__ import annotations
@@ -108,7 +108,12 @@ _GENERATION: Final = (
         PRIMARY KEY (key, part)
     ) WITHOUT ROWID""",
     "CREATE INDEX parts_{n}_address ON parts_{n} (address)",
-    "CREATE TABLE vectors_{n} (vid INTEGER PRIMARY KEY AUTOINCREMENT, vector BLOB NOT NULL)",
+    """CREATE TABLE vectors_{n} (
+        vid INTEGER PRIMARY KEY AUTOINCREMENT,
+        key INTEGER NOT NULL,      -- of the part that has it, for the triggers below
+        part INTEGER NOT NULL,
+        vector BLOB NOT NULL       -- little-endian float32; never changed by us
+    )""",
     """CREATE TRIGGER parts_{n}_deleted AFTER DELETE ON parts_{n} BEGIN
         DELETE FROM vectors_{n} WHERE vid = OLD.vid;
         INSERT INTO changes (key) VALUES (OLD.key);
@@ -118,6 +123,14 @@ _GENERATION: Final = (
     END""",
     """CREATE TRIGGER parts_{n}_edited AFTER UPDATE ON parts_{n} BEGIN
         INSERT INTO changes (key) VALUES (OLD.key), (NEW.key);
+    END""",
+    """CREATE TRIGGER vectors_{n}_edited AFTER UPDATE ON vectors_{n} BEGIN
+        UPDATE parts_{n} SET text_hash = x'', address = x''
+        WHERE key = OLD.key AND part = OLD.part AND vid = OLD.vid;
+    END""",
+    """CREATE TRIGGER vectors_{n}_deleted AFTER DELETE ON vectors_{n} BEGIN
+        UPDATE parts_{n} SET text_hash = x'', address = x''
+        WHERE key = OLD.key AND part = OLD.part AND vid = OLD.vid;
     END""",
     """CREATE TRIGGER parts_{n}_row_deleted AFTER DELETE ON rows BEGIN
         DELETE FROM parts_{n} WHERE key = OLD.key;

@@ -143,8 +143,14 @@ def _replace_parts(
     )
     seen = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (f"vectors_{table}",)).fetchone()
     first = 1 + (seen[0] if seen else 0)
-    connection.executemany(f"INSERT INTO vectors_{table} (vid, vector) VALUES (?, ?)", enumerate(matrix, first))
-    parts = ((row, part) for row in rows for part in row.parts.get(generation, ()))
+    parts = [(row, part) for row in rows for part in row.parts.get(generation, ())]
+    connection.executemany(
+        f"INSERT INTO vectors_{table} (vid, key, part, vector) VALUES (?, ?, ?, ?)",
+        (
+            (vid, keys[row.id], int(part.part), vector)
+            for vid, ((row, part), vector) in enumerate(zip(parts, matrix, strict=True), first)
+        ),
+    )
     connection.executemany(
         f'INSERT INTO parts_{table} (key, part, "start", "end", text_hash, address, tokens, truncated, vid) '
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
