@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -25,19 +26,18 @@ def durable(path: Path, mode: Literal["w", "wb"]) -> AbstractContextManager[IO[A
     """A new file to write, seekable, that takes the name ``path`` when the block ends normally; text is
     UTF-8 with the line ends it is given. After an error there is no new file, and an old one is unharmed.
 
-    It is written beside ``path``, under a name with this process's id, and what a killed process of the same
-    id left there is replaced. Raises DiskFullError, or OptionError naming ``path`` for another OSError of the
-    file or of the block; a broken pipe or lost connection in the block is passed on as it is.
+    It is written beside ``path``, under a name of its own. Raises DiskFullError, or OptionError naming
+    ``path`` for another OSError of the file or of the block; a broken pipe or lost connection in the block
+    is passed on as it is.
     """
     return _durable(path, mode)
 
 
 @contextlib.contextmanager
 def _durable(path: Path, mode: Literal["w", "wb"]) -> Iterator[IO[Any]]:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         try:
-            temporary.unlink(missing_ok=True)
             with _create(temporary, mode) as file:
                 yield file
                 file.flush()
@@ -55,7 +55,7 @@ def _durable(path: Path, mode: Literal["w", "wb"]) -> Iterator[IO[Any]]:
 
 
 def _create(path: Path, mode: Literal["w", "wb"]) -> IO[Any]:
-    # "x" follows no link that someone laid there between the unlink and here.
+    # "x" follows no link and takes nobody's file.
     if mode == "w":
         return path.open("x", encoding="utf-8", newline="")
     return path.open("xb")
@@ -65,7 +65,10 @@ def _sync_folder(folder: Path) -> None:
     """The new name reaches the disk too. Windows has no such call, and some file systems refuse it."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return  # a folder that may be written and not read: the name is there, only when it is durable is unknown
     try:
         os.fsync(descriptor)
     except OSError as error:

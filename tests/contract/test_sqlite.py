@@ -525,6 +525,7 @@ def test_making_a_generation_active_is_one_transaction(index: Index, path: Path)
     [
         "UPDATE vectors_1 SET vector = x'00' WHERE vid = 1",
         "UPDATE vectors_1 SET vector = (SELECT vector FROM vectors_1 WHERE vid = 2) WHERE vid = 1",
+        "INSERT OR REPLACE INTO vectors_1 SELECT 1, key, part, vector FROM vectors_1 WHERE vid = 2",
         "DELETE FROM vectors_1 WHERE vid = 1",
     ],
 )

@@ -199,7 +199,7 @@ def test_a_full_standard_output_is_said_plainly(cats: Path) -> None:
             [*FAKE, "search", "cats.db", "cat"], cwd=cats, stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert done.returncode == 5
-    assert "standard output: No space left on device" in done.stderr
+    assert "the output: No space left on device" in done.stderr
 
 
 def test_a_condition_given_twice_is_refused(cats: Path) -> None:

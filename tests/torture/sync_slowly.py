@@ -3,6 +3,7 @@ fake model. From half to all: rows added, deleted, swapped far apart, texts and 
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -40,8 +41,9 @@ def _later(i: int) -> str:
 
 def main() -> None:
     folder, state = Path(sys.argv[1]), sys.argv[2]
+    os.environ["IDEMBED_VAULT"] = str(folder / "vault")
     write._FEWEST_BYTES = write._MOST_BYTES = 300  # some 30 rows a batch
-    with Index(folder / "pets.db", SlowModel(log=folder / "asked"), vault=folder / "vault") as index:
+    with Index(folder / "pets.db", SlowModel(log=folder / "asked")) as index:
         print(index.sync(rows(state)))
 
 

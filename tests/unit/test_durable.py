@@ -44,23 +44,15 @@ def test_after_an_error_the_old_file_is_unharmed(tmp_path: Path, error: type[Bas
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_killed_process_of_the_same_id_left_is_no_hindrance(tmp_path: Path) -> None:
+def test_two_writers_at_once_do_not_meet(tmp_path: Path) -> None:
     path = tmp_path / "out"
-    (tmp_path / f".out.{os.getpid()}.tmp").write_bytes(b"left over, and longer than what follows")
-    with durable(path, "wb") as file:
-        file.write(b"new")
-    assert path.read_bytes() == b"new"
+    with durable(path, "wb") as first:
+        first.write(b"first")
+        with durable(path, "wb") as second:
+            second.write(b"second")
+        assert path.read_bytes() == b"second"
+    assert path.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
-def test_a_link_in_the_place_of_the_temporary_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "precious").write_bytes(b"precious")
-    (tmp_path / f".out.{os.getpid()}.tmp").symlink_to(tmp_path / "precious")
-    with durable(tmp_path / "out", "wb") as file:
-        file.write(b"new")
-    assert (tmp_path / "precious").read_bytes() == b"precious"
-    assert not (tmp_path / "out").is_symlink()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="fsync of folders")

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from idembed.cli import demo, encode, export, models, pull, search, similarity, sync
-from idembed.cli.output import prepare_streams, print_error
+from idembed.cli.output import clean, prepare_streams, print_error
 from idembed.errors import IdembedError
 
 __all__ = ["app", "main"]
@@ -53,9 +53,10 @@ for command in (demo, encode, similarity, models, pull, sync, search, export):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (docs/cli.md). ``arguments`` default to ``sys.argv[1:]``."""
     prepare_streams()
-    _show_log()
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
+    if not as_json and not {"--quiet", "-q"} & set(given):
+        _show_log()
     try:
         code = _run(given)
         sys.stdout.flush()
@@ -77,19 +78,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             as_json=as_json,
         )
         return error.exit_code
-    except OSError as error:
-        _traceback()
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        print_error(
-            f"{error.filename or 'standard output'}: {error.strerror or error}",
-            hint="free some space" if full else "",
-            kind="OSError",
-            code=5 if full else 1,
-            as_json=as_json,
-        )
-        return 5 if full else 1
     except Exception as error:
         _traceback()
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            where = error.filename or "the output"
+            print_error(f"{where}: {error.strerror}", hint="free some space", kind="OSError", code=5, as_json=as_json)
+            return 5
         print_error(
             f"{type(error).__name__}: {error}",
             hint="this is unexpected: set IDEMBED_DEBUG=1 to see where it happened, and please report it",
@@ -130,7 +124,7 @@ def _show_log() -> None:
     logger = logging.getLogger("idembed")
     if not logger.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("warning: %(message)s"))
+        handler.format = lambda record: clean(f"warning: {record.getMessage()}")  # type: ignore[method-assign]
         logger.addHandler(handler)
 
 

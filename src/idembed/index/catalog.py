@@ -3,12 +3,14 @@ model that made its vectors. Nothing is created and no model is loaded until tha
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 from idembed import models, stores
-from idembed.errors import IndexNotFoundError, OptionError, SpaceMismatchError, StoreError
+from idembed.errors import IndexNotFoundError, OptionError, SpaceMismatchError, StoreError, VaultError
 from idembed.index.owner import Writing
 from idembed.models.base import Model
 from idembed.rows import CheckedRow
@@ -17,6 +19,8 @@ from idembed.stores.base import Generation, Store
 from idembed.vault import Vault
 
 __all__ = ["DEFAULT_MODEL", "Catalog"]
+
+_LOG = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
@@ -70,6 +74,11 @@ class Catalog:
     def name(self) -> str:
         """The URL as it may be shown."""
         return stores.without_password(str(self.url))
+
+    @property
+    def identity(self) -> str:
+        """What tells this index from others on this machine."""
+        return self.name if "://" in str(self.url) else os.path.abspath(self.url)
 
     def active(self) -> Generation | None:
         """The generation that is searched; None while nothing was ever written."""
@@ -182,11 +191,23 @@ class Catalog:
 
         return excess
 
-    def vault(self) -> tuple[Vault | None, bool]:
-        """The vault to look into, and whether everything the model makes is kept there; None: none at all."""
+    def vault(self, space_id: str) -> tuple[Vault | None, bool]:
+        """The vault to look into (None: none at all), and whether everything the model makes is kept there.
+
+        One that nothing is kept in and that cannot be read is left out with a warning: a local model does not
+        need it.
+        """
         choice = self._vault_choice
         if choice == "none":
             return None, False
-        if choice is None or choice == "all":
-            return Vault(), choice == "all" or not self.loaded.repeatable
-        return (choice if isinstance(choice, Vault) else Vault(choice)), True
+        if choice is not None and choice != "all":
+            return (choice if isinstance(choice, Vault) else Vault(choice)), True
+        vault, keep = Vault(), choice == "all" or not self.loaded.repeatable
+        try:
+            vault.segments(vault.folder_of(space_id))
+        except VaultError as error:
+            if keep:
+                raise
+            _LOG.warning("%s; going on without it", error.message)
+            return None, False
+        return vault, keep

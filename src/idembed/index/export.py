@@ -40,7 +40,7 @@ def export_rows(rows: Iterable[StoredRow], path: Path, space: Space) -> int:
 def _records(rows: Iterable[StoredRow]) -> Iterator[dict[str, Any]]:
     for row in rows:
         for part in row.parts:
-            if part.text_hash != row.text_hash or part.vector is None:
+            if not row.has_current(part) or part.vector is None:
                 continue
             start, end = part.span
             yield dict(

@@ -147,5 +147,5 @@ def _ranges(rows: int) -> Iterator[range]:
 
 
 def _state(row: StoredRow) -> RowState:
-    current = bool(row.parts) and all(part.text_hash == row.text_hash for part in row.parts)
+    current = bool(row.parts) and all(map(row.has_current, row.parts))
     return RowState(row.id, row.scope, row.text_hash, row.metadata_hash, current)

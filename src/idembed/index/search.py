@@ -61,7 +61,7 @@ def find_neighbours(
     row = store.get([row_id], active.number).get(row_id)
     if row is None:
         raise RowError(f"there is no row {row_id!r}", hint="id= takes the id of a stored row", id=row_id)
-    vectors = [p.vector for p in row.parts if p.vector is not None and p.text_hash == row.text_hash]
+    vectors = [p.vector for p in row.parts if p.vector is not None and row.has_current(p)]
     if not vectors:
         raise RowError(f"row {row_id!r} has no vector yet", hint="sync its source again", id=row_id)
     best: dict[tuple[str, int], Match] = {}

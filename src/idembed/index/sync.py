@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-import tempfile
 from collections.abc import Callable
 
-from idembed.errors import OptionError, TooLongError, VaultError
+from idembed.errors import OptionError, TooLongError
+from idembed.index.carry import carried
 from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks
 from idembed.index.owner import Writing, hold
 from idembed.index.plan import Plan, plan_rows, plan_scope
 from idembed.index.report import Phase, Progress, Report
 from idembed.index.spool import Spool, Verdict
-from idembed.index.write import Writer, carry_over, spans
+from idembed.index.write import Writer, spans
 from idembed.models.base import OnLong
 from idembed.rows import check_id
 from idembed.sources.base import Source
 from idembed.stores.base import Store
-from idembed.vault import Vault
 
 __all__ = ["Sync", "Tell", "ignore", "teller"]
 
 Tell = Callable[[Phase, int, int | None], None]
-_LOG = logging.getLogger(__name__)
 _CHUNK = 500
 
 
@@ -95,6 +92,10 @@ class Sync:
             if before != (writing.lease().fence - 1, ""):  # somebody wrote since, or was writing while we planned
                 plan = self.plan(lambda done: writing.keep())
                 self._guard(plan, self._spool.rows)
+                if plan.is_empty:
+                    return Report(reused=plan.unchanged)
+                if self._on_long == "error":
+                    self._refuse_long()
             return self._apply(plan, store, writing)
 
     def _planned(self, done: int) -> None:
@@ -104,18 +105,19 @@ class Sync:
         catalog, spool = self._catalog, self._spool
         active = catalog.ready(store, writing)
         splitter = catalog.splitter()
-        with tempfile.TemporaryDirectory(prefix="idembed-carried-") as temporary:
-            chosen, keep = catalog.vault()
-            vault = chosen or Vault(temporary)
-            try:
-                in_flight = carry_over(spool, store, writing, vault, active, splitter)
-            except VaultError as error:
-                if keep:
-                    raise
-                _LOG.warning("%s; a sync that is killed now may embed moved texts again", error.message)
-                vault = Vault(temporary)
-                in_flight = carry_over(spool, store, writing, vault, active, splitter)
-            writer = Writer(store, writing, active, catalog.model, self._scope, splitter, vault, keep_everything=keep)
+        vault, keep = catalog.vault(active.space.id)
+        with carried(spool, store, writing, active, splitter, index=catalog.identity, beside=vault) as in_flight:
+            vaults = [in_flight, vault] if vault else [in_flight]
+            writer = Writer(
+                store,
+                writing,
+                active,
+                catalog.model,
+                self._scope,
+                splitter,
+                vaults=vaults,
+                keep_in=vault if keep else None,
+            )
             total = plan.added + plan.changed + plan.updated
             jobs = spool.pending(Verdict.TEXT, Verdict.ADDED, Verdict.METADATA)
             writer.write(jobs, lambda done: self._tell("embedding", done, total))
@@ -123,8 +125,6 @@ class Sync:
             for chunk in chunks(spool.doomed(), _CHUNK):
                 report.deleted += store.delete(writing.lease(), chunk)
                 self._tell("deleting", report.deleted, plan.deleted)
-            if in_flight and not keep:
-                vault.forget(active.space.id, in_flight)
         report.reused += plan.unchanged
         return report
 

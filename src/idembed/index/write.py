@@ -9,10 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from idembed.index.chunks import chunks
 from idembed.index.owner import Writing
 from idembed.index.report import Report
-from idembed.index.spool import Spool, Verdict
+from idembed.index.spool import Verdict
 from idembed.models.base import Model
 from idembed.rows import CheckedRow
 from idembed.space import address
@@ -20,12 +19,11 @@ from idembed.split import Splitter
 from idembed.stores.base import Generation, Kept, PartRecord, RowRecord, Store
 from idembed.vault import Vault
 
-__all__ = ["Job", "Writer", "carry_over", "spans"]
+__all__ = ["Job", "Writer", "spans"]
 
 Span = tuple[int, int]
 Job = tuple[Verdict, CheckedRow]
 
-_CHUNK = 500
 _ROWS = 5_000
 _FEWEST_BYTES, _MOST_BYTES = 32_768, 1_048_576
 _SECONDS = 2.0
@@ -43,18 +41,19 @@ class Writer:
         model: Callable[[], Model],
         scope: str,
         splitter: Splitter | None,
-        vault: Vault,
         *,
-        keep_everything: bool,
+        vaults: Sequence[Vault],
+        keep_in: Vault | None,
     ) -> None:
+        """``vaults`` are looked into; everything that the model makes goes into ``keep_in``."""
         self._store = store
         self._writing = writing
         self._target = target
         self._model = model
         self._scope = scope
         self._splitter = splitter
-        self._vault = vault
-        self._keep_everything = keep_everything
+        self._vaults = vaults
+        self._keep_in = keep_in
         self._batch_bytes = _FEWEST_BYTES
         self.report = Report()
 
@@ -110,9 +109,9 @@ class Writer:
         if not places:
             return {}
         found = self._store.vectors_at(self._target.number, sorted(places))
-        rest = places.difference(found)
-        if rest:
-            found.update(self._vault.get(self._target.space.id, sorted(rest)))
+        for vault in self._vaults:
+            if rest := places.difference(found):
+                found.update(vault.get(self._target.space.id, sorted(rest)))
         return found
 
     def _embed(self, missing: dict[bytes, str]) -> dict[bytes, Kept]:
@@ -130,8 +129,8 @@ class Writer:
             place: Kept(vector, receipt.tokens, receipt.truncated)
             for place, vector, receipt in zip(missing, result.vectors, result.receipts, strict=True)
         }
-        if self._keep_everything:
-            with self._vault.writer(self._target.space.id, self._target.space.dim) as writer:
+        if self._keep_in is not None:
+            with self._keep_in.writer(self._target.space.id, self._target.space.dim) as writer:
                 writer.put(made)
         return made
 
@@ -157,38 +156,3 @@ class Writer:
 def spans(splitter: Splitter | None, text: str) -> list[Span]:
     """[start, end) of each part of ``text`` in characters: the whole text where nothing is split."""
     return splitter.parts(text) if splitter else [(0, len(text))]
-
-
-def carry_over(
-    spool: Spool, store: Store, writing: Writing, vault: Vault, target: Generation, splitter: Splitter | None
-) -> list[bytes]:
-    """Keep in the vault what a later batch needs and an earlier one overwrites (swapped or moved texts).
-
-    Deletions come last of all, so only rows whose text changes let go of vectors. Most plans have none in
-    both sets and nothing is written. Killed between two batches, the next sync finds them in the vault.
-    Returns the addresses that were put there.
-    """
-    put: list[bytes] = []
-    if not spool.count(Verdict.TEXT):
-        return put
-    for chunk in chunks(spool.pending(Verdict.TEXT), _CHUNK):
-        writing.keep()
-        stored = store.get([row.id for _, row in chunk], target.number, vectors=False)
-        spool.carry((), (part.address for row in stored.values() for part in row.parts))
-    for chunk in chunks(spool.pending(Verdict.TEXT, Verdict.ADDED), _CHUNK):
-        writing.keep()
-        needed = (
-            address(target.space.id, "document", row.text[start:end])
-            for _, row in chunk
-            for start, end in spans(splitter, row.text)
-        )
-        spool.carry(needed, ())
-    for places in chunks(spool.carried(), _CHUNK):
-        writing.keep()
-        there = vault.get(target.space.id, places)
-        found = store.vectors_at(target.number, [place for place in places if place not in there])
-        if found:
-            with vault.writer(target.space.id, target.space.dim) as writer:
-                writer.put(found)
-            put += found
-    return put

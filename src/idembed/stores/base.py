@@ -143,6 +143,10 @@ class StoredRow:
     metadata_hash: bytes
     parts: tuple[StoredPart, ...] = ()
 
+    def has_current(self, part: StoredPart) -> bool:
+        """Whether ``part`` was made from the text as it is now; never once another program edited the text."""
+        return bool(self.text_hash) and part.text_hash == self.text_hash
+
 
 @dataclass(frozen=True, slots=True)
 class Match:

@@ -128,6 +128,12 @@ _GENERATION: Final = (
         UPDATE parts_{n} SET text_hash = x'', address = x''
         WHERE key = OLD.key AND part = OLD.part AND vid = OLD.vid;
     END""",
+    # INSERT OR REPLACE fires no DELETE trigger; our own inserts have a new vid, so that they find nothing.
+    """CREATE TRIGGER vectors_{n}_replaced BEFORE INSERT ON vectors_{n}
+    WHEN EXISTS (SELECT 1 FROM vectors_{n} WHERE vid = NEW.vid) BEGIN
+        UPDATE parts_{n} SET text_hash = x'', address = x'' WHERE vid = NEW.vid AND (key, part) IN
+            (SELECT key, part FROM vectors_{n} WHERE vid = NEW.vid);
+    END""",
     """CREATE TRIGGER vectors_{n}_deleted AFTER DELETE ON vectors_{n} BEGIN
         UPDATE parts_{n} SET text_hash = x'', address = x''
         WHERE key = OLD.key AND part = OLD.part AND vid = OLD.vid;
