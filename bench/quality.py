@@ -89,6 +89,9 @@ def main() -> None:
     result["idembed"]["scifact_ndcg10_through_index"] = round(100 * float(np.mean(scores)), 3)
     for engine in vectors:
         print(engine, result[engine])
+    ours = result["idembed"]
+    near = abs(ours["scifact_ndcg10_through_index"] - 64.51) <= 0.02 and abs(ours["stsb_spearman"] - 82.03) <= 0.01
+    result["holds"] = near  # the figures that sentence-transformers is known to reach on this data
     finish(result)
 
 

@@ -17,8 +17,8 @@ def run(code: str) -> str:
 
 
 def test_it_takes_less_than_a_tenth_of_a_second() -> None:
-    code = "import time; start = time.perf_counter(); import idembed; print(time.perf_counter() - start)"
-    assert min(float(run(code)) for _ in range(3)) < 0.1
+    code = "import time; start = time.process_time(); import idembed; print(time.process_time() - start)"
+    assert min(float(run(code)) for _ in range(5)) < 0.1  # of processor time: the machine may be busy
 
 
 def test_it_imports_nothing_heavy() -> None:
