@@ -16,7 +16,7 @@ __all__ = ["export"]
 
 def export(
     index: options.IndexArgument,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A name ending in .parquet, .jsonl, .csv or .npz.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A name ending in .parquet, .jsonl or .csv.")],
     scope: Annotated[str | None, typer.Option(help="Only rows of this scope.")] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,

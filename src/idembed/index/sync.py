@@ -81,22 +81,24 @@ class Sync:
     def run(self) -> Report:
         """Plan and apply. A plan with nothing to do writes nothing and loads no model."""
         before = self._catalog.store.writer() if self._catalog.store else (0, "")
-        plan = self.plan(self._planned)
-        self._guard(plan, self._spool.rows)
+        plan = self._accepted_plan(self._planned)
         if plan.is_empty:
             return Report(reused=plan.unchanged)
-        if self._on_long == "error":
-            self._refuse_long()
         store = self._catalog.make(self._source.split)
         with hold(store, self._catalog.wait) as writing:
             if before != (writing.lease().fence - 1, ""):  # somebody wrote since, or was writing while we planned
-                plan = self.plan(lambda done: writing.keep())
-                self._guard(plan, self._spool.rows)
+                plan = self._accepted_plan(lambda done: writing.keep())
                 if plan.is_empty:
                     return Report(reused=plan.unchanged)
-                if self._on_long == "error":
-                    self._refuse_long()
             return self._apply(plan, store, writing)
+
+    def _accepted_plan(self, progress: Callable[[int], None]) -> Plan:
+        """The plan, once the guard and ``on_long`` had nothing against it."""
+        plan = self.plan(progress)
+        self._guard(plan, self._spool.rows)
+        if self._on_long == "error":
+            self._refuse_long()
+        return plan
 
     def _planned(self, done: int) -> None:
         self._tell("planning", done, self._spool.rows)
