@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 
 from idembed import native
+from idembed.native.library import library
 from oracle import bert_numpy, canonical
 
 POSITIONS = 40
@@ -97,7 +98,7 @@ def _call(name: str, *arguments: object) -> None:
             converted.append(ctypes.c_float(a))
         else:
             converted.append(a)
-    status = getattr(native._library(), name)(*converted)
+    status = getattr(library(), name)(*converted)
     assert status == 0, f"{name}: status {status}"
 
 
@@ -140,7 +141,7 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, isa: str, *, gel
 
 def float_mode(mode: int | None = None) -> int:
     """This thread's MXCSR or FPCR, after setting it if asked."""
-    function = native._library().idembed_test_float_mode
+    function = library().idembed_test_float_mode
     function.restype = ctypes.c_uint64
     before = function(None)
     if mode is not None:

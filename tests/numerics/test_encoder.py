@@ -6,7 +6,7 @@ import core
 import numpy as np
 import pytest
 
-from idembed import native
+from idembed import errors, native
 
 POOLINGS = ("mean", "cls", "max")
 
@@ -132,13 +132,13 @@ def test_no_texts_give_no_vectors() -> None:
 def test_a_token_outside_the_vocabulary_is_refused(bad: int) -> None:
     batch = core.texts([3, 4])
     batch[1][2] = bad
-    with pytest.raises(native.ModelError, match=f"token id {bad} of text 1"):
+    with pytest.raises(errors.ModelError, match=f"token id {bad} of text 1"):
         core.forward(core.encoder(), batch)
 
 
 @pytest.mark.parametrize("length", [0, core.POSITIONS + 1])
 def test_a_text_of_no_or_too_many_tokens_is_refused(length: int) -> None:
-    with pytest.raises(native.ModelError, match=f"text 2 has {length} tokens"):
+    with pytest.raises(errors.ModelError, match=f"text 2 has {length} tokens"):
         core.forward(core.encoder(), core.texts([3, core.POSITIONS, length, 5]))
 
 
@@ -156,7 +156,7 @@ def test_a_weight_that_is_not_finite_is_refused_by_name(value: float) -> None:
     for i in (0, 4, 9, len(names) - 1):
         weights = core.tensors(config)
         weights[i].flat[-1] = value
-        with pytest.raises(native.ModelError, match=names[i]):
+        with pytest.raises(errors.ModelError, match=names[i]):
             native.Encoder(config, weights)
 
 
@@ -164,24 +164,24 @@ def test_a_vector_that_overflows_is_an_error() -> None:
     config = core.config(normalize=False)
     weights = core.tensors(config)
     weights[-2][:] = 3e38
-    with pytest.raises(native.ModelError, match="overflow"):
+    with pytest.raises(errors.ModelError, match="overflow"):
         core.forward(native.Encoder(config, weights), core.texts([9]))
 
 
 @pytest.mark.parametrize("changes", [{"hidden": 24}, {"heads": 4}, {"heads": 3}, {"intermediate": 40}])
 def test_an_unsupported_shape_is_refused(changes: dict) -> None:
-    with pytest.raises(native.UnsupportedModelError, match="shape"):
+    with pytest.raises(errors.UnsupportedModelError, match="shape"):
         core.config(**changes)
 
 
 def test_a_tensor_of_another_shape_or_type_is_refused() -> None:
     config = core.config()
     weights = core.tensors(config)
-    with pytest.raises(native.ModelError, match=r"word_embeddings.weight must be float32 \[100, 32\]"):
+    with pytest.raises(errors.ModelError, match=r"word_embeddings.weight must be float32 \[100, 32\]"):
         native.Encoder(config, [weights[0].T, *weights[1:]])
-    with pytest.raises(native.ModelError, match="word_embeddings"):
+    with pytest.raises(errors.ModelError, match="word_embeddings"):
         native.Encoder(config, [weights[0].astype(np.float64), *weights[1:]])
-    with pytest.raises(native.ModelError, match="37 tensors, not 36"):
+    with pytest.raises(errors.ModelError, match="37 tensors, not 36"):
         native.Encoder(config, weights[1:])
 
 

@@ -6,7 +6,7 @@ import core
 import numpy as np
 import pytest
 
-from idembed import native
+from idembed import errors, native
 from oracle import canonical
 
 
@@ -86,5 +86,5 @@ def test_normalize_equals_the_oracle(dim: int, isa: str) -> None:
 def test_normalize_of_nothing_much() -> None:
     assert native.normalize(np.zeros((2, 5), np.float32)).tolist() == np.zeros((2, 5)).tolist()
     assert native.normalize(np.array([3, 4], np.float32)).tolist() == [np.float32(0.6), np.float32(0.8)]
-    with pytest.raises(native.IdembedError, match="finite"):
+    with pytest.raises(errors.IdembedError, match="finite"):
         native.normalize(np.array([[1, math.inf]], np.float32))

@@ -12,7 +12,8 @@ import core
 import numpy as np
 import pytest
 
-from idembed import native
+from idembed import errors, native
+from idembed.native import library
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 FLUSH, DENORMALS_ARE_ZERO, UP, TOWARDS_ZERO = 1 << 15, 1 << 6, 2 << 13, 3 << 13
@@ -70,9 +71,9 @@ def test_an_unknown_instruction_set_is_an_error(name: str) -> None:
     done = run("from idembed import native; native.isa()", IDEMBED_ISA=name)
     assert "NativeLibraryError" in done.stderr
     assert "scalar" in done.stderr
-    with pytest.raises(native.NativeLibraryError, match="instruction set"):
+    with pytest.raises(errors.NativeLibraryError, match="instruction set"):
         native.scores(np.ones((1, 4), np.float32), np.ones(4, np.float32), isa=name)
-    with pytest.raises(native.NativeLibraryError):
+    with pytest.raises(errors.NativeLibraryError):
         core.encoder(name)
 
 
@@ -82,7 +83,7 @@ def test_a_missing_library_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_importing_loads_nothing() -> None:
-    code = "from idembed import native; assert native._library.cache_info().currsize == 0"
+    code = "from idembed.native import library; assert library.library.cache_info().currsize == 0"
     assert run(code, IDEMBED_LIBRARY="/nowhere").returncode == 0
 
 
@@ -107,17 +108,17 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 def test_default_threads_obey_the_cgroup(tmp_path: Path) -> None:
     assert 1 <= native.default_threads() <= (os.cpu_count() or 1)
-    assert native._cgroup_quota(tmp_path) is None
+    assert library._cgroup_quota(tmp_path) is None
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("150000\n")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    assert native._cgroup_quota(tmp_path) == 1.5
+    assert library._cgroup_quota(tmp_path) == 1.5
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
-    assert native._cgroup_quota(tmp_path) is None
+    assert library._cgroup_quota(tmp_path) is None
     (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert native._cgroup_quota(tmp_path) is None
+    assert library._cgroup_quota(tmp_path) is None
     (tmp_path / "cpu.max").write_text("300000 100000\n")
-    assert native._cgroup_quota(tmp_path) == 3
+    assert library._cgroup_quota(tmp_path) == 3
 
 
 # ---- symbols ----------------------------------------------------------------------------------------------
@@ -130,7 +131,7 @@ def nm(*arguments: str) -> list[str]:
 
 
 def test_the_library_exports_its_c_functions_and_nothing_else() -> None:
-    names = [line.split()[-1] for line in nm("-D", "--defined-only", str(native._path()))]
+    names = [line.split()[-1] for line in nm("-D", "--defined-only", str(library.library_path()))]
     assert [name for name in names if not name.startswith("idembed_")] == []
     assert len(names) > 10
 
@@ -139,7 +140,7 @@ def test_the_header_and_the_library_name_the_same_functions() -> None:
     header = Path(__file__).parents[2] / "native" / "idembed.h"
     words = header.read_text().replace("*", " ").replace("(", " ( ").split()
     declared = {a for a, b in itertools.pairwise(words) if b == "(" and a.startswith("idembed_")}
-    assert declared == {line.split()[-1] for line in nm("-D", "--defined-only", str(native._path()))}
+    assert declared == {line.split()[-1] for line in nm("-D", "--defined-only", str(library.library_path()))}
 
 
 @pytest.mark.parametrize("isa", ["scalar", "avx2", "avx512"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from idembed import native
+from idembed.native.library import library_path
 
 HERE = Path(__file__).parent
 
@@ -20,7 +21,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if platform.system() != "Linux" or platform.machine() != "x86_64" or not compiler:
         pytest.skip("needs a compiler on Linux, x86-64")
     made = tmp_path_factory.mktemp("no_avx") / "no_avx"
-    library = Path(native._path()).resolve()
+    library = Path(library_path()).resolve()
     source = [
         "-x",
         "c",
