@@ -17,7 +17,7 @@ namespace idembed {
 namespace {
 
 struct Cpu {
-    bool avx2 = false, avx512 = false;
+    bool avx2 = false, avx512 = false, neon = false;
 };
 
 #if defined(IDEMBED_X86)
@@ -68,7 +68,11 @@ Cpu detect() {
 #else
 
 Cpu detect() {
-    return {};
+    Cpu cpu;
+#if defined(IDEMBED_ARM64)
+    cpu.neon = true;  // there is no 64-bit ARM without it
+#endif
+    return cpu;
 }
 
 #endif
@@ -83,6 +87,8 @@ const Kernels* named(const char* isa) {
 #if defined(IDEMBED_X86)
     if (std::strcmp(isa, "avx2") == 0 && cpu().avx2) return &kernels_avx2;
     if (std::strcmp(isa, "avx512") == 0 && cpu().avx512) return &kernels_avx512;
+#elif defined(IDEMBED_ARM64)
+    if (std::strcmp(isa, "neon") == 0 && cpu().neon) return &kernels_neon;
 #endif
     return nullptr;
 }
@@ -90,7 +96,7 @@ const Kernels* named(const char* isa) {
 const Kernels* choose() {
     const char* const forced = std::getenv("IDEMBED_ISA");
     if (forced && *forced) return named(forced);
-    for (const char* isa : {"avx512", "avx2"}) {
+    for (const char* isa : {"avx512", "avx2", "neon"}) {
         if (const Kernels* kernels = named(isa)) return kernels;
     }
     return &kernels_scalar;
@@ -104,6 +110,7 @@ const Kernels* kernels_for(const char* isa) {
 }
 
 const char* usable_isas() {
+    if (cpu().neon) return "neon,scalar";
     return cpu().avx512 ? "avx512,avx2,scalar" : cpu().avx2 ? "avx2,scalar" : "scalar";
 }
 

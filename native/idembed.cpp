@@ -12,11 +12,21 @@
 #include "numerics.h"
 #include "search.h"
 #include "team.h"
+#include "word2vec/trainer.h"
+#include "word2vec/words.h"
 
 using namespace idembed;
 
 struct idembed_encoder {
     Encoder encoder;
+};
+
+struct idembed_words {
+    WordTable table;
+};
+
+struct idembed_word2vec {
+    Trainer trainer;
 };
 
 namespace {
@@ -122,6 +132,134 @@ int32_t idembed_normalize(float* rows, int64_t n, int64_t dim, int64_t stride, c
         for (int64_t r = 0; r < n; ++r)
             finite = std::isfinite(kernels.l2_normalize(rows + r * stride, dim)) && finite;
         return finite ? IDEMBED_OK : IDEMBED_NOT_FINITE;
+    });
+}
+
+// ---- words of a file ----
+
+int32_t idembed_words_new(idembed_words** words) {
+    return guarded([&]() -> int32_t {
+        if (!words) return IDEMBED_ARGUMENT;
+        *words = new idembed_words;
+        return IDEMBED_OK;
+    });
+}
+
+int32_t idembed_words_read_lines(idembed_words* words, const char* text, int64_t bytes, int64_t begin,
+                                 int64_t end, int32_t grow, int64_t piece, int32_t threads, int32_t* starts,
+                                 int32_t* out, idembed_lines* lines) {
+    return guarded([&]() -> int32_t {
+        if (!words || !starts || !lines || begin < 0 || end < begin || bytes < end) return IDEMBED_ARGUMENT;
+        if (piece < 1 || threads < 1 || threads > most_threads) return IDEMBED_ARGUMENT;
+        *lines = {0, 0, -1};
+        if (begin == end) return IDEMBED_OK;
+        if (!text || !out) return IDEMBED_ARGUMENT;
+        bool first = *starts != 0;
+        const Lines read =
+            read_lines(words->table, {text, bytes, begin, end}, {grow != 0, piece, threads}, first, out);
+        *starts = first;
+        *lines = {read.tokens, read.lines, read.bad};
+        return IDEMBED_OK;
+    });
+}
+
+int32_t idembed_words_read_list(idembed_words* words, const char* text, int64_t bytes, int32_t separator,
+                                int32_t grow, int64_t piece, int32_t threads, int32_t* out, int64_t n) {
+    return guarded([&]() -> int32_t {
+        if (!words || !text || bytes < 0 || separator < 0 || separator > 255 || !out || n < 1) {
+            return IDEMBED_ARGUMENT;
+        }
+        if (piece < 1 || threads < 1 || threads > most_threads) return IDEMBED_ARGUMENT;
+        const Reading reading{grow != 0, piece, threads};
+        const bool all = read_list(words->table, text, bytes, static_cast<char>(separator), reading, out, n);
+        return all ? IDEMBED_OK : IDEMBED_LENGTH;
+    });
+}
+
+int32_t idembed_words_size(const idembed_words* words, int64_t* n, int64_t* bytes) {
+    if (!words || !n || !bytes) return IDEMBED_ARGUMENT;
+    *n = words->table.size();
+    *bytes = words->table.bytes();
+    return IDEMBED_OK;
+}
+
+int32_t idembed_words_list(const idembed_words* words, char* text, int64_t* ends, int64_t* counts) {
+    if (!words || !text || !ends || !counts) return IDEMBED_ARGUMENT;
+    words->table.list(text, ends, counts);
+    return IDEMBED_OK;
+}
+
+void idembed_words_free(idembed_words* words) {
+    delete words;
+}
+
+int32_t idembed_words_keep(int32_t* tokens, int64_t n, const int32_t* ids, int64_t n_ids, int32_t* starts,
+                           int64_t* kept) {
+    if (n < 0 || n_ids < 0 || !starts || !kept || (n > 0 && (!tokens || !ids))) return IDEMBED_ARGUMENT;
+    for (int64_t i = 0; i < n; ++i) {
+        if ((tokens[i] & ~sentence_start) >= n_ids) return IDEMBED_TOKEN;
+    }
+    bool first = *starts != 0;
+    *kept = keep_words(tokens, n, ids, first);
+    *starts = first;
+    return IDEMBED_OK;
+}
+
+// ---- word vectors ----
+
+int32_t idembed_word2vec_new(const idembed_word2vec_config* config, const int64_t* counts, const char* isa,
+                             idembed_word2vec** trainer) {
+    return with_kernels(isa, [&](const Kernels& kernels) -> int32_t {
+        if (!config || !counts || !trainer) return IDEMBED_ARGUMENT;
+        const idembed_word2vec_config& c = *config;
+        const auto within = [](int64_t x, int64_t least, int64_t most) { return x >= least && x <= most; };
+        if (!within(c.words, 1, INT32_MAX) || !within(c.dim, 1, 65536) || !within(c.window, 1, 1024) ||
+            !within(c.negative, 1, 1024) || !(c.keep_threshold >= 0) || !(std::fabs(c.noise_exponent) <= 8)) {
+            return IDEMBED_ARGUMENT;
+        }
+        if (std::any_of(counts, counts + c.words, [](int64_t count) { return count < 1; }))
+            return IDEMBED_ARGUMENT;
+        *trainer = new idembed_word2vec{Trainer(c, counts, kernels)};
+        return IDEMBED_OK;
+    });
+}
+
+int64_t idembed_word2vec_chunk(const idembed_word2vec* trainer, int64_t size) {
+    return trainer->trainer.chunk(size);
+}
+
+int32_t idembed_word2vec_train(idembed_word2vec* trainer, const idembed_word2vec_pass* pass, int64_t begin,
+                               int64_t end, float* inputs, float* outputs, int64_t* kept, double* loss,
+                               int32_t threads) {
+    return guarded([&]() -> int32_t {
+        if (!trainer || !pass || begin < 0 || end < begin || threads < 1 || threads > most_threads) {
+            return IDEMBED_ARGUMENT;
+        }
+        if (end > pass->size || (end > begin && (!pass->tokens || !inputs || !outputs)) || !kept) {
+            return IDEMBED_ARGUMENT;
+        }
+        const int64_t chunk = trainer->trainer.chunk(pass->size);
+        if (begin % chunk != 0 || (end % chunk != 0 && end != pass->size)) return IDEMBED_ARGUMENT;
+        const auto words = static_cast<uint32_t>(trainer->trainer.words());
+        uint32_t largest = 0;
+        for (int64_t i = begin; i < end; ++i) {
+            largest = std::max(largest, static_cast<uint32_t>(pass->tokens[i] & ~sentence_start));
+        }
+        if (largest >= words) return IDEMBED_TOKEN;
+        *kept = trainer->trainer.train(*pass, begin, end, inputs, outputs, loss, threads);
+        return IDEMBED_OK;
+    });
+}
+
+void idembed_word2vec_free(idembed_word2vec* trainer) {
+    delete trainer;
+}
+
+int32_t idembed_word2vec_start(float* rows, int64_t first, int64_t count, int64_t dim, uint64_t seed) {
+    return guarded([&]() -> int32_t {
+        if (first < 0 || count < 0 || dim < 1 || (count > 0 && !rows)) return IDEMBED_ARGUMENT;
+        start_vectors(rows, first, count, dim, round_up_to_lanes(dim), seed);
+        return IDEMBED_OK;
     });
 }
 

@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define IDEMBED_ABI 1  // raised whenever anything on this page changes
+#define IDEMBED_ABI 2  // raised whenever anything on this page changes
 
 enum {
     IDEMBED_OK = 0,
@@ -42,7 +42,7 @@ IDEMBED_API int32_t idembed_abi(void);
 // names one that cannot be used here.
 IDEMBED_API const char* idembed_isa(void);
 
-// All that this CPU can run, widest first: "avx512,avx2,scalar".
+// All that this CPU can run, widest first: "avx512,avx2,scalar" or, on 64-bit ARM, "neon,scalar".
 IDEMBED_API const char* idembed_isas(void);
 
 // ---- encoder ----
@@ -114,6 +114,104 @@ IDEMBED_API int32_t idembed_top_k(const float* scores, int64_t n, int64_t k, int
 // Returns IDEMBED_NOT_FINITE when a norm is infinite or NaN: all rows were changed by then, and that one
 // holds no meaning.
 IDEMBED_API int32_t idembed_normalize(float* rows, int64_t n, int64_t dim, int64_t stride, const char* isa);
+
+// ---- words of a file ----
+
+// Distinct words, numbered 0, 1, .. as they first occur, with how often each was read. By one thread at a
+// time. A token is a word's number; its sign bit is set where the word begins a sentence.
+typedef struct idembed_words idembed_words;
+
+typedef struct {
+    int64_t tokens;  // written to `out`
+    int64_t lines;   // "\n" in the range
+    int64_t bad;     // the first byte that is NUL or not UTF-8, and nothing was done; else -1
+} idembed_lines;
+
+IDEMBED_API int32_t idembed_words_new(idembed_words** words);
+
+// clang-format off
+// Reads the words that begin in the bytes begin .. end-1 of `text` [bytes], UTF-8: what Python's str.split()
+// makes of its lines. A sentence is a line, and "\n" alone ends one. Whole texts are read range by range.
+//
+//   grow    1: new words get the next numbers; 0: they read as the number of words
+//   piece   bytes that a thread takes at a time; no result depends on it
+//   starts  in and out: 1 if the next word begins a sentence, as at the beginning of a text
+//   out     [end - begin] tokens, of which `lines->tokens` are written; the rest holds no meaning
+// clang-format on
+IDEMBED_API int32_t idembed_words_read_lines(idembed_words* words, const char* text, int64_t bytes,
+                                             int64_t begin, int64_t end, int32_t grow, int64_t piece,
+                                             int32_t threads, int32_t* starts, int32_t* out,
+                                             idembed_lines* lines);
+
+// Reads n words (at least one, perhaps empty) with one byte `separator` between any two; out [n], no sign
+// bits. Returns IDEMBED_LENGTH when there are not n: a word has the separator in it.
+IDEMBED_API int32_t idembed_words_read_list(idembed_words* words, const char* text, int64_t bytes,
+                                            int32_t separator, int32_t grow, int64_t piece, int32_t threads,
+                                            int32_t* out, int64_t n);
+
+// How many words there are, and the bytes of all together.
+IDEMBED_API int32_t idembed_words_size(const idembed_words* words, int64_t* n, int64_t* bytes);
+
+// The words: all their bytes one after the other, word i ending at ends[i], read counts[i] times.
+IDEMBED_API int32_t idembed_words_list(const idembed_words* words, char* text, int64_t* ends,
+                                       int64_t* counts);
+
+IDEMBED_API void idembed_words_free(idembed_words* words);
+
+// Numbers n tokens anew, in place: ids[old] is the new number, or -1 for a word that is left out. The next
+// word that is kept begins the sentence then. Returns IDEMBED_TOKEN for a token outside 0 .. n_ids-1, and
+// nothing was done. `starts` in and out: 1 if a sentence began before and none of its words was kept yet.
+IDEMBED_API int32_t idembed_words_keep(int32_t* tokens, int64_t n, const int32_t* ids, int64_t n_ids,
+                                       int32_t* starts, int64_t* kept);
+
+// ---- word vectors ----
+
+typedef struct idembed_word2vec idembed_word2vec;
+
+typedef struct {
+    int64_t words;           // in the vocabulary
+    int32_t dim;             // numbers in a vector
+    int32_t window;          // most words on either side
+    int32_t negative;        // words of the noise for each that was seen
+    int32_t skipgram;        // 1: skip-gram, 0: continuous bag of words
+    int32_t shrink_windows;  // 1: 1 .. window words at random, 0: always window
+    int32_t mean;            // CBOW, 1: the hidden layer is the mean of the window, 0: the sum
+    int32_t divided;         // CBOW, 1: what goes back to the window is divided by its length
+    double keep_threshold;   // word2vec's sample times the words of the corpus; 0: every word is kept
+    double noise_exponent;   // noise is drawn by count to this power
+    uint64_t seed;
+} idembed_word2vec_config;
+
+// One pass over a corpus, of which idembed_word2vec_train takes a part at a time.
+typedef struct {
+    const int32_t* tokens;  // word ids; the sign bit begins a sentence
+    int64_t size;
+    uint64_t number;    // passes made before: gives each its own draws
+    double first_rate;  // the learning rate falls evenly from this,
+    double last_rate;   // at the first token, to this behind the last
+} idembed_word2vec_pass;
+
+// `counts` [words] are 1 or more.
+IDEMBED_API int32_t idembed_word2vec_new(const idembed_word2vec_config* config, const int64_t* counts,
+                                         const char* isa, idembed_word2vec** trainer);
+
+// How many tokens are trained as one: parts of a pass begin and end at multiples of this, or at its end.
+IDEMBED_API int64_t idembed_word2vec_chunk(const idembed_word2vec* trainer, int64_t size);
+
+// Trains on tokens begin .. end-1. `inputs` and `outputs` are [words, stride], stride the next multiple of 16
+// from dim, zeros behind dim, at best on cache lines' boundaries. `kept` is given the number of tokens that
+// were not thinned out; the loss, summed over everything that was seen or drawn, is added to `loss`, which
+// may be null. One call at a time. Returns IDEMBED_TOKEN for an id outside 0 .. words-1, before anything is
+// changed.
+IDEMBED_API int32_t idembed_word2vec_train(idembed_word2vec* trainer, const idembed_word2vec_pass* pass,
+                                           int64_t begin, int64_t end, float* inputs, float* outputs,
+                                           int64_t* kept, double* loss, int32_t threads);
+
+IDEMBED_API void idembed_word2vec_free(idembed_word2vec* trainer);
+
+// Random vectors for rows first .. first+count-1, each a function of `seed` and its row: rows [count, stride]
+IDEMBED_API int32_t idembed_word2vec_start(float* rows, int64_t first, int64_t count, int64_t dim,
+                                           uint64_t seed);
 
 // ---- for tests: the parts, one by one ----
 

@@ -1,12 +1,14 @@
 // The kernel table: everything that is compiled once per instruction set, behind function pointers.
 //
-// The files that fill it (kernels_scalar.cpp, kernels_avx2.cpp, kernels_avx512.cpp) include no C++ library
+// The files that fill it (kernels_scalar.cpp, kernels_avx2.cpp, kernels_neon.cpp, ..) include no C++ library
 // and export nothing but their table, so that no function compiled for AVX can ever be linked into code for a
 // lesser CPU.
 #ifndef IDEMBED_KERNELS_H
 #define IDEMBED_KERNELS_H
 
 #include <stdint.h>
+
+#include "word2vec/word_kernels.h"
 
 namespace idembed {
 
@@ -55,11 +57,14 @@ struct Kernels {
 
     void (*map)(Function function, const float* x, float* out, int64_t n);
     void (*fma)(const float* a, const float* b, const float* c, float* out, int64_t n);
+
+    WordKernels words;  // training word vectors
 };
 
 extern const Kernels kernels_scalar;
 extern const Kernels kernels_avx2;    // x86-64 only
 extern const Kernels kernels_avx512;  // x86-64 only
+extern const Kernels kernels_neon;    // 64-bit ARM only
 
 }  // namespace idembed
 #endif

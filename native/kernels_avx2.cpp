@@ -99,12 +99,51 @@ inline void prefetch(const float* p) {  // into the second cache; any address wi
     _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
 }
 
+// ---- for word2vec/word_kernels_body.h ----
+
+struct Strip {
+    __m256 v;
+};
+constexpr int strip_floats = 8, dot_rows = 1;
+
+inline Strip load_strip(const float* p) {
+    return {_mm256_loadu_ps(p)};
+}
+inline void store(float* p, Strip x) {
+    _mm256_storeu_ps(p, x.v);
+}
+inline Strip broadcast_strip(float x) {
+    return {_mm256_set1_ps(x)};
+}
+inline Strip fma(Strip x, Strip y, Strip z) {
+    return {_mm256_fmadd_ps(x.v, y.v, z.v)};
+}
+inline __m256 quarters(__m256 a, __m256 b) {
+    return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+}
+inline Vec quarters(Vec a, Vec b, Vec c, Vec d) {
+    return {quarters(_mm256_add_ps(a.low, a.high), _mm256_add_ps(b.low, b.high)),
+            quarters(_mm256_add_ps(c.low, c.high), _mm256_add_ps(d.low, d.high))};
+}
+inline __m256 joined(__m256 a, __m256 b, __m256 c, __m256 d) {
+    const __m256 ab = _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
+    const __m256 cd = _mm256_add_ps(_mm256_shuffle_ps(c, d, 0x44), _mm256_shuffle_ps(c, d, 0xee));
+    return _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x88), _mm256_shuffle_ps(ab, cd, 0xdd));
+}
+inline Vec joined(Vec a, Vec b, Vec c, Vec d) {
+    return {joined(a.low, b.low, c.low, d.low), joined(a.high, b.high, c.high, d.high)};
+}
+inline void prefetch_row(const float* p) {
+    _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0);
+}
+
 #include "kernels_body.h"
+#include "word2vec/word_kernels_body.h"
 
 }  // namespace
 
-const Kernels kernels_avx2 = {"avx2",     tile_vecs* lanes, matmul,      softmax,      add_layer_norm,
-                              add_arrays, mean_pooling,     max_pooling, l2_normalize, dots,
-                              map,        fma_arrays};
+const Kernels kernels_avx2 = {"avx2",     tile_vecs* lanes, matmul,        softmax,      add_layer_norm,
+                              add_arrays, mean_pooling,     max_pooling,   l2_normalize, dots,
+                              map,        fma_arrays,       words::kernels};
 
 }  // namespace idembed

@@ -89,12 +89,40 @@ inline void prefetch(const float* p) {  // into the second cache; any address wi
     _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
 }
 
+// ---- for word2vec/word_kernels_body.h ----
+
+using Strip = Vec;
+constexpr int strip_floats = 16, dot_rows = 4;
+
+inline Strip load_strip(const float* p) {
+    return load(p);
+}
+inline Strip broadcast_strip(float x) {
+    return broadcast(x);
+}
+inline Vec quarters(Vec a, Vec b, Vec c, Vec d) {
+    const __m512 ab =
+        _mm512_add_ps(_mm512_shuffle_f32x4(a.v, b.v, 0x44), _mm512_shuffle_f32x4(a.v, b.v, 0xee));
+    const __m512 cd =
+        _mm512_add_ps(_mm512_shuffle_f32x4(c.v, d.v, 0x44), _mm512_shuffle_f32x4(c.v, d.v, 0xee));
+    return {_mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd))};
+}
+inline Vec joined(Vec a, Vec b, Vec c, Vec d) {
+    const __m512 ab = _mm512_add_ps(_mm512_shuffle_ps(a.v, b.v, 0x44), _mm512_shuffle_ps(a.v, b.v, 0xee));
+    const __m512 cd = _mm512_add_ps(_mm512_shuffle_ps(c.v, d.v, 0x44), _mm512_shuffle_ps(c.v, d.v, 0xee));
+    return {_mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x88), _mm512_shuffle_ps(ab, cd, 0xdd))};
+}
+inline void prefetch_row(const float* p) {
+    _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0);
+}
+
 #include "kernels_body.h"
+#include "word2vec/word_kernels_body.h"
 
 }  // namespace
 
-const Kernels kernels_avx512 = {"avx512",   tile_vecs* lanes, matmul,      softmax,      add_layer_norm,
-                                add_arrays, mean_pooling,     max_pooling, l2_normalize, dots,
-                                map,        fma_arrays};
+const Kernels kernels_avx512 = {"avx512",   tile_vecs* lanes, matmul,        softmax,      add_layer_norm,
+                                add_arrays, mean_pooling,     max_pooling,   l2_normalize, dots,
+                                map,        fma_arrays,       words::kernels};
 
 }  // namespace idembed

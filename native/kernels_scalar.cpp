@@ -139,12 +139,41 @@ inline float largest(Vec x) {
 
 inline void prefetch(const float*) {}
 
+// ---- for word2vec/word_kernels_body.h ----
+
+using Strip = Vec;
+constexpr int strip_floats = lanes, dot_rows = 1;
+
+inline Strip load_strip(const float* p) {
+    return load(p);
+}
+inline Strip broadcast_strip(float x) {
+    return broadcast(x);
+}
+inline Vec quarters(const Vec& a, const Vec& b, const Vec& c, const Vec& d) {
+    const Vec* const x[] = {&a, &b, &c, &d};
+    return each([&](int l) {
+        const float* const v = x[l / 4]->v;
+        const int i = l % 4;
+        return (v[i] + v[i + 8]) + (v[i + 4] + v[i + 12]);
+    });
+}
+inline Vec joined(const Vec& a, const Vec& b, const Vec& c, const Vec& d) {
+    const Vec* const x[] = {&a, &b, &c, &d};
+    return each([&](int l) {
+        const float* const v = x[l % 4]->v + l / 4 * 4;
+        return (v[0] + v[2]) + (v[1] + v[3]);
+    });
+}
+inline void prefetch_row(const float*) {}
+
 #include "kernels_body.h"
+#include "word2vec/word_kernels_body.h"
 
 }  // namespace
 
-const Kernels kernels_scalar = {"scalar",   tile_vecs* lanes, matmul,      softmax,      add_layer_norm,
-                                add_arrays, mean_pooling,     max_pooling, l2_normalize, dots,
-                                map,        fma_arrays};
+const Kernels kernels_scalar = {"scalar",   tile_vecs* lanes, matmul,        softmax,      add_layer_norm,
+                                add_arrays, mean_pooling,     max_pooling,   l2_normalize, dots,
+                                map,        fma_arrays,       words::kernels};
 
 }  // namespace idembed

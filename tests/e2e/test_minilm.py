@@ -120,7 +120,7 @@ def test_threads_are_the_same(minilm: Path, texts: list[str], vectors: np.ndarra
     assert same(load(minilm, threads=threads).encode(texts[:500]), vectors[:500])
 
 
-@pytest.mark.parametrize("isa", ["avx2", "avx512"])
+@pytest.mark.parametrize("isa", ["avx2", "avx512", "neon"])
 def test_instruction_sets_are_the_same(minilm: Path, texts: list[str], vectors: np.ndarray, isa: str) -> None:
     if isa not in native.available_isas():
         pytest.skip(f"this CPU has no {isa}")
@@ -133,7 +133,7 @@ def test_the_scalar_reference_is_the_same(minilm: Path) -> None:
     assert same(load(minilm, isa="scalar").encode(short), load(minilm).encode(short))
 
 
-@pytest.mark.parametrize("isa", ["avx2", "scalar"])
+@pytest.mark.parametrize("isa", ["avx2", "neon", "scalar"])
 def test_another_process_is_the_same(minilm: Path, isa: str) -> None:
     if isa not in native.available_isas():
         pytest.skip(f"this CPU has no {isa}")

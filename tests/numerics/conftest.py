@@ -1,3 +1,4 @@
+import platform
 import sys
 from pathlib import Path
 
@@ -7,7 +8,8 @@ from idembed import native
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # core, oracle
 
-ISAS = ("scalar", "avx2", "avx512")
+ARM64 = platform.machine().lower() in ("aarch64", "arm64")
+ISAS = ("scalar", "neon") if ARM64 else ("scalar", "avx2", "avx512")
 
 
 @pytest.fixture(params=ISAS)

@@ -16,7 +16,11 @@ from idembed import errors, native
 from idembed.native import library
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
-FLUSH, DENORMALS_ARE_ZERO, UP, TOWARDS_ZERO = 1 << 15, 1 << 6, 2 << 13, 3 << 13
+ARM64 = platform.machine().lower() in ("aarch64", "arm64")
+if ARM64:  # FPCR
+    FLUSH, UP, TOWARDS_ZERO = 1 << 24, 1 << 22, 3 << 22
+else:  # MXCSR: flush to zero and denormals are zero
+    FLUSH, UP, TOWARDS_ZERO = 1 << 15 | 1 << 6, 2 << 13, 3 << 13
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -33,8 +37,8 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 # ---- float mode -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not X86, reason="these are bits of MXCSR")
-@pytest.mark.parametrize("mode", [FLUSH | DENORMALS_ARE_ZERO, UP, TOWARDS_ZERO, FLUSH | UP])
+@pytest.mark.skipif(not (X86 or ARM64), reason="these are bits of MXCSR and FPCR")
+@pytest.mark.parametrize("mode", [FLUSH, UP, TOWARDS_ZERO, FLUSH | UP])
 def test_the_callers_float_mode_changes_nothing_and_comes_back(mode: int) -> None:
     encoder, batch = core.encoder(normalize=False), core.random_texts(30)
     tiny = np.full((3, 16), 1e-20, np.float32)
@@ -143,21 +147,25 @@ def test_the_header_and_the_library_name_the_same_functions() -> None:
     assert declared == {line.split()[-1] for line in nm("-D", "--defined-only", str(library.library_path()))}
 
 
-@pytest.mark.parametrize("isa", ["scalar", "avx2", "avx512"])
+KERNEL_FLAGS = {"scalar": []} | (
+    {"neon": []}
+    if ARM64
+    else {"avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"]}
+)
+
+
+@pytest.mark.parametrize("isa", KERNEL_FLAGS)
 def test_a_kernel_file_defines_nothing_that_could_be_linked_elsewhere(isa: str, tmp_path: Path) -> None:
     """An inline function compiled for AVX and merged with its namesake would run on a CPU without AVX."""
     compiler = shutil.which("g++") or shutil.which("clang++")
-    if not X86 or not compiler:
-        pytest.skip("needs a compiler on x86-64")
-    flags = {
-        "scalar": [],
-        "avx2": ["-mavx2", "-mfma"],
-        "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"],
-    }[isa]
-    source = Path(__file__).parents[2] / "native" / f"kernels_{isa}.cpp"
+    if not (X86 or ARM64) or not compiler:
+        pytest.skip("needs a compiler on x86-64 or 64-bit ARM")
+    native_folder = Path(__file__).parents[2] / "native"
+    source = native_folder / f"kernels_{isa}.cpp"
+    flags = ["-std=c++17", "-O0", "-fno-math-errno", "-w", f"-I{native_folder}", *KERNEL_FLAGS[isa]]
     made = tmp_path / "kernels.o"
     # Not optimized: an inline function that is merely inlined away would go unseen.
-    subprocess.run([compiler, "-std=c++17", "-O0", "-w", *flags, "-c", str(source), "-o", str(made)], check=True)
+    subprocess.run([compiler, *flags, "-c", str(source), "-o", str(made)], check=True)
     shared = [line.split()[-1] for line in nm("--defined-only", "--extern-only", str(made))]
     assert shared == [f"_ZN7idembed{len(f'kernels_{isa}')}kernels_{isa}E"]
     undefined = {line.split()[-1] for line in nm("--undefined-only", str(made))}

@@ -26,7 +26,7 @@ __all__ = [
     "thread_count",
 ]
 
-ABI: Final = 1
+ABI: Final = 2
 _FILES: Final = {"win32": "idembed.dll", "darwin": "libidembed.dylib"}
 
 
@@ -95,6 +95,18 @@ def _declare(loaded: ctypes.CDLL) -> None:
         "idembed_scores": (i32, [p, i64, i64, i64, p, i64, p, p, i32, text]),
         "idembed_top_k": (i32, [p, i64, i64, p, p, p, i64, p, p]),
         "idembed_normalize": (i32, [p, i64, i64, i64, text]),
+        "idembed_words_new": (i32, [p]),
+        "idembed_words_read_lines": (i32, [p, p, i64, i64, i64, i32, i64, i32, p, p, p]),
+        "idembed_words_read_list": (i32, [p, p, i64, i32, i32, i64, i32, p, i64]),
+        "idembed_words_size": (i32, [p, p, p]),
+        "idembed_words_list": (i32, [p, p, p, p]),
+        "idembed_words_free": (None, [p]),
+        "idembed_words_keep": (i32, [p, i64, p, i64, p, p]),
+        "idembed_word2vec_new": (i32, [p, p, text, p]),
+        "idembed_word2vec_chunk": (i64, [p, i64]),
+        "idembed_word2vec_train": (i32, [p, p, i64, i64, p, p, p, p, i32]),
+        "idembed_word2vec_free": (None, [p]),
+        "idembed_word2vec_start": (i32, [p, i64, i64, i64, ctypes.c_uint64]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(loaded, name)
@@ -129,8 +141,14 @@ def available_isas() -> tuple[str, ...]:
 def default_threads() -> int:
     """The smaller of the CPUs this process may run on and its cgroup's quota, at least 1."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _cgroup_quota(Path("/sys/fs/cgroup"))
+    quota = _own_quota()
     return max(1, cpus if quota is None else min(cpus, math.ceil(quota)))
+
+
+@cache
+def _own_quota() -> float | None:
+    """Read once: it takes 100 microseconds, more than many a call of the core."""
+    return _cgroup_quota(Path("/sys/fs/cgroup"))
 
 
 def _cgroup_quota(root: Path) -> float | None:

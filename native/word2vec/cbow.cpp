@@ -1,0 +1,202 @@
+#include "cbow.h"
+
+#include <algorithm>
+
+namespace idembed {
+
+// Numbers words by their first occurrence.
+class Cbow::Grouping {
+  public:
+    explicit Grouping(size_t most_words) {
+        size_t size = 16;
+        while (size < 2 * most_words) size *= 2;
+        slots_.resize(size);
+    }
+
+    void clear() {
+        ++round_;
+        words_.clear();
+    }
+
+    uint32_t number(uint32_t word) {
+        const size_t mask = slots_.size() - 1;
+        size_t at = (word * 0x9e3779b1u) & mask;
+        while (slots_[at].round == round_ && slots_[at].word != word) at = (at + 1) & mask;
+        if (slots_[at].round != round_) {
+            slots_[at] = {round_, word, static_cast<uint32_t>(words_.size())};
+            words_.push_back(word);
+        }
+        return slots_[at].number;
+    }
+
+    const std::vector<uint32_t>& words() const { return words_; }
+
+  private:
+    struct Slot {
+        uint64_t round;
+        uint32_t word, number;
+    };
+    uint64_t round_ = 0;
+    std::vector<Slot> slots_;
+    std::vector<uint32_t> words_;
+};
+
+Cbow::Cbow(int64_t stride, int negative)
+    : stride_(stride),
+      negative_(negative),
+      hidden_(stride * (centres_in_block + negative * (centres_in_block / most_in_group))),
+      errors_(stride * centres_in_block),
+      pulls_(static_cast<size_t>(centres_in_block + negative * (centres_in_block / most_in_group)), 1.0f),
+      losses_(centres_in_block / most_in_group) {}
+
+void Cbow::train(const Lesson& lesson, const Member& member) {
+    sample_.fill(lesson.pass, lesson.words, lesson.begin, lesson.end, member);
+    plan(lesson, member);
+    for (int64_t b = 0; b < n_blocks_; ++b) {
+        const Block& block = blocks_[static_cast<size_t>(b)];
+        compute(lesson, block, member);
+        member.wait();
+        if (member.rank == 0 && lesson.loss) {
+            for (uint32_t g = 0; g < block.groups; ++g) *lesson.loss += losses_[g];
+        }
+        apply(lesson, block, member);
+        member.wait();
+    }
+}
+
+void Cbow::plan(const Lesson& lesson, const Member& member) {
+    if (member.rank == 0) {
+        n_blocks_ = (static_cast<int64_t>(sample_.size()) + centres_in_block - 1) / centres_in_block;
+        if (static_cast<int64_t>(blocks_.size()) < n_blocks_) blocks_.resize(static_cast<size_t>(n_blocks_));
+    }
+    member.wait();
+    Grouping grouping(centres_in_block + 2 * static_cast<size_t>(lesson.windows.reach) +
+                      static_cast<size_t>(negative_) * centres_in_block / most_in_group);
+    for (int64_t b = member.begin(n_blocks_); b < member.end(n_blocks_); ++b) {
+        Block& block = blocks_[static_cast<size_t>(b)];
+        block.first = static_cast<uint32_t>(b) * centres_in_block;
+        block.size = std::min(sample_.size() - block.first, centres_in_block);
+        plan_block(lesson, block, grouping);
+    }
+    member.wait();
+}
+
+void Cbow::plan_block(const Lesson& lesson, Block& block, Grouping& grouping) const {
+    const uint32_t* const words = sample_.words();
+    const uint32_t size = block.size, negative = static_cast<uint32_t>(negative_);
+    const auto alone = [&](uint32_t c) { return block.windows[c].first == block.windows[c].last; };
+
+    block.windows.resize(size);
+    for (uint32_t c = 0; c < size; ++c) {
+        block.windows[c] = sample_.window(block.first + c, lesson.pass, lesson.windows);
+    }
+    block.groups = (size + most_in_group - 1) / most_in_group;
+    block.negatives.resize(block.groups * negative);
+    const Noise noise = lesson.words.all_noise.of(0);
+    const uint64_t key = draw(lesson.pass.noise_key, sample_.position(block.first));
+    for (uint32_t i = 0; i < block.groups * negative; ++i) block.negatives[i] = pick(noise, draw(key, i));
+
+    // `each` calls its argument for every (word, term, updates) in the order in which they are to be added.
+    const auto list = [&](Changes& changes, auto each) {
+        grouping.clear();
+        changes.begin.clear();
+        changes.updates.clear();
+        each([&](uint32_t word, uint32_t, int32_t updates) {
+            const uint32_t row = grouping.number(word);
+            if (row == changes.updates.size()) {
+                changes.begin.push_back(0);
+                changes.updates.push_back(0);
+            }
+            ++changes.begin[row];
+            changes.updates[row] += updates;
+        });
+        changes.rows = grouping.words();
+        uint32_t at = 0;
+        for (uint32_t& begin : changes.begin) {
+            const uint32_t count = begin;
+            begin = at;
+            at += count;
+        }
+        changes.terms.resize(at);
+        std::vector<uint32_t>& next =
+            changes.begin;  // becomes the end of each row, which is the next one's begin
+        each([&](uint32_t word, uint32_t term, int32_t) {
+            changes.terms[next[grouping.number(word)]++] = term;
+        });
+        changes.begin.insert(changes.begin.begin(), 0);
+    };
+    list(block.inputs, [&](auto add) {
+        for (uint32_t c = 0; c < size; ++c) {
+            const Window window = block.windows[c];
+            for (uint32_t place = window.first; place <= window.last; ++place) {
+                if (place != block.first + c) add(words[place], c, 1);
+            }
+        }
+    });
+    list(block.outputs, [&](auto add) {
+        for (uint32_t c = 0; c < size; ++c) {
+            if (!alone(c)) add(words[block.first + c], c, 1);
+        }
+        for (uint32_t i = 0; i < block.groups * negative; ++i) {
+            const uint32_t in_group = (size - i / negative + block.groups - 1) / block.groups;
+            add(block.negatives[i], centres_in_block + i, static_cast<int32_t>(in_group));
+        }
+    });
+}
+
+void Cbow::compute(const Lesson& lesson, const Block& block, const Member& member) {
+    CbowGroup group;
+    group.matrices = lesson.matrices;
+    group.words = sample_.words();
+    group.windows = block.windows.data();
+    group.first_place = block.first;
+    group.step = block.groups;
+    group.end = block.size;
+    group.negative = negative_;
+    group.rate = lesson.rate;
+    group.mean = lesson.mean;
+    group.divided = lesson.divided;
+    group.hidden = hidden_.data();
+    group.errors = errors_.data();
+    group.pulls = pulls_.data();
+    for (int64_t g = member.begin(block.groups); g < member.end(block.groups); ++g) {
+        group.begin = static_cast<uint32_t>(g);
+        group.negatives = block.negatives.data() + g * negative_;
+        group.pushes = hidden_.data() + (centres_in_block + g * negative_) * stride_;
+        losses_[static_cast<size_t>(g)] = 0;
+        group.loss = lesson.loss ? &losses_[static_cast<size_t>(g)] : nullptr;
+        lesson.kernels.words.cbow(group);
+    }
+}
+
+void Cbow::apply(const Lesson& lesson, const Block& block, const Member& member) {
+    const auto change = [&](const Changes& changes, float* matrix, const float* from, const float* weights) {
+        // Each member takes rows with about as many terms.
+        const auto row_at = [&](int64_t share) {
+            const auto term =
+                static_cast<uint32_t>(static_cast<int64_t>(changes.terms.size()) * share / member.size);
+            return std::lower_bound(changes.begin.begin(), changes.begin.end() - 1, term) -
+                   changes.begin.begin();
+        };
+        const int64_t end = member.rank + 1 == member.size ? static_cast<int64_t>(changes.rows.size())
+                                                           : row_at(member.rank + 1);
+        for (int64_t i = row_at(member.rank); i < end; ++i) {
+            const size_t r = static_cast<size_t>(i);
+            Addition addition;
+            addition.row = matrix + changes.rows[r] * stride_;
+            addition.from = from;
+            addition.terms = changes.terms.data() + changes.begin[r];
+            addition.count = changes.begin[r + 1] - changes.begin[r];
+            addition.weights = weights;
+            addition.scale = changes.updates[r] > most_updates
+                                 ? static_cast<float>(most_updates) / static_cast<float>(changes.updates[r])
+                                 : 1.0f;
+            addition.stride = stride_;
+            lesson.kernels.words.add(addition);
+        }
+    };
+    change(block.inputs, lesson.matrices.inputs, errors_.data(), nullptr);
+    change(block.outputs, lesson.matrices.outputs, hidden_.data(), pulls_.data());
+}
+
+}  // namespace idembed

@@ -1,0 +1,106 @@
+#include "trainer.h"
+
+#include <algorithm>
+
+#include "numerics.h"
+#include "team.h"
+
+namespace idembed {
+namespace {
+
+// Below this every block of the parallel methods would hold nearly all words.
+constexpr int64_t fewest_words = 1000;
+constexpr int64_t words_in_part = 64;  // at least
+constexpr int64_t shortest_chunk = 16384, longest_chunk = 262144;
+// Records in a group times the learning rate: how far a row may be moved by gradients computed before any of
+// them was applied. The usual rates are far below; at a rate of 0.2 it keeps training from running away.
+constexpr float most_delayed = 0.4f;
+
+int parts_for(int64_t words) {
+    int parts = 1;
+    while (parts < most_parts && words >= 2 * parts * words_in_part) parts *= 2;
+    return words < fewest_words ? 1 : parts;
+}
+
+int group_for(float rate) {
+    return static_cast<int>(
+        std::clamp(most_delayed / std::max(rate, 1e-6f), 1.0f, static_cast<float>(most_in_group)));
+}
+
+}  // namespace
+
+Trainer::Trainer(const idembed_word2vec_config& config, const int64_t* counts, const Kernels& kernels)
+    : config_(config),
+      kernels_(kernels),
+      words_(counts, config.words, config.keep_threshold, config.noise_exponent, parts_for(config.words)) {
+    const int64_t stride = round_up_to_lanes(config.dim);
+    if (config.words < fewest_words) {
+        serial_ = std::make_unique<Serial>(stride, config.negative, config.skipgram != 0);
+    } else if (config.skipgram) {
+        skipgram_ = std::make_unique<Skipgram>(words_.parts);
+    } else {
+        cbow_ = std::make_unique<Cbow>(stride, config.negative);
+    }
+}
+
+// A thirty-second of the pass, so that the learning rate falls smoothly; and about as much work, and memory,
+// whatever the parameters are.
+int64_t Trainer::chunk(int64_t tokens) const {
+    constexpr int64_t usual = 5 * 6 * 100;
+    const int64_t work = static_cast<int64_t>(config_.window) * (1 + config_.negative) * config_.dim;
+    const int64_t most = std::clamp(longest_chunk * usual / work, shortest_chunk, longest_chunk);
+    return std::clamp(tokens / 32, shortest_chunk, most);
+}
+
+int64_t Trainer::train(const idembed_word2vec_pass& given, int64_t begin, int64_t end, float* inputs,
+                       float* outputs, double* loss, int threads) {
+    const Pass pass(given.tokens, config_.seed, given.number);
+    const int64_t size = chunk(given.size);
+    int64_t kept = 0;
+    run_team(threads, [&](const Member& member) {
+        for (int64_t first = begin; first < end; first += size) {
+            const double done = static_cast<double>(first) / static_cast<double>(given.size);
+            const auto rate =
+                static_cast<float>(given.first_rate + (given.last_rate - given.first_rate) * done);
+            const Lesson lesson{
+                kernels_,
+                words_,
+                pass,
+                {inputs, outputs, round_up_to_lanes(config_.dim)},
+                {config_.window, config_.shrink_windows != 0},
+                config_.negative,
+                config_.mean != 0,
+                config_.divided != 0,
+                first,
+                std::min(first + size, end),
+                rate,
+                group_for(rate),
+                loss,
+            };
+            const auto take_part = [&](auto& method) {
+                method.train(lesson, member);
+                if (member.rank == 0) kept += method.kept();
+                member.wait();
+            };
+            if (serial_) take_part(*serial_);
+            if (skipgram_) take_part(*skipgram_);
+            if (cbow_) take_part(*cbow_);
+        }
+    });
+    return kept;
+}
+
+void start_vectors(float* rows, int64_t first, int64_t count, int64_t dim, int64_t stride, uint64_t seed) {
+    const uint64_t key = stream_key(seed, 0, Use::start);
+    for (int64_t r = 0; r < count; ++r) {
+        float* const row = rows + r * stride;
+        const uint64_t of_row = draw(key, static_cast<uint64_t>(first + r));
+        for (int64_t k = 0; k < dim; ++k) {
+            const auto random = static_cast<float>(draw(of_row, static_cast<uint64_t>(k)) >> 40);  // 24 bits
+            row[k] = (random * 0x1p-24f - 0.5f) / static_cast<float>(dim);
+        }
+        std::fill(row + dim, row + stride, 0.0f);
+    }
+}
+
+}  // namespace idembed

@@ -1,0 +1,190 @@
+// Prints the library's choice of kernels, then a line for each area with a hash of what it computes. The
+// tests run it on this machine and on emulated ones, where NumPy would not start or is not installed;
+// same_bits.py knows what must come out.
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "idembed.h"
+
+// ---- numbers to compute with, and the hash ----
+
+static uint32_t seed;
+static uint64_t hash;  // FNV-1a
+
+static void begin(void) {
+    seed = 1;
+    hash = 14695981039346656037u;
+}
+
+static void end(const char* area) {
+    printf("%s %016" PRIx64 "\n", area, hash);
+}
+
+static uint32_t random16(void) {
+    seed = seed * 1664525u + 1013904223u;
+    return seed >> 16;
+}
+
+// -0.5 .. 0.5 in steps of 2^-16, each exact.
+static float next(void) {
+    return (float)((int32_t)random16() - 32768) / 65536.0f;
+}
+
+static float large(void) {
+    return next() * 8;
+}
+
+// Any finite float, denormal ones among them.
+static float finite(void) {
+    uint32_t bits = random16() << 16 | random16();
+    if ((bits & 0x7f800000u) == 0x7f800000u) bits ^= 0x00800000u;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static float* numbers(int64_t n, float (*one)(void)) {
+    float* const made = (float*)malloc((size_t)n * sizeof(float));
+    for (int64_t i = 0; i < n; ++i) made[i] = one();
+    return made;
+}
+
+static void add(const float* x, int64_t n) {
+    const unsigned char* const bytes = (const unsigned char*)x;
+    for (int64_t i = 0; i < n * 4; ++i) hash = (hash ^ bytes[i]) * 1099511628211u;
+}
+
+static void check(const char* what, int32_t status) {
+    if (status == IDEMBED_OK) return;
+    fprintf(stderr, "%s: status %d\n", what, (int)status);
+    exit(1);
+}
+
+// ---- the areas ----
+
+// Texts of every length to 20; sizes that are no powers of two, so that scales and means round.
+static void encoder(const char* area) {
+    enum { VOCAB = 50, TYPES = 2, HIDDEN = 48, LAYERS = 2, HEADS = 1, INTERMEDIATE = 80, TEXTS = 20 };
+    enum { TOKENS = TEXTS * (TEXTS + 1) / 2 };
+    static const int32_t poolings[] = {IDEMBED_MEAN, IDEMBED_CLS, IDEMBED_MAX};
+    const int64_t outer[] = {VOCAB * HIDDEN, TEXTS * HIDDEN, TYPES * HIDDEN, HIDDEN, HIDDEN};
+    const int64_t square = HIDDEN * HIDDEN, wide = INTERMEDIATE * HIDDEN;
+    const int64_t layer[] = {square, HIDDEN, square, HIDDEN,       square, HIDDEN, square, HIDDEN,
+                             HIDDEN, HIDDEN, wide,   INTERMEDIATE, wide,   HIDDEN, HIDDEN, HIDDEN};
+    int64_t offsets[TEXTS + 1] = {0};
+    float* tensors[5 + 16 * LAYERS];
+    int32_t tokens[TOKENS];
+    static float vectors[TEXTS * HIDDEN];
+    int64_t count = 0;
+    begin();
+    // With large gammas a token's own share outweighs the biases, and tokens stay apart.
+    for (int i = 0; i < 5; ++i) tensors[count++] = numbers(outer[i], i == 3 ? large : next);
+    for (int l = 0; l < LAYERS; ++l) {
+        for (int i = 0; i < 16; ++i) tensors[count++] = numbers(layer[i], i == 8 || i == 14 ? large : next);
+    }
+    // Half of each token's vector is zeros of both signs: the larger of two is the one that came first.
+    for (int i = 0; i < HIDDEN / 2; ++i) {
+        tensors[count - 2][i] = 0.0f;
+        tensors[count - 1][i] = -0.0f;
+    }
+    for (int i = 0; i < TEXTS; ++i) offsets[i + 1] = offsets[i] + i + 1;
+    for (int i = 0; i < TOKENS; ++i) tokens[i] = i * 7 % VOCAB;
+    for (int i = 0; i < 3; ++i) {
+        const idembed_config config = {VOCAB, TEXTS,        TYPES,       HIDDEN, LAYERS,
+                                       HEADS, INTERMEDIATE, poolings[i], 1,      1e-12f};
+        idembed_encoder* made = NULL;
+        check("idembed_encoder_new",
+              idembed_encoder_new(&config, (const float* const*)tensors, count, NULL, &made));
+        check("idembed_encoder_forward", idembed_encoder_forward(made, tokens, offsets, TEXTS, vectors, 2));
+        idembed_encoder_free(made);
+        add(vectors, TEXTS * HIDDEN);
+    }
+    for (int i = 0; i < count; ++i) free(tensors[i]);
+    end(area);
+}
+
+// All dimensions to 37: whole steps of 16 and every kind of rest.
+static void search(void) {
+    enum { ROWS = 11, QUERIES = 6, STRIDE = 37 };
+    begin();
+    float* const rows = numbers(ROWS * STRIDE, next);
+    float* const queries = numbers(QUERIES * STRIDE, next);
+    float scores[QUERIES * ROWS];
+    for (int dim = 1; dim <= STRIDE; ++dim) {
+        check("idembed_scores",
+              idembed_scores(rows, ROWS, dim, STRIDE, queries, QUERIES, NULL, scores, 1, NULL));
+        add(scores, QUERIES * ROWS);
+    }
+    check("idembed_normalize", idembed_normalize(rows, ROWS, STRIDE, STRIDE, NULL));
+    add(rows, ROWS * STRIDE);
+    free(rows);
+    free(queries);
+    end("search");
+}
+
+// Floats of every size, and as many where the functions bend. The result of infinities is not specified.
+static void functions(void) {
+    enum { N = 20000 };
+    static const char* const names[] = {"exp", "erf", "gelu"};
+    for (int32_t function = IDEMBED_TEST_EXP; function <= IDEMBED_TEST_GELU; ++function) {
+        begin();
+        float* const x = numbers(2 * N, finite);
+        float* const y = (float*)malloc(2 * N * sizeof(float));
+        for (int i = N; i < 2 * N; ++i) x[i] = next() * (i % 2 ? 16 : 256);
+        check("idembed_test_map", idembed_test_map(NULL, function, x, y, 2 * N));
+        add(y, 2 * N);
+        free(x);
+        free(y);
+        end(names[function]);
+    }
+}
+
+static void fused(void) {
+    enum { N = 20000 };
+    begin();
+    float* const a = numbers(N, finite);
+    float* const b = numbers(N, finite);
+    float* const c = numbers(N, finite);
+    float y[N];
+    for (int i = 0; i < N; ++i) {
+        if (i % 2) b[i] = next();  // so that fewer overflow
+        const float product = a[i] * b[i];
+        if (i % 3 && isfinite(product)) c[i] = -product;  // leaves what rounding lost
+    }
+    check("idembed_test_fma", idembed_test_fma(NULL, a, b, c, y, N));
+    add(y, N);
+    free(a);
+    free(b);
+    free(c);
+    end("fma");
+}
+
+// A caller's rounding towards zero and flushing of denormals changes nothing, and is there again afterwards.
+static void float_mode(void) {
+#if defined(__x86_64__)
+    const uint64_t other = 0x1f80 | 3 << 13 | 1 << 15 | 1 << 6;
+#else
+    const uint64_t other = 3 << 22 | 1 << 24;
+#endif
+    const uint64_t before = idembed_test_float_mode(&other);
+    encoder("float_mode");
+    const uint64_t after = idembed_test_float_mode(&before);
+    if (after != other) {
+        fprintf(stderr, "the float mode became %" PRIx64 "\n", after);
+        exit(1);
+    }
+}
+
+int main(void) {
+    if (!idembed_isa()) check("idembed_isa", IDEMBED_ISA);
+    printf("isa %s\n", idembed_isa());
+    encoder("encoder");
+    search();
+    functions();
+    fused();
+    float_mode();
+    return 0;
+}

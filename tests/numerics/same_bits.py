@@ -1,0 +1,35 @@
+"""same_bits.c: compiling it, running it, and what it prints on every machine there is."""
+
+import os
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+# The profile is one set of bits for ever: a line changes here when its area in same_bits.c does, never
+# because an instruction set, a compiler or a machine came along.
+HASHES = {
+    "encoder": "d7a307c47f88536c",
+    "search": "a43574b1b803dcf6",
+    "exp": "d9d7077c19798ec9",
+    "erf": "b91055ec2ba8b257",
+    "gelu": "0feb188979b18950",
+    "fma": "b4966e8314faed94",
+    "float_mode": "d7a307c47f88536c",
+}
+
+
+def build(compiler: str, library: Path, made: Path) -> Path:
+    """The program, linked against this library, where it will look for it."""
+    source = ["-x", "c", "-std=c11", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror"]
+    source += [f"-I{HERE.parents[1] / 'native'}", str(HERE / "same_bits.c")]
+    linked = ["-x", "none", str(library), f"-Wl,-rpath,{library.parent}", "-o", str(made)]
+    subprocess.run([compiler, *source, *linked], check=True)
+    return made
+
+
+def output(*command: str | Path, isa: str = "") -> dict[str, str]:
+    """The hash of each area, and the instruction set as `isa`."""
+    environment = {**os.environ, "IDEMBED_ISA": isa}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=120)
+    return dict(line.split() for line in done.stdout.splitlines())
