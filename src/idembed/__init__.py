@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from idembed.errors import (
+        CorpusError,
         DamagedError,
         DiskFullError,
         FilterError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         ModelNotFoundError,
         NativeLibraryError,
         NewerSchemaError,
+        NoKnownWordError,
         NotAnIndexError,
         OptionError,
         ReadOnlyError,
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from idembed.models import load
     from idembed.models.base import Receipt, TruncationWarning
     from idembed.models.similarity import cos_sim
+    from idembed.models.words.keyedvectors import KeyedVectors
+    from idembed.models.words.word2vec import Word2Vec
     from idembed.rows import Hit, Row
     from idembed.space import Space
     from idembed.vault import Vault
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "CorpusError",
     "DamagedError",
     "DiskFullError",
     "FilterError",
@@ -55,6 +60,7 @@ __all__ = [
     "Index",
     "IndexNotFoundError",
     "IntegrityError",
+    "KeyedVectors",
     "LeaseHeldError",
     "LeaseLostError",
     "MassDeletionError",
@@ -62,6 +68,7 @@ __all__ = [
     "ModelNotFoundError",
     "NativeLibraryError",
     "NewerSchemaError",
+    "NoKnownWordError",
     "NotAnIndexError",
     "OptionError",
     "Plan",
@@ -79,6 +86,7 @@ __all__ = [
     "UnsupportedModelError",
     "Vault",
     "VaultError",
+    "Word2Vec",
     "__version__",
     "cos_sim",
     "load",
@@ -87,6 +95,7 @@ __all__ = [
 _WHERE = {
     "Hit": "idembed.rows",
     "Index": "idembed.index",
+    "KeyedVectors": "idembed.models.words.keyedvectors",
     "Plan": "idembed.index",
     "Receipt": "idembed.models.base",
     "Report": "idembed.index",
@@ -94,6 +103,7 @@ _WHERE = {
     "Space": "idembed.space",
     "TruncationWarning": "idembed.models.base",
     "Vault": "idembed.vault",
+    "Word2Vec": "idembed.models.words.word2vec",
     "cos_sim": "idembed.models.similarity",
     "load": "idembed.models",
 }

@@ -1,12 +1,14 @@
 """Every error idembed raises on purpose: what happened, the facts, and what to do next.
 
 ``str(error)`` is the fact and, on a second line, the hint; ``exit_code`` is what the command line returns
-(documented in docs/cli.md). Texts and keys are never part of a message; ids are.
+(documented in docs/cli.md). Texts and keys are never part of a message; ids are. (Questions are, and the beginning
+of a text without known words that is not a row's.)
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "CorpusError",
     "DamagedError",
     "DiskFullError",
     "FilterError",
@@ -20,6 +22,7 @@ __all__ = [
     "ModelNotFoundError",
     "NativeLibraryError",
     "NewerSchemaError",
+    "NoKnownWordError",
     "NotAnIndexError",
     "OptionError",
     "ReadOnlyError",
@@ -61,8 +64,18 @@ class TooLongError(RowError):
     """A text has more tokens than the model reads, and ``on_long="error"`` was asked."""
 
 
+class NoKnownWordError(RowError):
+    """A text has no word that the model knows, so it has no vector."""
+
+
 class SourceError(IdembedError, ValueError):
     """A source is missing, broken or not of a known kind."""
+
+    exit_code = 3
+
+
+class CorpusError(IdembedError, ValueError):
+    """What word vectors should be trained on is missing, empty, or not sentences of words."""
 
     exit_code = 3
 

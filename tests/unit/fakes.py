@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from idembed.errors import NoKnownWordError
 from idembed.models.base import Embedded, Model, OnLong, Receipt, Vectors
 from idembed.space import Side, Space, address
 
@@ -56,3 +57,31 @@ class FakeModel(Model):
         bits = hashlib.shake_256(f"{self.name}\0{text}".encode()).digest(self.dim)
         signs = np.where(np.frombuffer(bits, np.uint8) & 1, 1.0, -1.0).astype(np.float32)
         return signs * np.float32(1 / np.sqrt(self.dim))
+
+
+class FakeWords(FakeModel):
+    """As word vectors do, it knows only some words: those without an x. ``asked_for_receipts`` counts."""
+
+    reads_every_text = False
+
+    def __init__(self, name: str = "fake words") -> None:
+        super().__init__(name)
+        self.asked_for_receipts = 0
+
+    def receipts(self, texts: Sequence[str], side: Side = "document") -> list[Receipt]:
+        self.asked_for_receipts += 1
+        known = [sum("x" not in word for word in text.split()) for text in texts]
+        return [Receipt(n, unknown=len(text.split()) - n) for n, text in zip(known, texts, strict=True)]
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        side: Side = "document",
+        *,
+        on_long: OnLong = "cut",
+        progress: Callable[[int], None] | None = None,
+    ) -> Embedded:
+        for position, receipt in enumerate(self.receipts(texts, side)):
+            if not receipt.tokens:
+                raise NoKnownWordError(f"text {position} has no word that {self.name} knows", position=position)
+        return super().embed(texts, side, on_long=on_long, progress=progress)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeModel
+from fakes import FakeModel, FakeWords
 
 from idembed import errors, models
 from idembed.cli import main
@@ -186,6 +186,18 @@ def test_what_cannot_be_done_is_said_in_a_line_with_a_hint(
     assert "Traceback" not in err
 
 
+def test_encode_counts_unknown_words_and_names_a_line_without_known_ones(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "load", lambda name, **options: FakeWords())
+    document = json.loads(run("encode", "a cat", "a xylophone", "--json")[1])
+    assert [(text["tokens"], text["unknown"]) for text in document["texts"]] == [(2, 0), (1, 1)]
+    Path("in.txt").write_text("a cat\nxxx\n", "utf-8")
+    code, out, err = run("encode", "--file", "in.txt", "-o", "out.npy")
+    assert (code, out, err) == (3, "", "error: line 2 has no word that fake words knows\n")
+    assert not Path("out.npy").exists()
+
+
 # similarity ------------------------------------------------------------------------------------------------
 
 
@@ -269,6 +281,21 @@ def test_sync_guards_against_losing_most_rows(run: Run, pets: str) -> None:
 def test_quiet_prints_nothing(run: Run) -> None:
     source = jsonl("long.jsonl", {"id": "1", "text": "word " * 60})
     assert run("sync", source, "long.db", "--quiet") == (0, "", "")
+
+
+def test_sync_refuses_or_leaves_out_texts_without_known_words(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "load", lambda name, **options: FakeWords())
+    source = jsonl("words.jsonl", {"id": "1", "text": "a cat"}, {"id": "2\x1b[2J", "text": "xxx"})
+    code, out, err = run("sync", source, "words.db")
+    assert (code, out) == (3, "")
+    assert "error: the text of row '2\\x1b[2J' has no word that fake words knows" in err
+    assert "--on-empty skip" in err
+    code, out, err = run("sync", source, "words.db", "--on-empty", "skip")
+    assert (code, out) == (0, "embedded 1, reused 0, updated 0, deleted 0\n")
+    assert err == "warning: 1 left out:\nwarning: 2: its text has no word that fake words knows\n"
+    document = json.loads(run("sync", source, "words.db", "--on-empty", "skip", "--json")[1])
+    assert document["skipped"] == [["2\x1b[2J", "its text has no word that fake words knows"]]
+    assert "--on-empty 'drop': it takes error or skip" in run("sync", source, "words.db", "--on-empty", "drop")[2]
 
 
 # search ----------------------------------------------------------------------------------------------------
@@ -416,6 +443,7 @@ DOCUMENTED = {
     "FilterError": 2,
     "RowError": 3,
     "SourceError": 3,
+    "CorpusError": 3,
     "ModelError": 4,
     "StoreError": 5,
     "VaultError": 5,

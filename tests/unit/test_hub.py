@@ -585,7 +585,7 @@ def test_names_that_are_no_checkpoints() -> None:
         "openai:text-embedding-3-small": "models of openai are not there yet",
         "cohere:embed-v4": "models of cohere are not there yet",
         "https://host/v1": "models of https are not there yet",
-        "pets.w2v": "word vectors are not there yet",
+        "pets.w2v": "there are no word vectors at pets.w2v",
     }.items():
         with pytest.raises(ModelError, match=message):
             load(name)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeModel
+from fakes import FakeModel, FakeWords
 
 from idembed.errors import (
     IndexNotFoundError,
     LeaseHeldError,
     MassDeletionError,
+    NoKnownWordError,
     OptionError,
     RowError,
     SourceError,
@@ -25,7 +26,7 @@ from idembed.errors import (
     TooLongError,
     VaultError,
 )
-from idembed.index import Index, Progress
+from idembed.index import Index, Progress, Report
 from idembed.index.owner import hold
 from idembed.index.search import find_hits
 from idembed.models.base import Receipt, TruncationWarning
@@ -291,6 +292,8 @@ def test_on_long_error_names_the_row_and_writes_nothing(index: Index) -> None:
 def test_a_typo_of_an_option_does_not_pass(index: Index) -> None:
     with pytest.raises(OptionError, match="on_long='eror'"):
         index.sync(CATS, on_long="eror")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="on_empty='none'"):
+        index.sync(CATS, on_empty="none")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="scope=''"):
         index.sync(CATS, scope="")
 
@@ -491,6 +494,135 @@ def test_the_splitter_is_settled_when_the_index_is_made(tmp_path: Path, model: F
         assert index.splitter is None
     with pytest.raises(OptionError, match="does not split texts, but split=25 was asked"):
         Index(tmp_path / "s.db", model, split=25)
+
+
+# Texts without known words ---------------------------------------------------------------------------
+
+
+NOTHING = rows("n:xxx xx")
+REASON = "its text has no word that fake words knows"
+
+
+@pytest.fixture
+def words() -> FakeWords:
+    return FakeWords()
+
+
+@pytest.fixture
+def word_index(tmp_path: Path, words: FakeWords) -> Iterator[Index]:
+    with Index(tmp_path / "words.db", words, vault="none") as opened:
+        yield opened
+
+
+def test_a_row_without_known_words_is_refused_before_anything_is_written(word_index: Index, words: FakeWords) -> None:
+    with pytest.raises(NoKnownWordError, match="the text of row 'n' has no word that fake words knows") as caught:
+        word_index.sync([*CATS, *NOTHING])
+    assert caught.value.facts == {"id": "n", "part": 0}
+    with pytest.raises(NoKnownWordError, match="row 'n'"):
+        word_index.upsert([*CATS, *NOTHING])
+    assert (word_index.count(), words.asked) == (0, [])
+
+
+def test_a_row_without_known_words_is_left_out_and_told(word_index: Index, words: FakeWords) -> None:
+    report = word_index.sync([*CATS, *NOTHING], on_empty="skip")
+    assert (report.added, report.embedded, report.reused, report.skipped) == (3, 3, 0, (("n", REASON),))
+    assert [row.id for row in word_index.scan()] == ["a", "b", "c"]
+    assert words.asked == ["a cat", "a dog", "a fox"]
+
+
+def test_a_row_that_is_left_out_again_writes_nothing(word_index: Index, words: FakeWords) -> None:
+    word_index.sync([*CATS, *NOTHING], on_empty="skip")
+    words.asked.clear()
+    fence = word_index._catalog.readable()[0].writer()
+    report = word_index.sync([*CATS, *NOTHING], on_empty="skip")
+    assert str(report) == "embedded 0, reused 3, updated 0, deleted 0"
+    assert report.skipped == (("n", REASON),)
+    assert (words.asked, word_index._catalog.readable()[0].writer()) == ([], fence)
+
+
+def test_a_source_of_nothing_known_makes_no_index(tmp_path: Path, words: FakeWords) -> None:
+    with Index(tmp_path / "none.db", words) as index:
+        assert index.sync(NOTHING, on_empty="skip").skipped == (("n", REASON),)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("write", [Index.sync, Index.upsert])
+def test_a_row_that_loses_its_known_words_leaves_the_index(word_index: Index, write: Callable[..., Report]) -> None:
+    word_index.sync(CATS)
+    report = write(word_index, rows("a:a cat", "b:xxx", "c:a fox"), on_empty="skip")
+    assert (report.deleted, report.changed, report.reused, report.skipped) == (1, 0, 2, (("b", REASON),))
+    assert [row.id for row in word_index.scan()] == ["a", "c"]
+    assert {hit.id for hit in word_index.search("a dog")} == {"a", "c"}
+
+
+def test_leaving_out_more_than_half_is_refused_as_deleting_is(word_index: Index) -> None:
+    word_index.sync(CATS)
+    source = rows("a:a cat", "b:xxx", "c:xx")
+    with pytest.raises(MassDeletionError, match="would delete 2 of the 3 rows"):
+        word_index.sync(source, on_empty="skip")
+    assert word_index.count() == 3
+    assert word_index.sync(source, on_empty="skip", allow_mass_deletion=True).deleted == 2
+
+
+def test_metadata_of_a_row_that_is_there_asks_no_model(word_index: Index, words: FakeWords) -> None:
+    word_index.sync(CATS)
+    words.asked_for_receipts = 0
+    assert word_index.sync(rows("a:a cat", "b:a dog", "c:a fox", year=1)).updated == 3
+    assert words.asked_for_receipts == 0
+
+
+def test_parts_without_known_words_are_left_out_of_a_row_that_has_others(tmp_path: Path, words: FakeWords) -> None:
+    source = rows("a:First sentence here. Xxx xxxxx xxxxx xxxxx. Second sentence there.".replace("Xxx", "xxx"))
+    with Index(tmp_path / "s.db", words, split=25) as index:
+        with pytest.raises(NoKnownWordError, match="part 1 of row 'a' has no word") as caught:
+            index.sync(source)
+        assert caught.value.facts == {"id": "a", "part": 1}
+        report = index.sync(source, on_empty="skip")
+        assert (report.added, report.embedded) == (1, 2)
+        assert report.skipped == (("a", "its part 1 has no word that fake words knows"),)
+        assert sorted(hit.part for hit in index.search("here")) == [0, 2]
+        assert str(index.sync(source)) == "embedded 0, reused 1, updated 0, deleted 0"  # nothing to do, nothing told
+        words.asked.clear()
+        changed = rows("a:Third sentence here. xxx xxxxx xxxxx xxxxx. Second sentence there.")
+        assert index.sync(changed, on_empty="skip").embedded == 1
+        assert words.asked == ["Third sentence here."]
+
+
+def test_a_question_without_known_words_is_refused(word_index: Index) -> None:
+    word_index.sync(CATS)
+    with pytest.raises(NoKnownWordError, match="query 1 has no word that fake words knows: 'xxx'"):
+        word_index.search_many(["a cat", "xxx"])
+
+
+def test_rows_left_out_are_found_again_when_another_writer_came_between(tmp_path: Path, words: FakeWords) -> None:
+    class Late(FakeWords):
+        def receipts(self, texts: Sequence[str], side: Side = "document") -> list[Receipt]:
+            if not self.asked_for_receipts:
+                with Index(tmp_path / "p.db", words) as second:
+                    second.upsert(rows("n:now it is known"))
+            return super().receipts(texts, side)
+
+    with Index(tmp_path / "p.db", words) as index:
+        index.sync(CATS)
+    with Index(tmp_path / "p.db", Late()) as index:
+        report = index.sync([*CATS, *NOTHING, *rows("d:a door")], on_empty="skip")
+        assert (report.added, report.deleted, report.skipped) == (1, 1, (("n", REASON),))
+        assert [row.id for row in index.scan()] == ["a", "b", "c", "d"]
+
+
+def test_models_that_read_every_text_are_not_asked_for_receipts(tmp_path: Path) -> None:
+    class Counting(FakeModel):
+        calls = 0
+
+        def receipts(self, texts: Sequence[str], side: Side = "document") -> list[Receipt]:
+            self.calls += 1
+            return super().receipts(texts, side)
+
+    with Index(tmp_path / "p.db", model := Counting(), split=25) as index:
+        index.sync(CATS, on_empty="skip")
+        assert model.calls == 1  # within embed
+        index.search("a cat")
+        assert model.calls == 2
 
 
 # Two writers ------------------------------------------------------------------------------------------

@@ -104,6 +104,7 @@ class _Document:
                 "text": text,
                 "tokens": receipt.tokens,
                 "truncated": receipt.truncated,
+                "unknown": receipt.unknown,
                 "vector": [float(str(x)) for x in vector],
             }
             sys.stdout.write(self._next + to_json(record))

@@ -9,9 +9,10 @@ import typer
 from idembed.errors import OptionError
 
 if TYPE_CHECKING:
+    from idembed.models.base import OnEmpty as OnEmptyChoice
     from idembed.models.base import OnLong as OnLongChoice
 
-__all__ = ["DEFAULT_MODEL", "IndexArgument", "Json", "Model", "OnLong", "Quiet", "on_long"]
+__all__ = ["DEFAULT_MODEL", "IndexArgument", "Json", "Model", "OnEmpty", "OnLong", "Quiet", "on_empty", "on_long"]
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
@@ -21,6 +22,10 @@ Model = Annotated[str, typer.Option("--model", "-m", metavar="NAME|FOLDER", help
 OnLong = Annotated[
     str,
     typer.Option(metavar="cut|error", help="Cut and count texts longer than the model reads, or refuse."),
+]
+OnEmpty = Annotated[
+    str,
+    typer.Option(metavar="error|skip", help="Refuse, or leave out, texts without a word that word vectors know."),
 ]
 IndexArgument = Annotated[str, typer.Argument(metavar="INDEX", help="The index, a file such as demo.db.")]
 
@@ -32,3 +37,12 @@ def on_long(value: str) -> OnLongChoice:
     if value == "error":
         return "error"
     raise OptionError(f"--on-long {value!r}: it takes cut or error", option="--on-long")
+
+
+def on_empty(value: str) -> OnEmptyChoice:
+    """``value`` if it is one. Raises OptionError that says what the option takes."""
+    if value == "error":
+        return "error"
+    if value == "skip":
+        return "skip"
+    raise OptionError(f"--on-empty {value!r}: it takes error or skip", option="--on-empty")

@@ -40,6 +40,7 @@ def sync(
     id_field: Annotated[str | None, typer.Option(metavar="NAME", help="The field of the id.")] = None,
     text_field: Annotated[str | None, typer.Option(metavar="NAME", help="The field of the text.")] = None,
     on_long: options.OnLong = "cut",
+    on_empty: options.OnEmpty = "error",
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Accept a source without rows.")] = False,
     allow_mass_deletion: Annotated[
         bool, typer.Option("--allow-mass-deletion", help="Accept deleting more than half of the scope.")
@@ -56,7 +57,7 @@ def sync(
     What is new is embedded, what is right is kept, what is gone is deleted. Stopped at any moment, the next
     sync continues. When nothing changed, no model is loaded.
     """
-    long = options.on_long(on_long)
+    long, empty = options.on_long(on_long), options.on_empty(on_empty)
     out = Output(as_json=as_json, quiet=quiet)
 
     from idembed.index import Index
@@ -70,6 +71,7 @@ def sync(
             source,
             scope=scope,
             on_long=long,
+            on_empty=empty,
             allow_empty=allow_empty,
             allow_mass_deletion=allow_mass_deletion,
             id_field=id_field,
@@ -83,7 +85,7 @@ def sync(
 
 
 def warn_of(out: Output, report: Report) -> None:
-    """Say what was cut and what the source left out."""
+    """Say what was cut and what was left out."""
     if report.truncated:
         out.warn(f"{cut(report.truncated)}; search finds them with --where '$truncated=true'")
     if report.skipped:

@@ -7,8 +7,6 @@ Vectors are numpy arrays, never tensors. What cannot be given is refused by name
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -19,10 +17,9 @@ from idembed.compat import util
 from idembed.errors import OptionError
 from idembed.models import Vectors, load
 from idembed.models.checkpoint import Checkpoint
+from idembed.models.words.tokens import WordTokenizer
 
 __all__ = ["SentenceTransformer", "simple_preprocess", "util"]
-
-_WORD = re.compile(r"[^\W\d]+")
 
 
 class SentenceTransformer:
@@ -69,7 +66,7 @@ class SentenceTransformer:
         )
         self.device = "cpu"
         self.truncate_dim = truncate_dim
-        self._model = load(
+        loaded = load(
             model_name_or_path,
             threads=threads,
             revision=revision,
@@ -78,6 +75,12 @@ class SentenceTransformer:
             local_only=local_files_only,
             hub_cache=cache_folder,
         )
+        if not isinstance(loaded, Checkpoint):
+            raise OptionError(
+                f"{model_name_or_path} is no checkpoint but word vectors",
+                hint=f"idembed.load({str(model_name_or_path)!r}) has encode, encode_query and similarity too",
+            )
+        self._model = loaded
         own = self.similarity_fn_name
         if similarity_fn_name not in (None, own):
             raise OptionError(
@@ -182,11 +185,7 @@ def _refuse_given(**options: object) -> None:
 
 def simple_preprocess(doc: str | bytes, deacc: bool = False, min_len: int = 2, max_len: int = 15) -> list[str]:
     """The lower-case words of ``doc``: runs of Unicode letters and underscores, not beginning with one, of
-    ``min_len`` to ``max_len`` characters. ``deacc`` removes accents."""
+    ``min_len`` to ``max_len`` characters. ``deacc`` removes accents. The same under every Python: see
+    ``WordTokenizer``, which trained word vectors use by default."""
     text = doc.decode("utf-8", errors="ignore") if isinstance(doc, bytes) else doc
-    text = text.lower()
-    if deacc:
-        apart = unicodedata.normalize("NFD", text)
-        text = unicodedata.normalize("NFC", "".join(c for c in apart if unicodedata.category(c) != "Mn"))
-    words = _WORD.findall(text)
-    return [word for word in words if min_len <= len(word) <= max_len and not word.startswith("_")]
+    return WordTokenizer(deacc=deacc, min_len=max(1, min_len), max_len=max_len)(text)

@@ -121,6 +121,11 @@ class Catalog:
             differences=facts,
         )
 
+    def reads_every_text(self) -> bool:
+        """Whether every text has a vector (``Model.reads_every_text``); to know it of checkpoints, none is loaded."""
+        active = self.active()
+        return (active is not None and active.space.kind == "checkpoint") or self.loaded.reads_every_text
+
     # Making and settings ---------------------------------------------------------------------------
 
     def make(self, split: int | None) -> Store:

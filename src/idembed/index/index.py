@@ -21,7 +21,7 @@ from idembed.index.report import Progress, Report
 from idembed.index.search import find_hits, find_neighbours, query_vectors
 from idembed.index.spool import Spool
 from idembed.index.sync import Sync, teller
-from idembed.models.base import Model, OnLong, Vectors
+from idembed.models.base import Model, OnEmpty, OnLong, Vectors
 from idembed.models.texts import warn_cut
 from idembed.rows import Hit, Row, check_id
 from idembed.sources import open_source
@@ -104,7 +104,8 @@ class Index:
         id_field: str | None = None,
         text_field: str | None = None,
     ) -> Plan:
-        """The exact difference between ``source`` and its scope; nothing is written."""
+        """The exact difference between ``source`` and its scope; nothing is written and no model is asked. (So a
+        row that ``on_empty="skip"`` leaves out counts as added, or as changed if it was there.)"""
         opened = open_source(source, id_field=id_field, text_field=text_field)
         with Spool() as spool:
             return Sync(self._catalog, spool, opened, scope).plan()
@@ -115,6 +116,7 @@ class Index:
         *,
         scope: str = "default",
         on_long: OnLong = "cut",
+        on_empty: OnEmpty = "error",
         allow_empty: bool = False,
         allow_mass_deletion: bool = False,
         id_field: str | None = None,
@@ -126,10 +128,12 @@ class Index:
         ``source``: a path (JSONL, CSV, Parquet, a folder of text files), a table (pandas, polars, Arrow), or
         an iterable of dicts or Rows. It is read to its end and planned before the first write; deletions
         come last. Killed anywhere, the next sync continues. ``on_long="error"`` refuses texts that are
-        longer than the model reads, before anything is written.
+        longer than the model reads, before anything is written. ``on_empty="skip"`` leaves out, and reports as
+        ``skipped``, what has no word that word vectors know: rows (one that was there before is deleted), and of
+        split rows the parts; ``"error"`` refuses them before anything is written.
 
         Raises MassDeletionError for an empty source and for one that would delete more than half of the
-        scope, unless allowed.
+        scope, unless allowed; NoKnownWordError naming the row.
         """
         started = time.monotonic()
         opened = open_source(source, id_field=id_field, text_field=text_field)
@@ -139,17 +143,34 @@ class Index:
             refuse_mass_deletion(plan, rows, scope, allow_empty, allowed)
 
         with Spool() as spool:
-            run = Sync(self._catalog, spool, opened, scope, on_long=on_long, guard=guard, tell=teller(progress))
+            run = Sync(
+                self._catalog,
+                spool,
+                opened,
+                scope,
+                on_long=on_long,
+                on_empty=on_empty,
+                guard=guard,
+                tell=teller(progress),
+            )
             report = run.run()
-        report.skipped = tuple(opened.skipped)
+        report.skipped = (*opened.skipped, *report.skipped)
         return self._finished(report, started)
 
-    def upsert(self, rows: Iterable[object], *, scope: str = "default", on_long: OnLong = "cut") -> Report:
+    def upsert(
+        self,
+        rows: Iterable[object],
+        *,
+        scope: str = "default",
+        on_long: OnLong = "cut",
+        on_empty: OnEmpty = "error",
+    ) -> Report:
         """Add or change the given rows (as in ``sync``) and leave every other alone."""
         started = time.monotonic()
         opened = open_source(rows)
         with Spool() as spool:
-            report = Sync(self._catalog, spool, opened, scope, whole=False, on_long=on_long).run()
+            run = Sync(self._catalog, spool, opened, scope, whole=False, on_long=on_long, on_empty=on_empty)
+            report = run.run()
         return self._finished(report, started)
 
     def _finished(self, report: Report, started: float) -> Report:

@@ -17,7 +17,7 @@ from idembed.index.spool import Spool, Verdict
 from idembed.rows import BUCKETS
 from idembed.stores.base import RowState, Store, StoredRow
 
-__all__ = ["Plan", "judge", "plan_rows", "plan_scope", "refuse_mass_deletion"]
+__all__ = ["Plan", "judge", "plan_rows", "plan_scope", "refuse_mass_deletion", "tally"]
 
 _ROWS_AT_ONCE = 250_000
 """Rows whose hashes are in memory at a time: some 60 MB."""
@@ -27,7 +27,8 @@ _IDS_AT_ONCE = 500
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Rows ``added``, with another ``text``, with other ``metadata`` only, ``deleted`` and ``unchanged``;
-    ``stored`` rows were in the scope before. ``text_bytes``: UTF-8 bytes of the texts that need vectors."""
+    ``stored`` rows were in the scope before. ``text_bytes``: UTF-8 bytes of the texts that need vectors.
+    ``empty`` rows of the source are left out, as the model has no vector for them; only a sync asks the model."""
 
     added: int
     changed: int
@@ -36,6 +37,7 @@ class Plan:
     unchanged: int
     stored: int
     text_bytes: int
+    empty: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -90,7 +92,7 @@ def plan_scope(
         spool.doom(doomed)
         if progress is not None:
             progress(kept)
-    return _plan(spool, stored)
+    return tally(spool, stored)
 
 
 def plan_rows(spool: Spool, store: Store | None, scope: str, generations: Sequence[int]) -> Plan:
@@ -104,7 +106,7 @@ def plan_rows(spool: Spool, store: Store | None, scope: str, generations: Sequen
                 for row_id, row in chunk
             ]
             spool.judge(item for item in verdicts if item[1] is not Verdict.UNCHANGED)
-    return _plan(spool, None)
+    return tally(spool, 0)
 
 
 def _judge_within(scope: str, row: tuple[int, bytes, bytes], state: RowState | None) -> Verdict:
@@ -117,12 +119,12 @@ def _judge_within(scope: str, row: tuple[int, bytes, bytes], state: RowState | N
     return judge(row[1], row[2], state)
 
 
-def _plan(spool: Spool, stored: int | None) -> Plan:
-    """``stored`` None: the source is not the whole scope, so nothing is deleted."""
-    added, changed, updated = (spool.count(v) for v in (Verdict.ADDED, Verdict.TEXT, Verdict.METADATA))
-    unchanged = spool.rows - added - changed - updated
-    deleted = 0 if stored is None else stored - changed - updated - unchanged
-    return Plan(added, changed, updated, deleted, unchanged, stored or 0, spool.text_bytes())
+def tally(spool: Spool, stored: int) -> Plan:
+    """The plan that the verdicts in the spool make; ``stored``: rows in the scope, 0 if the source is not all of it."""
+    kinds = (Verdict.ADDED, Verdict.TEXT, Verdict.METADATA, Verdict.EMPTY)
+    added, changed, updated, empty = map(spool.count, kinds)
+    unchanged = spool.rows - added - changed - updated - empty
+    return Plan(added, changed, updated, spool.doomed_count(), unchanged, stored, spool.text_bytes(), empty)
 
 
 def refuse_mass_deletion(plan: Plan, rows: int, scope: str, allow_empty: bool, allow_mass_deletion: bool) -> None:

@@ -25,9 +25,9 @@ class Report:
 
     ``embedded`` counts the distinct texts that went through the model, ``reused`` the rows of the source that
     needed no model call; ``added``, ``changed`` (text), ``updated`` (metadata only) and ``deleted`` count
-    rows; ``truncated`` the texts embedded now that were longer than the model reads; ``skipped`` what the
-    source left out, with the reason; ``tokens`` those that the model read; ``seconds`` wall time, of which
-    ``model_seconds`` in the model.
+    rows; ``truncated`` the texts embedded now that were longer than the model reads; ``skipped`` what was
+    left out, by the source or, for want of a known word, by ``on_empty="skip"``, each with the reason; ``tokens``
+    those that the model read; ``seconds`` wall time, of which ``model_seconds`` in the model.
     """
 
     embedded: int = 0

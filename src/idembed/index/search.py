@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from idembed.errors import OptionError, RowError
+from idembed.errors import NoKnownWordError, OptionError, RowError
 from idembed.filters import Condition
 from idembed.index.chunks import chunks
 from idembed.models.base import Model, Vectors
@@ -23,7 +23,8 @@ _CHUNK = 500
 
 def query_vectors(queries: Sequence[str] | Vectors, space: Space, model: Callable[[], Model]) -> Vectors:
     """float32 [n, dim] for texts (embedded on the query side) or for vectors, which are checked and, in a
-    cosine space, brought to unit length. Raises OptionError naming the query."""
+    cosine space, brought to unit length. Raises OptionError naming the query, NoKnownWordError one without a
+    word that the model knows."""
     if isinstance(queries, str):
         raise OptionError("search_many takes a list of texts, not one text", hint="search takes one")
     if not isinstance(queries, np.ndarray):
@@ -84,6 +85,13 @@ def _hit(row: StoredRow | None, match: Match) -> list[Hit]:
 
 
 def _embedded(texts: list[str], model: Model) -> Vectors:
+    for position, receipt in enumerate(() if model.reads_every_text else model.receipts(texts, "query")):
+        if not receipt.tokens:
+            raise NoKnownWordError(
+                f"query {position} has no word that {model.name} knows: {texts[position]!r}",
+                hint="ask with other words, or with a vector or an id",
+                position=position,
+            )
     made = model.embed(texts, "query")
     if cut := sum(receipt.truncated for receipt in made.receipts):
         most = max(receipt.tokens for receipt in made.receipts)

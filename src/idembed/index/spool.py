@@ -43,9 +43,11 @@ class Verdict(IntEnum):
 
     * ADDED: the id is not there. * TEXT: another text than the stored one, or its vectors are missing or
     were made from another text. * METADATA: the text and its vectors are right, the metadata is not.
-    * UNCHANGED: nothing to do. A stored id that the source lacks is deleted; it has no row here.
+    * UNCHANGED: nothing to do. * EMPTY: the text has no vector in this model, so the index has no such row.
+    A stored id that the source lacks is deleted; it has no row here.
     """
 
+    EMPTY = -1
     UNCHANGED = 0
     METADATA = 1
     TEXT = 2
@@ -66,6 +68,7 @@ class Spool:
             " text_hash BLOB, metadata TEXT, metadata_hash BLOB);"
             "CREATE TABLE verdict (position INTEGER PRIMARY KEY, verdict INTEGER, bytes INTEGER);"
             "CREATE TABLE doomed (id TEXT PRIMARY KEY) WITHOUT ROWID;"
+            "CREATE TABLE empty (id TEXT PRIMARY KEY) WITHOUT ROWID;"
             "CREATE TABLE carried (address BLOB PRIMARY KEY, needed INTEGER, leaving INTEGER) WITHOUT ROWID;"
         )
         self._source: Source
@@ -135,7 +138,7 @@ class Spool:
 
     def forget_verdicts(self) -> None:
         """Start a plan anew."""
-        self._db.executescript("DELETE FROM verdict; DELETE FROM doomed; DELETE FROM carried;")
+        self._db.executescript("DELETE FROM verdict; DELETE FROM doomed; DELETE FROM empty; DELETE FROM carried;")
 
     @_disk()
     def judge(self, verdicts: Iterable[tuple[int, Verdict]]) -> None:
@@ -147,15 +150,29 @@ class Spool:
 
     @_disk()
     def doom(self, ids: Iterable[str]) -> None:
-        """Record ids that the index holds and the source does not."""
+        """Record ids that the index holds and shall not hold any longer."""
         self._db.executemany("INSERT INTO doomed VALUES (?)", ((row_id,) for row_id in ids))
+
+    @_disk()
+    def leave_out(self, ids: Iterable[str]) -> None:
+        """These rows are EMPTY after all; those that the index holds (their verdict was TEXT) are doomed."""
+        self._db.executemany("INSERT INTO empty VALUES (?)", ((row_id,) for row_id in ids))
+        empty = "FROM spool JOIN verdict USING (position) WHERE id IN (SELECT id FROM empty)"
+        self._db.execute(f"INSERT INTO doomed SELECT id {empty} AND verdict = ?", (int(Verdict.TEXT),))
+        self._db.execute(
+            f"UPDATE verdict SET verdict = ? WHERE position IN (SELECT position {empty})", (int(Verdict.EMPTY),)
+        )
 
     def doomed(self) -> Iterator[str]:
         """Those ids, in order."""
         return (row_id for (row_id,) in self._db.execute("SELECT id FROM doomed ORDER BY id"))
 
+    def doomed_count(self) -> int:
+        """How many they are."""
+        return int(self._db.execute("SELECT count(*) FROM doomed").fetchone()[0])
+
     def count(self, verdict: Verdict) -> int:
-        """How many rows have this verdict; for those that are to be changed only."""
+        """How many rows have this verdict; not for UNCHANGED, which is not recorded."""
         query = "SELECT count(*) FROM verdict WHERE verdict = ?"
         return int(self._db.execute(query, (int(verdict),)).fetchone()[0])
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 
-from idembed.errors import OptionError, TooLongError
+from idembed.errors import NoKnownWordError, OptionError, TooLongError
 from idembed.index.carry import carried
 from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks
 from idembed.index.owner import Writing, hold
-from idembed.index.plan import Plan, plan_rows, plan_scope
+from idembed.index.plan import Plan, plan_rows, plan_scope, tally
 from idembed.index.report import Phase, Progress, Report
 from idembed.index.spool import Spool, Verdict
 from idembed.index.write import Writer, spans
-from idembed.models.base import OnLong
-from idembed.rows import check_id
+from idembed.models.base import OnEmpty, OnLong, Receipt
+from idembed.rows import CheckedRow, check_id
 from idembed.sources.base import Source
 from idembed.stores.base import Store
 
@@ -51,6 +52,7 @@ class Sync:
         *,
         whole: bool = True,
         on_long: OnLong = "cut",
+        on_empty: OnEmpty = "error",
         guard: Callable[[Plan, int], None] = lambda plan, rows: None,
         tell: Tell = ignore,
     ) -> None:
@@ -61,9 +63,13 @@ class Sync:
             raise OptionError(f"scope={scope!r}: a scope is named by a string", hint='"default" if there is only one')
         if on_long not in ("cut", "error"):
             raise OptionError(f'on_long={on_long!r}: it is "cut" or "error"')
+        if on_empty not in ("error", "skip"):
+            raise OptionError(f'on_empty={on_empty!r}: it is "error" or "skip"')
         self._scope = check_id(scope, "scope")
         self._whole = whole
         self._on_long = on_long
+        self._on_empty = on_empty
+        self._left_out: list[tuple[str, str]] = []
         self._guard = guard
         self._tell = tell
         hint = source.size_hint
@@ -79,7 +85,13 @@ class Sync:
         return plan_scope(self._spool, self._catalog.store, self._scope, generations, progress)
 
     def run(self) -> Report:
-        """Plan and apply. A plan with nothing to do writes nothing and loads no model."""
+        """Plan and apply. A plan with nothing to do writes nothing, and loads no model unless rows of the source
+        are left out, which only the model can tell from new ones."""
+        report = self._run()
+        report.skipped = (*self._left_out, *report.skipped)
+        return report
+
+    def _run(self) -> Report:
         before = self._catalog.store.writer() if self._catalog.store else (0, "")
         plan = self._accepted_plan(self._planned)
         if plan.is_empty:
@@ -93,11 +105,15 @@ class Sync:
             return self._apply(plan, store, writing)
 
     def _accepted_plan(self, progress: Callable[[int], None]) -> Plan:
-        """The plan, once the guard and ``on_long`` had nothing against it."""
+        """The plan, once the guard, ``on_long`` and ``on_empty`` had nothing against it."""
         plan = self.plan(progress)
         self._guard(plan, self._spool.rows)
         if self._on_long == "error":
             self._refuse_long()
+        if plan.added + plan.changed and not self._catalog.reads_every_text():
+            self._leave_out_empty()
+            plan = tally(self._spool, plan.stored)
+            self._guard(plan, self._spool.rows)
         return plan
 
     def _planned(self, done: int) -> None:
@@ -132,16 +148,41 @@ class Sync:
 
     def _refuse_long(self) -> None:
         """Raise TooLongError for the first text that the model would cut, before anything is written."""
-        catalog = self._catalog
-        splitter = catalog.splitter(self._source.split)
-        for chunk in chunks(self._spool.pending(Verdict.TEXT, Verdict.ADDED), _CHUNK):
-            parts = [(row, span) for _, row in chunk for span in spans(splitter, row.text)]
-            receipts = catalog.model().receipts([row.text[start:end] for row, (start, end) in parts])
-            for (row, _), receipt in zip(parts, receipts, strict=True):
+        for row, receipts in self._receipts():
+            for receipt in receipts:
                 if receipt.truncated:
                     raise TooLongError(
                         f"the text of row {row.id!r} has {receipt.tokens_in_text:,} tokens; "
-                        f"{catalog.loaded.name} reads {receipt.tokens:,}",
+                        f"{self._catalog.loaded.name} reads {receipt.tokens:,}",
                         hint='nothing was written. Split the text (split=…), or allow on_long="cut"',
                         id=row.id,
                     )
+
+    def _leave_out_empty(self) -> None:
+        """Leave out the rows of whose parts none has a word that the model knows. Raises NoKnownWordError, before
+        anything is written, for the first part without one unless ``on_empty`` is skip."""
+        knows = f"no word that {self._catalog.loaded.name} knows"
+        self._left_out = []
+        for row, receipts in self._receipts():
+            empty = [number for number, receipt in enumerate(receipts) if not receipt.tokens]
+            if empty and self._on_empty == "error":
+                which = "the text" if len(receipts) == 1 else f"part {empty[0]}"
+                raise NoKnownWordError(
+                    f"{which} of row {row.id!r} has {knows}",
+                    hint='nothing was written. Leave it out, or let it be left out: on_empty="skip", --on-empty skip',
+                    id=row.id,
+                    part=empty[0],
+                )
+            if len(empty) == len(receipts):
+                self._left_out.append((row.id, f"its text has {knows}"))
+        self._spool.leave_out(row_id for row_id, _ in self._left_out)
+
+    def _receipts(self) -> Iterator[tuple[CheckedRow, list[Receipt]]]:
+        """The rows that need vectors, each with the receipts of its parts."""
+        catalog = self._catalog
+        splitter = catalog.splitter(self._source.split)
+        for chunk in chunks(self._spool.pending(Verdict.TEXT, Verdict.ADDED), _CHUNK):
+            parts = [[row.text[start:end] for start, end in spans(splitter, row.text)] for _, row in chunk]
+            receipts = iter(catalog.model().receipts([text for texts in parts for text in texts]))
+            for (_, row), texts in zip(chunk, parts, strict=True):
+                yield row, list(islice(receipts, len(texts)))

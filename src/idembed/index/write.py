@@ -100,7 +100,9 @@ class Writer:
                 if place not in found and place not in missing:
                     missing[place] = row.text[start:end]
                     owing.add(row.id)
-        found.update(self._embed(missing))
+        if empty := self._empty(missing):
+            self._report_empty(empty, parts)
+        found.update(self._embed({place: text for place, text in missing.items() if place not in empty}))
         records = [self._record(row, parts.get(row.id), found) for _, row in batch]
         self._store.upsert(self._writing.lease(), records)
         self._count(batch, owing)
@@ -113,6 +115,23 @@ class Writer:
             if rest := places.difference(found):
                 found.update(vault.get(self._target.space.id, sorted(rest)))
         return found
+
+    def _empty(self, missing: dict[bytes, str]) -> set[bytes]:
+        """Those that have no vector: parts without a known word, of rows that have others. (Rows of whose parts
+        none has one do not come here.)"""
+        if not missing or self._splitter is None or self._model().reads_every_text:
+            return set()
+        receipts = self._model().receipts(list(missing.values()))
+        return {place for place, receipt in zip(missing, receipts, strict=True) if not receipt.tokens}
+
+    def _report_empty(self, empty: set[bytes], parts: dict[str, list[tuple[Span, bytes]]]) -> None:
+        knows = f"has no word that {self._model().name} knows"
+        self.report.skipped += tuple(
+            (row_id, f"its part {number} {knows}")
+            for row_id, row_parts in parts.items()
+            for number, (_, place) in enumerate(row_parts)
+            if place in empty
+        )
 
     def _embed(self, missing: dict[bytes, str]) -> dict[bytes, Kept]:
         if not missing:
@@ -140,7 +159,7 @@ class Writer:
             made[self._target.number] = [
                 PartRecord(number, span, place, kept.vector, kept.tokens, kept.truncated)
                 for number, (span, place) in enumerate(parts)
-                for kept in (found[place],)
+                if (kept := found.get(place))  # one without a known word is left out
             ]
         text = row.text if parts is not None else None
         return RowRecord(row.id, self._scope, text, row.text_hash, row.metadata, row.metadata_hash, made)

@@ -12,6 +12,7 @@ from idembed.models.base import Embedded, Model, OnLong, Receipt, TruncationWarn
 
 if TYPE_CHECKING:
     from idembed.models.checkpoint import Checkpoint
+    from idembed.models.words.texts import WordTexts
 
 __all__ = [
     "Embedded",
@@ -24,7 +25,6 @@ __all__ = [
 ]
 
 _PROVIDER = re.compile(r"([a-z][a-z0-9_-]+):(?![\\/](?![\\/]))")  # "openai:…", "https://…"; not "C:\…"
-_WORD_VECTORS = (".w2v", ".kv", ".vec", ".bin", ".glove")
 
 
 def load(
@@ -39,13 +39,14 @@ def load(
     default_prompt_name: str | None = None,
     local_only: bool = False,
     hub_cache: str | Path | None = None,
-) -> Checkpoint:
-    """The model called ``name``: ``all-MiniLM-L6-v2``, a repository ``org/name``, or a checkpoint's folder.
+) -> Checkpoint | WordTexts:
+    """The model called ``name``: ``all-MiniLM-L6-v2``, a repository ``org/name``, a checkpoint's folder, or word
+    vectors: a folder such as ``./pets.w2v``, or a file ``.vec``, ``.bin``, ``.glove``, ``.glove.txt`` (``.gz``).
 
     ``profile`` is the arithmetic. ``threads`` (all that this process may use by default) and ``isa`` change
     the speed and no bit. ``revision`` is a commit, tag or branch of the repository, as in ``org/name@commit``,
     which is the name that a checkpoint of the hub gets unless its bytes are pinned. ``max_length`` and
-    ``prompts`` stand in for the checkpoint's own and make it another space.
+    ``prompts`` stand in for the checkpoint's own and make it another space; word vectors have none of these.
 
     Files are looked for on this machine, ``hub_cache`` first, then fetched unless ``local_only`` (see
     ``hub.find``). Weights are read when they are
@@ -54,6 +55,13 @@ def load(
     wanted = str(name)
     _check_profile(profile)
     _check_kind(wanted)
+    from idembed.models.words.opening import names_words, open_words
+
+    if names_words(wanted):
+        _refuse_for_words(
+            revision=revision, max_length=max_length, prompts=prompts, default_prompt_name=default_prompt_name
+        )
+        return open_words(wanted, isa=isa)
     from idembed.models import hub
     from idembed.models.checkpoint import Checkpoint
 
@@ -87,5 +95,10 @@ def _check_kind(name: str) -> None:
             hint="local checkpoints are: a known name, org/name, or ./folder",
             provider=provider[1],
         )
-    if name.lower().endswith(_WORD_VECTORS):
-        raise ModelError(f"{name}: word vectors are not there yet", hint="give the folder of a checkpoint")
+
+
+def _refuse_for_words(**options: object) -> None:
+    """Word vectors are a file as it is: they have no revisions, read texts to their end, and put nothing before."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise OptionError(f"word vectors take no {given[0]}", hint="leave it out; it is for checkpoints")

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from idembed.space import Side, Space
 
-__all__ = ["Embedded", "Model", "OnLong", "Receipt", "TruncationWarning", "Vectors"]
+__all__ = ["Embedded", "Model", "OnEmpty", "OnLong", "Receipt", "TruncationWarning", "Vectors"]
 
 Vectors = NDArray[np.float32]
 OnLong = Literal["cut", "error"]
+OnEmpty = Literal["error", "skip"]
 
 
 class TruncationWarning(UserWarning):
@@ -25,12 +26,14 @@ class TruncationWarning(UserWarning):
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What happened to one text: ``tokens`` the model read, ``truncated`` when the text had more (then
-    ``tokens_in_text`` of them), and the ``prompt`` that was put before it."""
+    ``tokens_in_text`` of them), and the ``prompt`` that was put before it. Word vectors read the words that they
+    know and leave out the ``unknown`` ones; where ``tokens`` is 0 there is no vector."""
 
     tokens: int
     truncated: bool = False
     tokens_in_text: int = 0
     prompt: str = ""
+    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Model(ABC):
     """How a person calls it, such as ``all-MiniLM-L6-v2``; recorded to load it again, no part of the space."""
     repeatable: bool
     """True when embedding a text again gives the same bytes (local models); False for APIs."""
+    reads_every_text: bool = True
+    """False when a text may have no vector, which its receipt tells: word vectors know only their own words."""
 
     @property
     @abstractmethod
@@ -66,7 +71,8 @@ class Model(ABC):
         """Vectors of the space for ``texts`` and their receipts.
 
         ``progress`` is called with the number of texts done since the last call. Raises TooLongError naming
-        the first text over the maximum length when ``on_long="error"``; nothing was computed then.
+        the first text over the maximum length when ``on_long="error"``, NoKnownWordError the first one without a
+        vector (see ``reads_every_text``); nothing was computed then.
         """
 
     @abstractmethod

@@ -15,7 +15,7 @@ from idembed.models.base import Embedded, Model, OnLong, Receipt, Vectors
 from idembed.models.engine import Engine
 from idembed.models.files import ModelFiles
 from idembed.models.settings import read_settings
-from idembed.models.texts import checked, counting, warn_cut
+from idembed.models.texts import check_numpy_only, checked, counting, warn_cut
 from idembed.space import Side, Space
 
 __all__ = ["Checkpoint"]
@@ -148,7 +148,7 @@ class Checkpoint(Model):
         TooLongError instead, before anything is computed. Raises RowError naming the first text that is no
         string or holds a lone surrogate, and OptionError for what only torch can give.
         """
-        _check_numpy_only(output_value, precision, convert_to_numpy, convert_to_tensor)
+        check_numpy_only(output_value, precision, convert_to_numpy, convert_to_tensor)
         if batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, not {batch_size}")
         items = checked([sentences] if isinstance(sentences, str) else sentences)
@@ -304,20 +304,3 @@ def _receipts(ids: list[list[int]], whole: list[int], prompt: str) -> list[Recei
         Receipt(len(read), True, n, prompt) if n > len(read) else Receipt(n, prompt=prompt)
         for read, n in zip(ids, whole, strict=True)
     ]
-
-
-def _check_numpy_only(
-    output_value: str | None, precision: str | None, convert_to_numpy: bool, convert_to_tensor: bool
-) -> None:
-    if convert_to_tensor or not convert_to_numpy:
-        raise OptionError(
-            "vectors come as numpy arrays", hint="torch.from_numpy(model.encode(…)) makes a tensor of them"
-        )
-    if output_value != "sentence_embedding":
-        raise OptionError(f"output_value {output_value!r} is not available", hint="sentence_embedding is")
-    if precision not in ("float32", None):
-        raise OptionError(
-            f"precision {precision!r} is not available",
-            hint="quantise the vectors with fixed ranges: ranges taken from the texts of a call would make a "
-            "vector depend on its neighbours",
-        )

@@ -1,4 +1,5 @@
-"""Texts on their way in: checked, taken in chunks of bounded size, counted, and warned about."""
+"""Texts on their way in, with the options they come with: checked, taken in chunks of bounded size, counted, and
+warned about."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from typing import Any
 from idembed.errors import OptionError, RowError
 from idembed.models.base import TruncationWarning
 
-__all__ = ["checked", "chunked", "counting", "warn_cut"]
+__all__ = ["check_numpy_only", "checked", "chunked", "counting", "warn_cut"]
 
 _TEXTS = 256
 _CHARACTERS = 200_000
@@ -85,3 +86,21 @@ def warn_cut(message: str) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, TruncationWarning, stacklevel=level)
+
+
+def check_numpy_only(
+    output_value: str | None, precision: str | None, convert_to_numpy: bool, convert_to_tensor: bool
+) -> None:
+    """Raise OptionError for what only torch, or a look at all texts of a call, can give."""
+    if convert_to_tensor or not convert_to_numpy:
+        raise OptionError(
+            "vectors come as numpy arrays", hint="torch.from_numpy(model.encode(…)) makes a tensor of them"
+        )
+    if output_value != "sentence_embedding":
+        raise OptionError(f"output_value {output_value!r} is not available", hint="sentence_embedding is")
+    if precision not in ("float32", None):
+        raise OptionError(
+            f"precision {precision!r} is not available",
+            hint="quantise the vectors with fixed ranges: ranges taken from the texts of a call would make a "
+            "vector depend on its neighbours",
+        )
