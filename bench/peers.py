@@ -30,16 +30,16 @@ def python() -> Path:
 
 
 class Worker:
-    """``bench/engines.py ENGINE MODEL THREADS`` in its own process."""
+    """``bench/engines.py ENGINE MODEL THREADS``, or another script, in its own process."""
 
-    def __init__(self, engine: str, model: Path, threads: int) -> None:
+    def __init__(self, engine: str, model: Path, threads: int, script: str = "engines.py") -> None:
         self.engine = engine
         binary = Path(sys.executable) if engine.startswith("idembed") else python()
         count = str(threads)
         environment = {**os.environ, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
         environment |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true", "RAYON_NUM_THREADS": count}
         self._process = subprocess.Popen(
-            [binary, ROOT / "bench" / "engines.py", engine, model, count],
+            [binary, ROOT / "bench" / script, engine, model, count],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if os.environ.get("BENCH_DEBUG") else subprocess.DEVNULL,

@@ -133,7 +133,7 @@ inline __m256 joined(__m256 a, __m256 b, __m256 c, __m256 d) {
 inline Vec joined(Vec a, Vec b, Vec c, Vec d) {
     return {joined(a.low, b.low, c.low, d.low), joined(a.high, b.high, c.high, d.high)};
 }
-inline void prefetch_row(const float* p) {
+inline void prefetch_row(const void* p) {
     _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0);
 }
 

@@ -112,7 +112,7 @@ inline Vec joined(Vec a, Vec b, Vec c, Vec d) {
     const __m512 cd = _mm512_add_ps(_mm512_shuffle_ps(c.v, d.v, 0x44), _mm512_shuffle_ps(c.v, d.v, 0xee));
     return {_mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x88), _mm512_shuffle_ps(ab, cd, 0xdd))};
 }
-inline void prefetch_row(const float* p) {
+inline void prefetch_row(const void* p) {
     _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0);
 }
 

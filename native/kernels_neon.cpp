@@ -158,7 +158,7 @@ inline Vec joined(Vec a, Vec b, Vec c, Vec d) {
     return {joined(a.a, b.a, c.a, d.a), joined(a.b, b.b, c.b, d.b), joined(a.c, b.c, c.c, d.c),
             joined(a.d, b.d, c.d, d.d)};
 }
-inline void prefetch_row(const float* p) {
+inline void prefetch_row(const void* p) {
     __builtin_prefetch(p, 0, 3);
 }
 

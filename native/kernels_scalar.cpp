@@ -165,7 +165,7 @@ inline Vec joined(const Vec& a, const Vec& b, const Vec& c, const Vec& d) {
         return (v[0] + v[2]) + (v[1] + v[3]);
     });
 }
-inline void prefetch_row(const float*) {}
+inline void prefetch_row(const void*) {}
 
 #include "kernels_body.h"
 #include "word2vec/word_kernels_body.h"

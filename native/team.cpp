@@ -1,5 +1,6 @@
 #include "team.h"
 
+#include <chrono>
 #include <exception>
 #include <thread>
 #include <vector>
@@ -55,6 +56,14 @@ FloatMode::~FloatMode() {
     set(saved_);
 }
 
+void Patience::wait() {
+    constexpr int watching = 2000, yielding = 2100;
+    ++turns_;
+    if (turns_ < watching) return pause();
+    if (turns_ < yielding) return std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+}
+
 void Barrier::wait(int size) {
     const uint32_t round = round_.load(std::memory_order_relaxed);
     if (waiting_.fetch_add(1, std::memory_order_acq_rel) == size - 1) {
@@ -62,13 +71,8 @@ void Barrier::wait(int size) {
         round_.store(round + 1, std::memory_order_release);
         return;
     }
-    for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
-        if (spins < 2000) {
-            pause();
-        } else {
-            std::this_thread::yield();
-        }
-    }
+    Patience patience;
+    while (round_.load(std::memory_order_acquire) == round) patience.wait();
 }
 
 void run_team(int threads, Task task, void* data) {

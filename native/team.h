@@ -27,6 +27,16 @@ class FloatMode {
     uint64_t saved_;
 };
 
+// What a thread does while it waits for another: it watches for some microseconds, then lets others run, then
+// sleeps for moments, so that it does not keep the one it waits for from the processor.
+class Patience {
+  public:
+    void wait();
+
+  private:
+    int turns_ = 0;
+};
+
 // Lets `size` threads go on together: all have written what they wrote before any reads it after.
 class Barrier {
   public:

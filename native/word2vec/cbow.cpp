@@ -1,10 +1,20 @@
 #include "cbow.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace idembed {
+namespace {
 
-// Numbers words by their first occurrence.
+// As many updates of a row in one block as count in full: 32, or fewer at a learning rate above 0.1. At a
+// rate of 0.2, 16 kept training from running away and 32 did not.
+float most_updates(float rate) {
+    return std::floor(std::clamp(3.21f / std::max(rate, 1e-6f), 1.0f, 32.0f));
+}
+
+}  // namespace
+
+// Gives the words of a list the rows of a table without repetitions.
 class Cbow::Grouping {
   public:
     explicit Grouping(size_t most_words) {
@@ -13,32 +23,34 @@ class Cbow::Grouping {
         slots_.resize(size);
     }
 
-    void clear() {
+    void begin() {
         ++round_;
         words_.clear();
+        rows_.clear();
     }
 
-    uint32_t number(uint32_t word) {
+    void add(uint32_t word) {
         const size_t mask = slots_.size() - 1;
-        size_t at = (word * 0x9e3779b1u) & mask;
+        size_t at = (word * 0x9e3779b1u >> 7) & mask;
         while (slots_[at].round == round_ && slots_[at].word != word) at = (at + 1) & mask;
         if (slots_[at].round != round_) {
             slots_[at] = {round_, word, static_cast<uint32_t>(words_.size())};
             words_.push_back(word);
         }
-        return slots_[at].number;
+        rows_.push_back(slots_[at].row);
     }
 
-    const std::vector<uint32_t>& words() const { return words_; }
+    const std::vector<uint32_t>& words() const { return words_; }  // by row
+    const std::vector<uint32_t>& rows() const { return rows_; }    // by place in the list
 
   private:
     struct Slot {
         uint64_t round;
-        uint32_t word, number;
+        uint32_t word, row;
     };
     uint64_t round_ = 0;
     std::vector<Slot> slots_;
-    std::vector<uint32_t> words_;
+    std::vector<uint32_t> words_, rows_;
 };
 
 Cbow::Cbow(int64_t stride, int negative)
@@ -84,7 +96,6 @@ void Cbow::plan(const Lesson& lesson, const Member& member) {
 void Cbow::plan_block(const Lesson& lesson, Block& block, Grouping& grouping) const {
     const uint32_t* const words = sample_.words();
     const uint32_t size = block.size, negative = static_cast<uint32_t>(negative_);
-    const auto alone = [&](uint32_t c) { return block.windows[c].first == block.windows[c].last; };
 
     block.windows.resize(size);
     for (uint32_t c = 0; c < size; ++c) {
@@ -96,52 +107,54 @@ void Cbow::plan_block(const Lesson& lesson, Block& block, Grouping& grouping) co
     const uint64_t key = draw(lesson.pass.noise_key, sample_.position(block.first));
     for (uint32_t i = 0; i < block.groups * negative; ++i) block.negatives[i] = pick(noise, draw(key, i));
 
-    // `each` calls its argument for every (word, term, updates) in the order in which they are to be added.
-    const auto list = [&](Changes& changes, auto each) {
-        grouping.clear();
-        changes.begin.clear();
-        changes.updates.clear();
-        each([&](uint32_t word, uint32_t, int32_t updates) {
-            const uint32_t row = grouping.number(word);
-            if (row == changes.updates.size()) {
-                changes.begin.push_back(0);
-                changes.updates.push_back(0);
-            }
-            ++changes.begin[row];
-            changes.updates[row] += updates;
-        });
-        changes.rows = grouping.words();
-        uint32_t at = 0;
-        for (uint32_t& begin : changes.begin) {
-            const uint32_t count = begin;
-            begin = at;
-            at += count;
-        }
-        changes.terms.resize(at);
-        std::vector<uint32_t>& next =
-            changes.begin;  // becomes the end of each row, which is the next one's begin
-        each([&](uint32_t word, uint32_t term, int32_t) {
-            changes.terms[next[grouping.number(word)]++] = term;
-        });
-        changes.begin.insert(changes.begin.begin(), 0);
-    };
-    list(block.inputs, [&](auto add) {
+    // The words around the block, by place, as rows; `reach` before its first centre comes the first of them.
+    const uint32_t reach = static_cast<uint32_t>(lesson.windows.reach);
+    const uint32_t from = block.first - std::min(block.first, reach);
+    const uint32_t to = std::min(sample_.size(), block.first + size + reach);
+    grouping.begin();
+    for (uint32_t place = from; place < to; ++place) grouping.add(words[place]);
+    list_terms(block.inputs, grouping, [&](auto add) {
         for (uint32_t c = 0; c < size; ++c) {
             const Window window = block.windows[c];
-            for (uint32_t place = window.first; place <= window.last; ++place) {
-                if (place != block.first + c) add(words[place], c, 1);
-            }
+            for (uint32_t place = window.first; place < block.first + c; ++place) add(place - from, c, 1);
+            for (uint32_t place = block.first + c + 1; place <= window.last; ++place) add(place - from, c, 1);
         }
     });
-    list(block.outputs, [&](auto add) {
+    // The words of the centres, then the negative words.
+    grouping.begin();
+    for (uint32_t c = 0; c < size; ++c) grouping.add(words[block.first + c]);
+    for (const uint32_t word : block.negatives) grouping.add(word);
+    list_terms(block.outputs, grouping, [&](auto add) {
         for (uint32_t c = 0; c < size; ++c) {
-            if (!alone(c)) add(words[block.first + c], c, 1);
+            if (block.windows[c].first < block.windows[c].last) add(c, c, 1);
         }
-        for (uint32_t i = 0; i < block.groups * negative; ++i) {
-            const uint32_t in_group = (size - i / negative + block.groups - 1) / block.groups;
-            add(block.negatives[i], centres_in_block + i, static_cast<int32_t>(in_group));
+        for (uint32_t g = 0, i = 0; g < block.groups; ++g) {
+            const int32_t records = static_cast<int32_t>((size - g + block.groups - 1) / block.groups);
+            for (uint32_t t = 0; t < negative; ++t, ++i) add(size + i, centres_in_block + i, records);
         }
     });
+}
+
+// `each` calls its argument for every (item of the grouping, term, updates) in the order of adding.
+template <class Each>
+void Cbow::list_terms(Changes& changes, const Grouping& grouping, Each each) {
+    const std::vector<uint32_t>& row_of = grouping.rows();
+    changes.words = grouping.words();
+    changes.updates.assign(changes.words.size(), 0);
+    changes.begin.assign(changes.words.size() + 1, 0);
+    uint32_t* const end = changes.begin.data() + 1;  // of each row's terms: first how many there are
+    each([&](uint32_t item, uint32_t, int32_t updates) {
+        ++end[row_of[item]];
+        changes.updates[row_of[item]] += updates;
+    });
+    uint32_t at = 0;
+    for (size_t row = 0; row < changes.words.size(); ++row) {
+        const uint32_t count = end[row];
+        end[row] = at;
+        at += count;
+    }
+    changes.terms.resize(at);
+    each([&](uint32_t item, uint32_t term, int32_t) { changes.terms[end[row_of[item]]++] = term; });
 }
 
 void Cbow::compute(const Lesson& lesson, const Block& block, const Member& member) {
@@ -170,6 +183,7 @@ void Cbow::compute(const Lesson& lesson, const Block& block, const Member& membe
 }
 
 void Cbow::apply(const Lesson& lesson, const Block& block, const Member& member) {
+    const float most = most_updates(lesson.rate);
     const auto change = [&](const Changes& changes, float* matrix, const float* from, const float* weights) {
         // Each member takes rows with about as many terms.
         const auto row_at = [&](int64_t share) {
@@ -178,19 +192,18 @@ void Cbow::apply(const Lesson& lesson, const Block& block, const Member& member)
             return std::lower_bound(changes.begin.begin(), changes.begin.end() - 1, term) -
                    changes.begin.begin();
         };
-        const int64_t end = member.rank + 1 == member.size ? static_cast<int64_t>(changes.rows.size())
+        const int64_t end = member.rank + 1 == member.size ? static_cast<int64_t>(changes.words.size())
                                                            : row_at(member.rank + 1);
         for (int64_t i = row_at(member.rank); i < end; ++i) {
             const size_t r = static_cast<size_t>(i);
+            if (changes.begin[r] == changes.begin[r + 1]) continue;
             Addition addition;
-            addition.row = matrix + changes.rows[r] * stride_;
+            addition.row = matrix + changes.words[r] * stride_;
             addition.from = from;
             addition.terms = changes.terms.data() + changes.begin[r];
             addition.count = changes.begin[r + 1] - changes.begin[r];
             addition.weights = weights;
-            addition.scale = changes.updates[r] > most_updates
-                                 ? static_cast<float>(most_updates) / static_cast<float>(changes.updates[r])
-                                 : 1.0f;
+            addition.scale = most / std::max(static_cast<float>(changes.updates[r]), most);
             addition.stride = stride_;
             lesson.kernels.words.add(addition);
         }

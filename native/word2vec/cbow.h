@@ -28,11 +28,12 @@ class Cbow {
 
   private:
     static constexpr uint32_t centres_in_block = 512;
-    static constexpr int most_updates = 32;
 
-    // The rows of one matrix that a block changes: row r by the terms begin[r] .. begin[r + 1] - 1.
+    // The rows of one matrix that a block changes: the vector of words[r] by the terms begin[r] .. begin[r +
+    // 1]
+    // - 1.
     struct Changes {
-        std::vector<uint32_t> rows, begin, terms;
+        std::vector<uint32_t> words, begin, terms;
         std::vector<int32_t> updates;  // by row: how many records stand behind its terms
     };
     struct Block {
@@ -45,6 +46,8 @@ class Cbow {
 
     void plan(const Lesson& lesson, const Member& member);
     void plan_block(const Lesson& lesson, Block& block, Grouping& grouping) const;
+    template <class Each>
+    static void list_terms(Changes& changes, const Grouping& grouping, Each each);
     void compute(const Lesson& lesson, const Block& block, const Member& member);
     void apply(const Lesson& lesson, const Block& block, const Member& member);
 

@@ -37,8 +37,12 @@ struct Noise {
     uint32_t size;
 };
 
+[[maybe_unused]] static const Column& column_of(const Noise& noise, uint64_t random) {
+    return noise.columns[below(static_cast<uint32_t>(random >> 32), noise.size)];
+}
+
 [[maybe_unused]] static uint32_t pick(const Noise& noise, uint64_t random) {
-    const Column column = noise.columns[below(static_cast<uint32_t>(random >> 32), noise.size)];
+    const Column& column = column_of(noise, random);
     return static_cast<uint32_t>(random) < column.threshold ? column.word : column.other;
 }
 

@@ -1,7 +1,6 @@
 #include "skipgram.h"
 
 #include <algorithm>
-#include <thread>
 
 namespace idembed {
 
@@ -107,17 +106,26 @@ void Skipgram::place_blocks(const Member& member) {
     member.wait();
 }
 
+// A block may be trained when its input part has made the steps before, and so has the next input part, which
+// had the output part one step ago. Within that, a thread stays with a part for as many steps as it has
+// parts, for then its rows are still in the cache: it goes through its parts from the last to the first, each
+// a step further than the one before, which is as far as the thread of the next parts was when it came to its
+// end.
 void Skipgram::run_ring(const Lesson& lesson, const Member& member) {
     const int first = static_cast<int>(member.begin(parts_)), last = static_cast<int>(member.end(parts_));
-    for (int step = 0; step < parts_; ++step) {
-        for (int part = first; part < last; ++part) {
-            // The output part was at the next input part one step ago.
+    const int stay = parts_ / member.size;
+    for (int sweep = 0; (sweep - 1) * stay + 1 < parts_; ++sweep) {
+        for (int part = last - 1; part >= first; --part) {
+            const int ahead = last - part;
+            const int begin = sweep == 0 ? 0 : (sweep - 1) * stay + ahead;
+            const int end = std::min(sweep * stay + ahead, parts_);
             const std::atomic<int>& next = done_[static_cast<size_t>((part + 1) % parts_)].steps;
-            for (int spins = 0; next.load(std::memory_order_acquire) < step; ++spins) {
-                if (spins > 1000) std::this_thread::yield();
+            for (int step = begin; step < end; ++step) {
+                Patience patience;
+                while (next.load(std::memory_order_acquire) < step) patience.wait();
+                train_block(lesson, part, (part + step) % parts_);
+                done_[static_cast<size_t>(part)].steps.store(step + 1, std::memory_order_release);
             }
-            train_block(lesson, part, (part + step) % parts_);
-            done_[static_cast<size_t>(part)].steps.store(step + 1, std::memory_order_release);
         }
     }
     member.wait();

@@ -118,17 +118,14 @@ inline void attract(const SkipgramBlock& b, const Pair* pairs, int count) {
     }
 }
 
-// gradient[t][q], the rows x and y as they are: x[q] is given the sum over t, y[t] (or what stands in for it,
-// pushed[t]) the sum over q of what the x were.
+// Rows x[q] and y[t] as they are: x[q] is given gradient[t][q] y[t] for every t, y[t] gradient[t][q] x[q] for
+// every q. The y are different rows, for each is loaded and stored once.
 template <int T>
-inline void exchange(float* const* x, int count, float* const* y, float* const* pushed,
-                     const float (*gradient)[lanes], int64_t stride) {
+inline void exchange(float* const* x, int count, float* const* y, const float (*gradient)[lanes],
+                     int64_t stride) {
     for (int64_t k = 0; k < stride; k += strip_floats) {
         Strip w[T], sum[T];
-        UNROLL for (int t = 0; t < T; ++t) {
-            w[t] = load_strip(y[t] + k);
-            sum[t] = load_strip(pushed[t] + k);
-        }
+        UNROLL for (int t = 0; t < T; ++t) w[t] = sum[t] = load_strip(y[t] + k);
         for (int q = 0; q < count; ++q) {
             const Strip u = load_strip(x[q] + k);
             Strip moved = u;
@@ -139,68 +136,100 @@ inline void exchange(float* const* x, int count, float* const* y, float* const* 
             }
             store(x[q] + k, moved);
         }
-        UNROLL for (int t = 0; t < T; ++t) store(pushed[t] + k, sum[t]);
+        UNROLL for (int t = 0; t < T; ++t) store(y[t] + k, sum[t]);
     }
-}
-
-// Pushes `count` inputs and T different outputs away from one another.
-template <int T>
-void repel(const SkipgramBlock& b, float* const* x, int count, float* const* y) {
-    Vec dots[T];
-    dot_tile<T>(x, y, b.matrices.stride, dots);
-    alignas(64) float gradient[T][lanes];
-    for (int t = 0; t < T; ++t) {
-        store(gradient[t], multiply(broadcast(-b.rate), logistic(dots[t])));
-        if (b.loss) add_loss(b.loss, softplus(dots[t]), count);
-    }
-    exchange<T>(x, count, y, y, gradient, b.matrices.stride);
-}
-
-inline void repel(const SkipgramBlock& b, float* const* x, int count, float* const* y, int targets) {
-    switch (targets) {
-        case 1:
-            return repel<1>(b, x, count, y);
-        case 2:
-            return repel<2>(b, x, count, y);
-        case 3:
-            return repel<3>(b, x, count, y);
-        case 4:
-            return repel<4>(b, x, count, y);
-        default:
-            return repel<5>(b, x, count, y);
-    }
-}
-
-// Pushes `count` inputs away from words of the noise. Words that a tile has already end it: a tile's rows are
-// all different, for each of them is loaded and stored once.
-inline void repel_from_noise(const SkipgramBlock& b, const uint32_t* lonely, int count, uint64_t first_draw) {
-    float* x[most_in_group];
-    const int64_t stride = b.matrices.stride;
-    for (int q = 0; q < most_in_group; ++q) x[q] = b.matrices.inputs + lonely[q < count ? q : 0] * stride;
-    float* y[most_targets];
-    int targets = 0;
-    for (int t = 0; t < b.negative; ++t) {
-        const uint32_t word = pick(b.noise, draw(b.key, first_draw + static_cast<uint64_t>(t)));
-        float* const row = b.matrices.outputs + word * stride;
-        bool again = targets == most_targets;
-        for (int i = 0; i < targets; ++i) again = again || y[i] == row;
-        if (again) {
-            repel(b, x, count, y, targets);
-            targets = 0;
-        }
-        y[targets++] = row;
-    }
-    repel(b, x, count, y, targets);
 }
 
 inline void prefetch_rows(const float* row, int64_t stride) {
     for (int64_t k = 0; k < stride; k += lanes) prefetch_row(row + k);
 }
 
+// The outputs that one tile pushes away: different rows.
+struct Tile {
+    float* row[most_targets];
+    int size;
+};
+
+// Deals the words of a block's noise to tiles, in the order in which they are drawn. A word that a tile has
+// already waits for the next one: pushed twice by the same gradients, a row would run away. No more than
+// most_waiting do; where a few words are most of the noise, a tile is then smaller.
+class Dealer {
+  public:
+    explicit Dealer(const SkipgramBlock& block) : block_(block), owed_(block.negative) {}
+
+    // The next tile: most_targets words or, for the last tile of a group, what is left of block.negative.
+    Tile next() {
+        const int wanted = owed_ < most_targets ? owed_ : most_targets;
+        owed_ = owed_ > wanted ? owed_ - wanted : block_.negative;
+        Tile tile;
+        tile.size = 0;
+        int still = 0;
+        for (int i = 0; i < n_waiting_; ++i) {
+            if (tile.size == wanted || !add(tile, waiting_[i])) waiting_[still++] = waiting_[i];
+        }
+        n_waiting_ = still;
+        while (tile.size < wanted && n_waiting_ < most_waiting) {
+            const uint32_t word = pick(block_.noise, draw(block_.key, drawn_));
+            prefetch_row(&column_of(block_.noise, draw(block_.key, drawn_ + ahead)));
+            ++drawn_;
+            if (!add(tile, word)) waiting_[n_waiting_++] = word;
+        }
+        return tile;
+    }
+
+  private:
+    static constexpr int most_waiting = 8, ahead = 8;
+
+    bool add(Tile& tile, uint32_t word) const {
+        float* const row = block_.matrices.outputs + word * block_.matrices.stride;
+        for (int t = 0; t < tile.size; ++t) {
+            if (tile.row[t] == row) return false;
+        }
+        prefetch_rows(row, block_.matrices.stride);
+        tile.row[tile.size++] = row;
+        return true;
+    }
+
+    const SkipgramBlock& block_;
+    uint64_t drawn_ = 0;
+    int owed_;  // words that the present group has yet to be dealt
+    int n_waiting_ = 0;
+    uint32_t waiting_[most_waiting];
+};
+
+// Pushes `count` inputs and the T outputs of a tile away from one another.
+template <int T>
+void repel(const SkipgramBlock& b, float* const* x, int count, const Tile& tile) {
+    Vec dots[T];
+    dot_tile<T>(x, tile.row, b.matrices.stride, dots);
+    alignas(64) float gradient[T][lanes];
+    for (int t = 0; t < T; ++t) {
+        store(gradient[t], multiply(broadcast(-b.rate), logistic(dots[t])));
+        if (b.loss) add_loss(b.loss, softplus(dots[t]), count);
+    }
+    exchange<T>(x, count, tile.row, gradient, b.matrices.stride);
+}
+
+inline void repel(const SkipgramBlock& b, float* const* x, int count, const Tile& tile) {
+    switch (tile.size) {
+        case 1:
+            return repel<1>(b, x, count, tile);
+        case 2:
+            return repel<2>(b, x, count, tile);
+        case 3:
+            return repel<3>(b, x, count, tile);
+        case 4:
+            return repel<4>(b, x, count, tile);
+        default:
+            return repel<5>(b, x, count, tile);
+    }
+}
+
 void skipgram(const SkipgramBlock& b) {
     const Matrices& m = b.matrices;
     int64_t p = 0, n = 0;
-    uint64_t draws = 0;
+    Dealer dealer(b);
+    Tile dealt = dealer.next();
     while (p < b.n_pairs || n < b.n_lonely) {
         if (p < b.n_pairs && (n >= b.n_lonely || p * b.n_lonely <= n * b.n_pairs)) {
             const int64_t left = b.n_pairs - p;
@@ -215,16 +244,17 @@ void skipgram(const SkipgramBlock& b) {
         } else {
             const int64_t left = b.n_lonely - n;
             const int count = static_cast<int>(left < b.group ? left : b.group);
-            const uint32_t* const lonely = b.lonely + n;
+            float* x[most_in_group];
+            for (int q = 0; q < most_in_group; ++q)
+                x[q] = m.inputs + b.lonely[n + (q < count ? q : 0)] * m.stride;
             n += count;
             for (int64_t i = n; i < b.n_lonely && i < n + b.group; ++i) {
                 prefetch_rows(m.inputs + b.lonely[i] * m.stride, m.stride);
             }
-            repel_from_noise(b, lonely, count, draws);
-            draws += static_cast<uint64_t>(b.negative);
-            for (int t = 0; t < b.negative; ++t) {
-                const uint32_t word = pick(b.noise, draw(b.key, draws + static_cast<uint64_t>(t)));
-                prefetch_rows(m.outputs + word * m.stride, m.stride);
+            for (int words = 0; words < b.negative; words += most_targets) {
+                const Tile tile = dealt;
+                dealt = dealer.next();  // early, so that their rows are on their way
+                repel(b, x, count, tile);
             }
         }
     }

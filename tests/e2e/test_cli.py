@@ -207,3 +207,60 @@ def test_a_condition_given_twice_is_refused(cats: Path) -> None:
     done = run(FAKE, "search", "cats.db", "cat", "--where", '{"n": {"gte": 2, "gte": 0}}', cwd=cats)
     assert done.returncode == 2
     assert "'gte' is given twice" in done.stderr
+
+
+# train -------------------------------------------------------------------------------------------------------
+
+
+def test_an_index_is_built_on_word_vectors_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for name, text in (
+        ("cats", "A cat is a small animal that purrs. Cats sleep on a warm mat."),
+        ("dogs", "A dog is a loyal animal that barks. Dogs sleep on a warm rug."),
+        ("bread", "Bread is baked of flour and water. Bakers knead flour and salt."),
+    ):
+        (tmp_path / "docs" / f"{name}.md").write_text(f"# {name}\n\n{text}\n" * 5, "utf-8")
+    trained = run(REAL, "train", "docs/", "-o", "pets.w2v", "--sg", cwd=tmp_path)
+    assert (trained.returncode, trained.stderr) == (0, "")
+    assert trained.stdout.startswith("read 185 words in 45 sentences\n")
+    synced = run(REAL, "sync", "docs/", "pets.db", "--model", "./pets.w2v", cwd=tmp_path)
+    assert (synced.returncode, synced.stdout) == (0, "embedded 3, reused 0, updated 0, deleted 0\n")
+    found = run(REAL, "search", "pets.db", "BAKED flour", "-k", "1", cwd=tmp_path)
+    assert (found.returncode, found.stdout.split("\t")[1]) == (0, "bread.md")
+    unknown = run(REAL, "search", "pets.db", "xylophone", cwd=tmp_path)
+    assert (unknown.returncode, unknown.stdout) == (3, "")
+
+
+@posix
+def test_training_shows_its_speed_and_stops_at_once_leaving_nothing(tmp_path: Path) -> None:
+    import pty
+
+    lines = [" ".join(f"word{i * j % 977}" for j in range(20)) for i in range(5000)]
+    (tmp_path / "corpus.txt").write_text("\n".join(lines), "utf-8")
+    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"}
+    command = [*REAL, "train", "corpus.txt", "-o", "corpus.w2v", "--epochs", "100000", "--tokenizer", "whitespace"]
+    outer, inner = pty.openpty()
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stdin=inner, stdout=inner, stderr=inner) as process:
+        os.close(inner)
+        try:
+            shown, end = b"", time.monotonic() + 60
+            while b"words/s" not in shown:
+                assert time.monotonic() < end, shown
+                shown += os.read(outer, 65536)
+            asked = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            rest = b""
+            try:
+                while chunk := os.read(outer, 65536):
+                    rest += chunk
+            except OSError:  # Linux says EIO at the end
+                pass
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
+            os.close(outer)
+    assert time.monotonic() - asked < 5  # on a shared, busy machine; alone it takes 0.2 s
+    assert b"vocabulary: 977 words" in shown
+    assert b"of 10,000,000,000 words" in shown
+    assert rest.rstrip().endswith(b"interrupted; nothing was written")
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus.txt"]

@@ -275,7 +275,7 @@ TEXTS = [
 @pytest.mark.parametrize("changes", [{}, {"min_count": 2}, {"sorted_vocab": False}, {"max_vocab_size": 3}])
 def test_a_file_gives_what_its_split_lines_give(tmp_path: Path, text: str, changes: dict[str, object]) -> None:
     path = saved(tmp_path, text)
-    with path.open(encoding="utf-8", newline="\n") as file:
+    with path.open(encoding="utf-8-sig", newline="\n") as file:
         lines = [line.split() for line in file]
     expected, corpus = learn_sentences(lines, rules(**changes))
     for threads in (1, 3):
@@ -412,3 +412,26 @@ def test_the_hash_covers_words_sentences_and_tokens() -> None:
         sha([["ab", ""], ["ab"]]),
     ]
     assert len(set(different)) == 6
+
+
+# ---- what editors and long texts bring ----------------------------------------------------------------------
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path: Path) -> None:
+    file = tmp_path / "corpus.txt"
+    file.write_bytes(b"\xef\xbb\xbfcat dog\ncat\n")
+    for chosen in (VocabularyRules(min_count=1), VocabularyRules(min_count=1, max_vocab_size=9)):
+        assert learn_file(file, chosen).vocabulary.words == ["cat", "dog"]
+
+
+def test_long_sentences_are_not_gathered() -> None:
+    held: list[int] = []
+
+    def sentences() -> Iterator[list[str]]:
+        for i in range(20):
+            held.append(i)
+            yield [f"w{i}"] * 50_000
+
+    done: list[tuple[int, int]] = []
+    learn_sentences(sentences(), rules(min_count=1), progress=lambda read, total: done.append((read, len(held))))
+    assert max(ahead - read for read, ahead in done) == 1

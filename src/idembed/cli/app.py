@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from idembed.cli import demo, encode, export, models, pull, search, similarity, sync
+from idembed.cli import demo, encode, export, models, pull, search, similarity, sync, train
 from idembed.cli.output import clean, prepare_streams, print_error
 from idembed.errors import IdembedError
 
@@ -46,7 +46,7 @@ def _options(
     pass
 
 
-for command in (demo, encode, similarity, models, pull, sync, search, export):
+for command in (demo, encode, similarity, models, pull, sync, search, export, train):
     app.command()(getattr(command, command.__name__.rpartition(".")[2]))
 
 
@@ -64,8 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has what it wanted, as in `idembed search … | head`: Python's last flush must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        print_error("interrupted; what was committed is kept", code=INTERRUPTED, as_json=as_json)
+    except KeyboardInterrupt as stop:  # a command that knows better says what there is
+        there_is = str(stop) or "what was committed is kept"
+        print_error(f"interrupted; {there_is}", code=INTERRUPTED, as_json=as_json)
         return INTERRUPTED
     except IdembedError as error:
         _traceback()

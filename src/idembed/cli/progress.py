@@ -18,6 +18,7 @@ class _State(NamedTuple):
     done: int
     total: int | None
     unit: str
+    speed: bool
 
 
 class Bars:
@@ -36,10 +37,12 @@ class Bars:
         self._task: TaskID | None = None
         self._phase = ""
 
-    def update(self, phase: str, done: int = 0, total: int | None = None, unit: str = "rows") -> None:
-        """Say how far ``phase`` is. ``total`` None shows a bar that only moves."""
+    def update(
+        self, phase: str, done: int = 0, total: int | None = None, unit: str = "rows", *, speed: bool = False
+    ) -> None:
+        """Say how far ``phase`` is. ``total`` None shows a bar that only moves; ``speed`` adds units per second."""
         with self._lock:
-            self._last = _State(phase, done, total, unit)
+            self._last = _State(phase, done, total, unit, speed)
             self._show()
 
     def __enter__(self) -> Self:
@@ -79,11 +82,13 @@ class Bars:
     def _show(self) -> None:
         if self._progress is None or self._last is None:
             return
-        phase, done, total, unit = self._last
+        phase, done, total, unit, speed = self._last
         if self._task is None or phase != self._phase:  # a new bar: what remains is estimated afresh
             if self._task is not None:
                 self._progress.remove_task(self._task)
             self._task = self._progress.add_task(phase, total=total, count="")
             self._phase = phase
         count = f"{done:,} of {total:,} {unit}" if total is not None else f"{done:,} {unit}" if done else ""
+        if speed and (per_second := self._progress.tasks[-1].speed):
+            count += f", {per_second:,.0f} {unit}/s"
         self._progress.update(self._task, completed=done, total=total, count=count)

@@ -29,6 +29,7 @@ __all__ = ["encode_file", "learn_file"]
 _FIRST: Final = 64 << 10  # bytes read at once: the first ones, whose words are all new, by one thread,
 _RANGE: Final = 8 << 20  # then twice as many each time up to this, some 50 ms of work
 _GZIP: Final = b"\x1f\x8b"
+_MARK: Final = b"\xef\xbb\xbf"  # of UTF-8, which some editors put first
 
 
 def learn_file(
@@ -81,7 +82,9 @@ def encode_file(
 def _read(
     path: str | os.PathLike[str], table: WordTable, store: TokenStore, progress: Progress | None, *, grow: bool
 ) -> tuple[int, int]:
-    text = _mapped(path)
+    whole = _mapped(path)
+    mark = len(_MARK) if whole[: len(_MARK)].tobytes() == _MARK else 0
+    text = whole[mark:]
     size = len(text)
     out = np.empty(min(size, _RANGE), np.int32)
     sentences = words = begin = 0
@@ -89,7 +92,7 @@ def _read(
         end = min(size, begin + min(_RANGE, max(_FIRST, begin)))
         found = table.read_lines(text, begin, end, out, grow=grow)
         if found.bad >= 0:
-            raise _binary(path, text, found.bad)
+            raise _binary(path, whole, mark + found.bad)
         store.append(found.tokens)
         sentences += found.lines
         words += len(found.tokens)
@@ -145,6 +148,6 @@ class _Lines:
         self._path = path
 
     def __iter__(self) -> Iterator[list[str]]:
-        with self._path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+        with self._path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
             for line in file:
                 yield line.split()

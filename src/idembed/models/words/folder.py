@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from idembed.canonical import JSON, NotCanonicalError, canonical_json
 from idembed.errors import DiskFullError, IntegrityError, ModelError, ModelNotFoundError, OptionError
 
-__all__ = ["FORMAT", "Stored", "read", "verify", "write"]
+__all__ = ["FORMAT", "Stored", "check_target", "read", "verify", "write"]
 
 FORMAT: Final = "idembed-words-1"
 _CARD: Final = "card.json"
@@ -65,7 +65,7 @@ def write(path: Path, stored: Stored) -> None:
     """
     path = Path(os.path.realpath(path))
     vocabulary, card = _check(stored)
-    _check_target(path, stored.outputs is not None)
+    check_target(path, stored.outputs is not None)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         temporary.mkdir()
@@ -150,7 +150,9 @@ def _check(stored: Stored) -> tuple[bytes, dict[str, Any]]:
     return vocabulary.encode(), card
 
 
-def _check_target(path: Path, keeps_outputs: bool) -> None:
+def check_target(path: Path, keeps_outputs: bool) -> None:
+    """Raise OptionError for what ``write`` would not replace: anything but such a folder or an empty one, and a
+    model that can be trained on by one that cannot (``keeps_outputs`` False)."""
     try:
         names = {entry.name for entry in path.iterdir()}
     except FileNotFoundError:

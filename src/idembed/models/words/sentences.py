@@ -36,7 +36,7 @@ Sentence = Sequence[str]
 Progress = Callable[[int, int | None], None]
 """Called with what is done and what there is in all, if known: sentences, or bytes of a file."""
 
-_GROUP: Final = 64  # sentences taken at a time
+_GROUP: Final = 64  # sentences taken at a time, at most
 _BATCH: Final = 40_000  # words joined at a time: more leave the cache, and the memory goal
 _SEPARATORS: Final = "\n\0\x1f"
 _NEVER: Final = 0xFF  # a byte that UTF-8 never has
@@ -184,10 +184,12 @@ def _batches(sentences: Iterable[Sentence], progress: Progress | None) -> Iterat
     iterator = iter(_iterable(sentences))
     batch: list[Sentence] = []
     done = words = 0
-    while group := list(islice(iterator, _GROUP)):
+    taken = 1
+    while group := list(islice(iterator, taken)):
         if not _PLAIN.issuperset(map(type, group)):
             group = [_sentence(sentence, done + i) for i, sentence in enumerate(group)]
         size = sum(map(len, group))
+        taken = max(1, min(_GROUP, _BATCH * len(group) // max(size, 1)))  # long sentences one by one
         if batch and (words + size > _BATCH or len(batch) >= _BATCH):
             yield batch
             batch, words = [], 0
