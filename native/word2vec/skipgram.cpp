@@ -113,7 +113,7 @@ void Skipgram::place_blocks(const Member& member) {
 // end.
 void Skipgram::run_ring(const Lesson& lesson, const Member& member) {
     const int first = static_cast<int>(member.begin(parts_)), last = static_cast<int>(member.end(parts_));
-    const int stay = parts_ / member.size;
+    const int stay = std::max(parts_ / member.size, 1);
     for (int sweep = 0; (sweep - 1) * stay + 1 < parts_; ++sweep) {
         for (int part = last - 1; part >= first; --part) {
             const int ahead = last - part;

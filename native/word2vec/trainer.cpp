@@ -57,7 +57,7 @@ int64_t Trainer::train(const idembed_word2vec_pass& given, int64_t begin, int64_
     const Pass pass(given.tokens, config_.seed, given.number);
     const int64_t size = chunk(given.size);
     int64_t kept = 0;
-    if (serial_) threads = 1;  // there is nothing for the others to do
+    if (!cbow_) threads = std::min(threads, words_.parts);  // others would have nothing to do
     run_team(threads, [&](const Member& member) {
         for (int64_t first = begin; first < end; first += size) {
             const double done = static_cast<double>(first) / static_cast<double>(given.size);

@@ -11,7 +11,8 @@ constexpr double two_to_32 = 4294967296.0;
 
 uint32_t share_of_32_bits(double share) {
     const double bits = share * two_to_32;
-    return bits >= two_to_32 - 1 ? UINT32_MAX : static_cast<uint32_t>(std::max(bits, 0.0));
+    if (!(bits > 0)) return 0;  // NaN too, of a threshold next to 0
+    return bits >= two_to_32 - 1 ? UINT32_MAX : static_cast<uint32_t>(bits);
 }
 
 // log2 of x = m 2^e by the series of artanh((m - 1) / (m + 1)), whose argument is below 1/3.

@@ -10,7 +10,7 @@
 //   prefetch_row: into the first cache
 //
 // A group of records is 16 of them or fewer: all dot products first, then one logistic function for all
-// lanes, then every update in order. docs/numerics.md has the definition of every step.
+// lanes, then every update in order. docs/word2vec-arithmetic.md defines every step.
 
 namespace words {
 

@@ -162,6 +162,47 @@ static void fused(void) {
     end("fma");
 }
 
+// A pass of 2 threads over sentences of 1 to 40 words, frequent ones among them.
+static void word2vec(const char* area, int32_t skipgram, int64_t words) {
+    enum { DIM = 20, STRIDE = 32, TOKENS = 1200 };
+    const idembed_word2vec_config config = {words, DIM, 4, 6, skipgram, 1, 1, 1, 30.0, 0.75, 1};
+    const size_t size = (size_t)words * STRIDE;
+    int64_t* const counts = (int64_t*)malloc((size_t)words * sizeof(int64_t));
+    float* const inputs = (float*)malloc(size * sizeof(float));
+    float* const outputs = (float*)calloc(size, sizeof(float));
+    int32_t tokens[TOKENS];
+    begin();
+    for (int64_t i = 0; i < words; ++i) counts[i] = 1;
+    for (int i = 0, left = 0; i < TOKENS; ++i, --left) {
+        // A number below one below one ..: small ones are frequent.
+        uint32_t word = (uint32_t)words - 1;
+        for (int level = 0; level < 4; ++level) word = random16() * (word + 1) >> 16;
+        ++counts[word];
+        tokens[i] = (int32_t)word;
+        if (left == 0) {
+            left = 1 + (int)(random16() % 40);
+            tokens[i] |= INT32_MIN;
+        }
+    }
+    idembed_word2vec* trainer = NULL;
+    check("idembed_word2vec_new", idembed_word2vec_new(&config, counts, NULL, &trainer));
+    check("idembed_word2vec_start", idembed_word2vec_start(inputs, 0, words, DIM, 1));
+    int64_t kept;
+    double loss = 0;
+    const idembed_word2vec_pass pass = {tokens, TOKENS, 3, 0.2, 0.05};
+    check("idembed_word2vec_train",
+          idembed_word2vec_train(trainer, &pass, 0, TOKENS, inputs, outputs, &kept, &loss, 2));
+    idembed_word2vec_free(trainer);
+    add(inputs, (int64_t)size);
+    add(outputs, (int64_t)size);
+    const float numbers[] = {(float)kept, (float)loss};
+    add(numbers, 2);
+    free(counts);
+    free(inputs);
+    free(outputs);
+    end(area);
+}
+
 // A caller's rounding towards zero and flushing of denormals changes nothing, and is there again afterwards.
 static void float_mode(void) {
 #if defined(__x86_64__)
@@ -185,6 +226,10 @@ int main(void) {
     search();
     functions();
     fused();
+    word2vec("skipgram", 1, 1000);
+    word2vec("cbow", 0, 1000);
+    word2vec("few_words_skipgram", 1, 50);
+    word2vec("few_words_cbow", 0, 50);
     float_mode();
     return 0;
 }

@@ -15,6 +15,10 @@ HASHES = {
     "erf": "b91055ec2ba8b257",
     "gelu": "0feb188979b18950",
     "fma": "b4966e8314faed94",
+    "skipgram": "5b383ac2d51df3bd",
+    "cbow": "55333169a3b0db6e",
+    "few_words_skipgram": "a9197d03a2c04a1d",
+    "few_words_cbow": "dcf0b0df6ec1e1db",
     "float_mode": "d7a307c47f88536c",
 }
 

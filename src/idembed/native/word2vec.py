@@ -74,7 +74,7 @@ class Pass(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """How many tokens were not thinned out, and the loss summed over all that was seen or drawn (0 unless asked)."""
+    """How many tokens were not thinned out, and the loss so far, if it was asked for (else 0)."""
 
     kept: int
     loss: float
@@ -116,21 +116,25 @@ class Trainer:
         inputs: Floats,
         outputs: Floats,
         *,
-        loss: bool = False,
+        loss: float | None = None,
         threads: int | None = None,
     ) -> Trained:
         """Train on tokens `begin` to `end`, both multiples of `chunk(len(corpus.tokens))` or the corpus's end.
 
-        `inputs` and `outputs` are float32 [words, dim] from `rows`; they are changed in place.
+        `inputs` and `outputs` are float32 [words, dim] from `rows`; they are changed in place. The loss of all that
+        is seen or drawn is added to `loss`, one number after the other, so it does not matter how many calls make it.
         """
         tokens = corpus.tokens
         if tokens.dtype != np.int32 or not tokens.flags.c_contiguous:
             raise ValueError("tokens must be contiguous int32 [n]")
         for matrix in (inputs, outputs):
-            if matrix.shape != self._shape or matrix.strides != (4 * _stride(self._shape[1]), 4):
+            flat = (4 * _stride(self._shape[1]), 4)
+            if matrix.dtype != np.float32 or matrix.shape != self._shape or matrix.strides != flat:
                 raise ValueError(f"the matrices must be float32 {list(self._shape)} made by rows()")
+            if not matrix.flags.writeable:
+                raise ValueError("the matrices are read-only")
         described = _Pass(tokens.ctypes.data, len(tokens), corpus.number, corpus.first_rate, corpus.last_rate)
-        kept, total = ctypes.c_int64(), ctypes.c_double()
+        kept, total = ctypes.c_int64(), ctypes.c_double(loss or 0.0)
         status = library().idembed_word2vec_train(
             self._handle,
             ctypes.byref(described),
@@ -139,7 +143,7 @@ class Trainer:
             inputs.ctypes.data,
             outputs.ctypes.data,
             ctypes.byref(kept),
-            ctypes.byref(total) if loss else None,
+            None if loss is None else ctypes.byref(total),
             thread_count(threads),
         )
         if status == Status.TOKEN:

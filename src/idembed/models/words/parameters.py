@@ -62,7 +62,7 @@ class Parameters:
         if self.alpha is not None:
             rate("alpha", self.alpha)
         rate("min_alpha", self.min_alpha)
-        _number("sample", self.sample, 0, math.inf)
+        _number("sample", self.sample, 0, 1e15)
         _number("ns_exponent", self.ns_exponent, -8, 8)
         if self.compat not in (None, "gensim"):
             raise OptionError(f'compat must be "gensim" or None, not {self.compat!r}', option="compat")
@@ -147,6 +147,5 @@ def whole(name: str, value: object, least: int, most: int) -> None:
 
 
 def _number(name: str, value: object, least: float, most: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most or value == math.inf:
-        upto = f"{least} to {most}" if most < math.inf else f"{least} or more"
-        raise OptionError(f"{name} must be a number of {upto}, not {value!r}", option=name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise OptionError(f"{name} must be a number of {least:g} to {most:g}, not {value!r}", option=name)

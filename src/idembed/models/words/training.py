@@ -102,10 +102,11 @@ def train_pass(
     while begin < size:
         end = min(begin + chunks * chunk, size)
         started = time.perf_counter()
-        done = trainer.train(given, begin, end, matrices.inputs, matrices.outputs, loss=loss, threads=threads)
+        so_far = totals.loss if loss else None
+        done = trainer.train(given, begin, end, matrices.inputs, matrices.outputs, loss=so_far, threads=threads)
         took = time.perf_counter() - started
         totals.kept += done.kept
-        totals.loss += done.loss
+        totals.loss = done.loss
         totals.seconds += took
         if took < _SECONDS / 2:
             chunks *= 2
