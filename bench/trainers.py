@@ -7,7 +7,6 @@ engines that take such. Each request trains once and saves the vectors where it 
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -100,9 +99,19 @@ def word2vec_c(corpus: Path) -> Train:
     return train
 
 
-def peak() -> int:
-    """Most memory that this process has held so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def held(most: bool) -> int:
+    """Memory that this process holds, in bytes, or the most since `forget_most`. Linux only, else 0."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    name = "VmHWM:" if most else "VmRSS:"
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+
+def forget_most() -> None:
+    if Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def main() -> None:
@@ -111,10 +120,11 @@ def main() -> None:
     print(json.dumps({}), flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
-        before, started = peak(), time.perf_counter()
+        forget_most()
+        before, started = held(most=False), time.perf_counter()
         words, vectors = train(asked["sg"], asked["workers"], asked["seed"], asked["epochs"])
         seconds = time.perf_counter() - started
-        answer = {"seconds": seconds, "memory": peak() - before, "words": len(words)}
+        answer = {"seconds": seconds, "memory": held(most=True) - before, "words": len(words)}
         if asked.get("save") and words:
             np.savez(asked["save"], words=np.array(words), vectors=np.ascontiguousarray(vectors))
         print(json.dumps(answer), flush=True)

@@ -3,8 +3,8 @@ vectors are worth.
 
 Corpus: Simple English Wikipedia, lower case, digits as words, [a-z]+, a paragraph a sentence (19 million words);
 100 dimensions, window 5, 5 negatives, sample 1e-3, min_count 5, 5 epochs; everything else each peer's default, but
-for fastText without subwords at word2vec's learning rates. Ours and gensim have the words in memory as lists; the
-others read the file. Trainers take turns, a round for each seed. Quality is measured by the same code for all:
+for fastText without subwords at word2vec's learning rates. Ours and gensim have the words in memory as lists and take
+turns, a round for each seed; the others read the file and run at the end. Quality is measured by the same code for all:
 Spearman's correlation with WordSim-353 and SimLex-999, and Google's analogies among the 30,000 most frequent words.
 """
 

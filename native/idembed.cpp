@@ -225,7 +225,7 @@ int32_t idembed_word2vec_new(const idembed_word2vec_config* config, const int64_
 }
 
 int64_t idembed_word2vec_chunk(const idembed_word2vec* trainer, int64_t size) {
-    return trainer->trainer.chunk(size);
+    return trainer ? trainer->trainer.chunk(size) : 0;
 }
 
 int32_t idembed_word2vec_train(idembed_word2vec* trainer, const idembed_word2vec_pass* pass, int64_t begin,
@@ -238,6 +238,8 @@ int32_t idembed_word2vec_train(idembed_word2vec* trainer, const idembed_word2vec
         if (end > pass->size || (end > begin && (!pass->tokens || !inputs || !outputs)) || !kept) {
             return IDEMBED_ARGUMENT;
         }
+        const auto is_rate = [](double rate) { return rate >= 0 && rate <= 1; };  // NaN is none
+        if (!is_rate(pass->first_rate) || !is_rate(pass->last_rate)) return IDEMBED_ARGUMENT;
         const int64_t chunk = trainer->trainer.chunk(pass->size);
         if (begin % chunk != 0 || (end % chunk != 0 && end != pass->size)) return IDEMBED_ARGUMENT;
         const auto words = static_cast<uint32_t>(trainer->trainer.words());

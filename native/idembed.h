@@ -5,8 +5,8 @@
 // function returns IDEMBED_OK, but for IDEMBED_NOT_FINITE of a forward pass and of idembed_normalize, see
 // there.
 //
-// `isa` is "scalar", "avx2" or "avx512"; null or "" means the library's own choice, see idembed_isa().
-// No result depends on `isa` or on `threads`: docs/numerics.md specifies every bit.
+// `isa` is "scalar", "avx2", "avx512" or "neon"; null or "" means the library's own choice, see
+// idembed_isa(). No result depends on `isa` or on `threads`: docs/numerics.md specifies every bit.
 #ifndef IDEMBED_H
 #define IDEMBED_H
 

@@ -14,45 +14,6 @@ float most_updates(float rate) {
 
 }  // namespace
 
-// Gives the words of a list the rows of a table without repetitions.
-class Cbow::Grouping {
-  public:
-    explicit Grouping(size_t most_words) {
-        size_t size = 16;
-        while (size < 2 * most_words) size *= 2;
-        slots_.resize(size);
-    }
-
-    void begin() {
-        ++round_;
-        words_.clear();
-        rows_.clear();
-    }
-
-    void add(uint32_t word) {
-        const size_t mask = slots_.size() - 1;
-        size_t at = (word * 0x9e3779b1u >> 7) & mask;
-        while (slots_[at].round == round_ && slots_[at].word != word) at = (at + 1) & mask;
-        if (slots_[at].round != round_) {
-            slots_[at] = {round_, word, static_cast<uint32_t>(words_.size())};
-            words_.push_back(word);
-        }
-        rows_.push_back(slots_[at].row);
-    }
-
-    const std::vector<uint32_t>& words() const { return words_; }  // by row
-    const std::vector<uint32_t>& rows() const { return rows_; }    // by place in the list
-
-  private:
-    struct Slot {
-        uint64_t round;
-        uint32_t word, row;
-    };
-    uint64_t round_ = 0;
-    std::vector<Slot> slots_;
-    std::vector<uint32_t> words_, rows_;
-};
-
 Cbow::Cbow(int64_t stride, int negative)
     : stride_(stride),
       negative_(negative),
@@ -60,6 +21,30 @@ Cbow::Cbow(int64_t stride, int negative)
       errors_(stride * centres_in_block),
       pulls_(static_cast<size_t>(centres_in_block + negative * (centres_in_block / most_in_group)), 1.0f),
       losses_(centres_in_block / most_in_group) {}
+
+// What is reserved and never touched takes no memory.
+void Cbow::prepare(int64_t chunk, int window, int threads) {
+    sample_.prepare(chunk);
+    const size_t size = centres_in_block, reach = static_cast<size_t>(window);
+    const size_t negatives = size / most_in_group * static_cast<size_t>(negative_);
+    blocks_.resize(static_cast<size_t>(chunk) / size + 1);
+    for (Block& block : blocks_) {
+        block.windows.reserve(size);
+        block.negatives.reserve(negatives);
+        block.inputs.reserve(size + 2 * reach, size * 2 * reach);
+        block.outputs.reserve(size + negatives, size + negatives);
+    }
+    while (groupings_.size() < static_cast<size_t>(threads)) {
+        groupings_.emplace_back(size + std::max(2 * reach, negatives));
+    }
+}
+
+void Cbow::Changes::reserve(size_t most_words, size_t most_terms) {
+    words.reserve(most_words);
+    begin.reserve(most_words + 1);
+    updates.reserve(most_words);
+    terms.reserve(most_terms);
+}
 
 void Cbow::train(const Lesson& lesson, const Member& member) {
     sample_.fill(lesson.pass, lesson.words, lesson.begin, lesson.end, member);
@@ -79,11 +64,9 @@ void Cbow::train(const Lesson& lesson, const Member& member) {
 void Cbow::plan(const Lesson& lesson, const Member& member) {
     if (member.rank == 0) {
         n_blocks_ = (static_cast<int64_t>(sample_.size()) + centres_in_block - 1) / centres_in_block;
-        if (static_cast<int64_t>(blocks_.size()) < n_blocks_) blocks_.resize(static_cast<size_t>(n_blocks_));
     }
     member.wait();
-    Grouping grouping(centres_in_block + 2 * static_cast<size_t>(lesson.windows.reach) +
-                      static_cast<size_t>(negative_) * centres_in_block / most_in_group);
+    Grouping& grouping = groupings_[static_cast<size_t>(member.rank)];
     for (int64_t b = member.begin(n_blocks_); b < member.end(n_blocks_); ++b) {
         Block& block = blocks_[static_cast<size_t>(b)];
         block.first = static_cast<uint32_t>(b) * centres_in_block;
@@ -103,7 +86,7 @@ void Cbow::plan_block(const Lesson& lesson, Block& block, Grouping& grouping) co
     }
     block.groups = (size + most_in_group - 1) / most_in_group;
     block.negatives.resize(block.groups * negative);
-    const Noise noise = lesson.words.all_noise.of(0);
+    const Noise noise = lesson.words.noise.of(0);
     const uint64_t key = draw(lesson.pass.noise_key, sample_.position(block.first));
     for (uint32_t i = 0; i < block.groups * negative; ++i) block.negatives[i] = pick(noise, draw(key, i));
 

@@ -13,6 +13,7 @@
 
 #include "memory.h"
 #include "team.h"
+#include "word2vec/grouping.h"
 #include "word2vec/lesson.h"
 
 namespace idembed {
@@ -20,6 +21,8 @@ namespace idembed {
 class Cbow {
   public:
     Cbow(int64_t stride, int negative);
+
+    void prepare(int64_t chunk, int window, int threads);
 
     // Every member of the team calls this, with the same lesson.
     void train(const Lesson& lesson, const Member& member);
@@ -29,12 +32,13 @@ class Cbow {
   private:
     static constexpr uint32_t centres_in_block = 512;
 
-    // The rows of one matrix that a block changes: the vector of words[r] by the terms begin[r] .. begin[r +
-    // 1]
-    // - 1.
+    // How a block changes the rows of one matrix: that of words[r] by terms[begin[r]] .. terms[begin[r + 1] -
+    // 1].
     struct Changes {
         std::vector<uint32_t> words, begin, terms;
         std::vector<int32_t> updates;  // by row: how many records stand behind its terms
+
+        void reserve(size_t most_words, size_t most_terms);
     };
     struct Block {
         uint32_t first, size, groups;     // its centres are the places first .. first + size - 1
@@ -42,7 +46,6 @@ class Cbow {
         std::vector<uint32_t> negatives;  // [groups, negative]
         Changes inputs, outputs;
     };
-    class Grouping;
 
     void plan(const Lesson& lesson, const Member& member);
     void plan_block(const Lesson& lesson, Block& block, Grouping& grouping) const;
@@ -55,6 +58,7 @@ class Cbow {
     int negative_;
     Sample sample_;
     std::vector<Block> blocks_;
+    std::vector<Grouping> groupings_;  // of each member
     int64_t n_blocks_ = 0;
     Floats hidden_;               // [centres_in_block + pushes, stride]: hidden layers, then pushes
     Floats errors_;               // [centres_in_block, stride]

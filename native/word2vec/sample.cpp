@@ -4,6 +4,14 @@
 
 namespace idembed {
 
+void Sample::prepare(int64_t most_tokens) {
+    const size_t most = static_cast<size_t>(most_tokens);
+    kept_.reserve(most);
+    words_.reserve(most);
+    offsets_.reserve(most);
+    sentences_.reserve(most);
+}
+
 void Sample::fill(const Pass& pass, const WordStatistics& words, int64_t begin, int64_t end,
                   const Member& member) {
     const int64_t size = end - begin;

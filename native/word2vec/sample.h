@@ -41,6 +41,8 @@ struct WindowRule {
 // What is left of the tokens begin .. end-1. Place i holds the i-th of them.
 class Sample {
   public:
+    void prepare(int64_t most_tokens);  // takes the memory for so many; throws std::bad_alloc
+
     // Takes part in filling it; every member of the team calls this.
     void fill(const Pass& pass, const WordStatistics& words, int64_t begin, int64_t end,
               const Member& member);

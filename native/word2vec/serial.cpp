@@ -47,7 +47,7 @@ void Serial::train_centre(const Lesson& lesson, uint32_t place) {
 
 // error_ becomes what `hidden` is to be given for having seen `centre`, and not what the noise offers.
 void Serial::learn(const Lesson& lesson, const float* hidden, uint32_t centre, uint64_t first_draw) {
-    const Noise noise = lesson.words.all_noise.of(0);
+    const Noise noise = lesson.words.noise.of(0);
     Step step;
     step.outputs = lesson.matrices.outputs;
     step.stride = stride_;

@@ -15,6 +15,8 @@ class Serial {
   public:
     Serial(int64_t stride, int negative, bool skipgram);
 
+    void prepare(int64_t chunk) { sample_.prepare(chunk); }
+
     // Every member of the team calls this, with the same lesson; the first does the work.
     void train(const Lesson& lesson, const Member& member);
 

@@ -12,6 +12,14 @@ Skipgram::Skipgram(int parts)
       done_(static_cast<size_t>(parts)),
       losses_(static_cast<size_t>(blocks_)) {}
 
+// What is reserved and never touched takes no memory.
+void Skipgram::prepare(int64_t chunk, int window, int threads) {
+    sample_.prepare(chunk);
+    shares_.reserve(static_cast<size_t>(threads));
+    pairs_.reserve(static_cast<size_t>(chunk * 2 * window));
+    lonely_.reserve(static_cast<size_t>(chunk * 2 * window));
+}
+
 void Skipgram::train(const Lesson& lesson, const Member& member) {
     sample_.fill(lesson.pass, lesson.words, lesson.begin, lesson.end, member);
     plan(lesson, member);

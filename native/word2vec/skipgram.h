@@ -21,6 +21,8 @@ class Skipgram {
   public:
     explicit Skipgram(int parts);
 
+    void prepare(int64_t chunk, int window, int threads);
+
     // Every member of the team calls this, with the same lesson.
     void train(const Lesson& lesson, const Member& member);
 

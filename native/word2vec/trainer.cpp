@@ -12,6 +12,8 @@ namespace {
 constexpr int64_t fewest_words = 1000;
 constexpr int64_t words_in_part = 64;  // at least
 constexpr int64_t shortest_chunk = 16384, longest_chunk = 262144;
+constexpr int64_t usual_window = 5, widest_window = 80;  // of the longest chunk, of one of shortest_chunk
+
 int parts_for(int64_t words) {
     int parts = 1;
     while (parts < most_parts && words >= 2 * parts * words_in_part) parts *= 2;
@@ -32,7 +34,8 @@ int group_for(float rate) {
 Trainer::Trainer(const idembed_word2vec_config& config, const int64_t* counts, const Kernels& kernels)
     : config_(config),
       kernels_(kernels),
-      words_(counts, config.words, config.keep_threshold, config.noise_exponent, parts_for(config.words)) {
+      words_(counts, config.words, config.keep_threshold, config.noise_exponent,
+             config.skipgram ? parts_for(config.words) : 1) {
     const int64_t stride = round_up_to_lanes(config.dim);
     if (config.words < fewest_words) {
         serial_ = std::make_unique<Serial>(stride, config.negative, config.skipgram != 0);
@@ -43,13 +46,21 @@ Trainer::Trainer(const idembed_word2vec_config& config, const int64_t* counts, c
     }
 }
 
-// A thirty-second of the pass, so that the learning rate falls smoothly; and about as much work, and memory,
-// whatever the parameters are.
+// A thirty-second of the pass, so that the learning rate falls smoothly; but no more work or memory than a
+// chunk has with the usual parameters, down to a length that is still worth sorting.
 int64_t Trainer::chunk(int64_t tokens) const {
-    constexpr int64_t usual = 5 * 6 * 100;
-    const int64_t work = static_cast<int64_t>(config_.window) * (1 + config_.negative) * config_.dim;
-    const int64_t most = std::clamp(longest_chunk * usual / work, shortest_chunk, longest_chunk);
-    return std::clamp(tokens / 32, shortest_chunk, most);
+    constexpr int64_t usual_work = 6 * 100;  // of a pair: 5 negative words and the one seen, 100 dimensions
+    const int64_t work = std::max((1 + int64_t{config_.negative}) * config_.dim, usual_work);
+    const int64_t least = shortest_chunk * widest_window / std::max<int64_t>(config_.window, widest_window);
+    const int64_t most = longest_chunk * usual_window * usual_work / (config_.window * work);
+    return std::clamp(tokens / 32, least, std::clamp(most, least, longest_chunk));
+}
+
+// All memory that a chunk can need, before the team starts: its members must not throw.
+void Trainer::prepare(int64_t chunk, int threads) {
+    if (serial_) serial_->prepare(chunk);
+    if (skipgram_) skipgram_->prepare(chunk, config_.window, threads);
+    if (cbow_) cbow_->prepare(chunk, config_.window, threads);
 }
 
 int64_t Trainer::train(const idembed_word2vec_pass& given, int64_t begin, int64_t end, float* inputs,
@@ -58,6 +69,7 @@ int64_t Trainer::train(const idembed_word2vec_pass& given, int64_t begin, int64_
     const int64_t size = chunk(given.size);
     int64_t kept = 0;
     if (!cbow_) threads = std::min(threads, words_.parts);  // others would have nothing to do
+    prepare(size, threads);
     run_team(threads, [&](const Member& member) {
         for (int64_t first = begin; first < end; first += size) {
             const double done = static_cast<double>(first) / static_cast<double>(given.size);

@@ -24,6 +24,8 @@ class Trainer {
                   float* outputs, double* loss, int threads);
 
   private:
+    void prepare(int64_t chunk, int threads);
+
     const idembed_word2vec_config config_;
     const Kernels& kernels_;
     const WordStatistics words_;

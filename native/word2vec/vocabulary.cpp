@@ -115,7 +115,6 @@ WordStatistics::WordStatistics(const int64_t* counts, int64_t words, double thre
     }
     noise = NoiseTables(mass, part, parts);
     part_noise = NoiseTables(part_mass, std::vector<uint8_t>(p), 1);
-    all_noise = NoiseTables(mass, std::vector<uint8_t>(n), 1);
 }
 
 }  // namespace idembed

@@ -37,9 +37,8 @@ struct WordStatistics {
     std::vector<uint32_t> keep;  // a word is kept when 32 random bits are not above
     std::vector<uint8_t> part;
     int parts = 1;
-    NoiseTables noise;       // of each part
+    NoiseTables noise;       // of each part; where there is only one, of all words
     NoiseTables part_noise;  // one set, its words are the parts
-    NoiseTables all_noise;   // one set, all words
 
     // A word seen `threshold` times is the most frequent of which every occurrence is kept, nearly; 0 keeps
     // all.

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         SpaceMismatchError,
         StoreError,
         TooLongError,
+        UnknownWordError,
         UnsupportedModelError,
         VaultError,
     )
@@ -83,6 +84,7 @@ __all__ = [
     "StoreError",
     "TooLongError",
     "TruncationWarning",
+    "UnknownWordError",
     "UnsupportedModelError",
     "Vault",
     "VaultError",

@@ -13,7 +13,7 @@ from typing import IO, Any, Literal, overload
 
 from idembed.errors import DiskFullError, OptionError
 
-__all__ = ["durable"]
+__all__ = ["durable", "sync_folder"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -43,7 +43,7 @@ def _durable(path: Path, mode: Literal["w", "wb"]) -> Iterator[IO[Any]]:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def _create(path: Path, mode: Literal["w", "wb"]) -> IO[Any]:
     return path.open("xb")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """The new name reaches the disk too. Windows has no such call, and some file systems refuse it."""
     if os.name == "nt":
         return

@@ -31,6 +31,7 @@ __all__ = [
     "SpaceMismatchError",
     "StoreError",
     "TooLongError",
+    "UnknownWordError",
     "UnsupportedModelError",
     "VaultError",
 ]
@@ -106,6 +107,12 @@ class UnsupportedModelError(ModelError):
 
 class NativeLibraryError(ModelError):
     """The compiled library is missing, of another version, or was asked for what this CPU lacks."""
+
+
+class UnknownWordError(ModelError, KeyError):
+    """There is no vector for a word; also a KeyError, as from a dictionary."""
+
+    __str__ = Exception.__str__  # KeyError would show the message in quotes
 
 
 class StoreError(IdembedError):

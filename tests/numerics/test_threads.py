@@ -56,4 +56,4 @@ def test_threads_never_meet_while_training(compiler: str, tmp_path: Path) -> Non
     done = run(program)
     assert done.stderr == ""
     assert done.returncode == 0
-    assert done.stdout == "skip-gram\nCBOW\nfew words\n"
+    assert done.stdout == "skip-gram\nskip-gram, uneven shares\nCBOW\nfew words\n"

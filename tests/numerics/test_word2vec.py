@@ -207,7 +207,9 @@ def test_vectors_start_as_the_oracles(seed: int) -> None:
         ({}, {0: 16_384, 600_000: 18_750, 8_388_608: 262_144, 10**10: 262_144}),
         ({"dim": 100}, {1: 16_384, 524_319: 16_384, 524_320: 16_385, 10**9: 262_144}),
         ({"dim": 300, "window": 10, "negative": 7}, {10**6: 31_250, 10**9: 32_768}),
-        ({"dim": 65_536, "window": 1024, "negative": 1024}, {10**9: 16_384}),
+        ({"dim": 65_536, "window": 80, "negative": 1024}, {10**9: 16_384}),
+        ({"dim": 65_536, "window": 1024, "negative": 1024}, {10**9: 1280}),
+        ({"dim": 1, "window": 10, "negative": 1}, {10**9: 131_072}),
     ],
 )
 def test_chunks_are_as_long_as_the_oracles(changes: dict, expected: dict) -> None:
@@ -342,7 +344,7 @@ def test_the_loss_does_not_depend_on_how_long_a_call_takes(monkeypatch: pytest.M
         matrices, totals = training.Matrices.make(50, 16, 1), training.Totals()
         for number in range(6):
             training.train_pass(
-                *(cbow, counts, Encoded(tokens, 0, len(tokens)), matrices),
+                *(Trainer(cbow, counts), Encoded(tokens, 0, len(tokens)), matrices),
                 number=number,
                 rates=(0.2, 0.2),
                 threads=2,
@@ -452,6 +454,14 @@ def test_parts_that_are_no_whole_chunks_are_refused(begin: int, end: int) -> Non
     inputs, outputs = word2vec.rows(10, 20), word2vec.rows(10, 20)
     with pytest.raises(ValueError, match=f"tokens {begin} to {end} of 20000 are no whole chunks"):
         trainer.train(Pass(np.zeros(20_000, np.int32), 0, 0.1, 0.1), begin, end, inputs, outputs)
+
+
+@pytest.mark.parametrize("rates", [(math.nan, 0.1), (0.1, math.nan), (-0.1, 0.1), (0.1, math.inf), (1.5, 0.1)])
+def test_rates_that_are_none_are_refused(rates: tuple[float, float]) -> None:
+    trainer = Trainer(method(), np.ones(10, np.int64))
+    inputs, outputs = word2vec.rows(10, 20), word2vec.rows(10, 20)
+    with pytest.raises(ValueError, match="learning rates"):
+        trainer.train(Pass(np.zeros(4, np.int32), 0, *rates), 0, 4, inputs, outputs)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ MOST_PARTS = 64
 CHUNKS_IN_PASS = 32
 SHORTEST_CHUNK = 16_384
 LONGEST_CHUNK = 262_144
-USUAL_WORK = 3000
+USUAL_WORK = 600
+USUAL_WINDOW, WIDEST_WINDOW = 5, 80
 GROUP = 16
 MOST_DELAYED = 0.0101
 TILE = 5
@@ -241,9 +242,11 @@ def vocabulary(counts: list[int], threshold: float, exponent: float) -> Vocabula
 
 
 def chunk_size(tokens: int, method: Method) -> int:
-    most = LONGEST_CHUNK * USUAL_WORK // (method.window * (1 + method.negative) * method.dim)
-    most = min(max(most, SHORTEST_CHUNK), LONGEST_CHUNK)
-    return min(max(tokens // CHUNKS_IN_PASS, SHORTEST_CHUNK), most)
+    work = max((1 + method.negative) * method.dim, USUAL_WORK)
+    least = SHORTEST_CHUNK * WIDEST_WINDOW // max(method.window, WIDEST_WINDOW)
+    most = LONGEST_CHUNK * USUAL_WINDOW * USUAL_WORK // (method.window * work)
+    most = min(max(most, least), LONGEST_CHUNK)
+    return min(max(tokens // CHUNKS_IN_PASS, least), most)
 
 
 class Place(NamedTuple):

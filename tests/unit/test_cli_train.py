@@ -242,6 +242,28 @@ def test_a_very_long_line_is_read_in_pieces(
         assert seen == pieces
 
 
+def test_a_long_line_gives_the_same_bytes_by_every_route(run: Run, tmp_path: Path) -> None:
+    text = "cat dog " * 9000 + "\n" + "dog cat\n"
+    written("plain.txt", text)
+    (tmp_path / "packed.txt.gz").write_bytes(gzip.compress(text.encode()))
+    for source in ("plain.txt", str(tmp_path / "packed.txt.gz")):
+        options = ("--tokenizer", "whitespace", *SMALL, "--force")
+        assert run("train", source, "-o", f"{Path(source).name}.w2v", *options)[0] == 0
+    assert bytes_of("plain.txt.w2v") == bytes_of("packed.txt.gz.w2v")
+
+
+@pytest.mark.parametrize("length", [9, 10])
+@pytest.mark.parametrize("before", ["", "a\n", "aaaaaaaaa\n"])
+@pytest.mark.parametrize("after", ["", "\n", "\nb\n"])
+def test_lines_that_would_be_cut_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int, before: str, after: str
+) -> None:
+    monkeypatch.setattr(sentences, "_LONGEST", 10)
+    source = written(str(tmp_path / "x.txt"), before + "c" * length + after)
+    found = sentences.open_sentences(source, WordTokenizer("whitespace"))
+    assert isinstance(found, Path) is (length < 10)
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_word(run: Run) -> None:
     for tokenizer in ("simple", "whitespace"):
         run(

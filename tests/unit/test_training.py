@@ -130,6 +130,28 @@ def test_the_loss_falls() -> None:
     assert epochs[0] > epochs[1] > epochs[2]
 
 
+@pytest.mark.parametrize("sg", [0, 1])
+def test_75_000_words(sg: int) -> None:
+    words = [f"w{i}" for i in range(75_000)]
+    sentences = [*zipf(75_000, 60_000), *(words[at : at + 25] for at in range(0, 75_000, 25))]
+    options = {"vector_size": 16, "min_count": 1, "sg": sg, "epochs": 1, "sample": 0}
+    found = {(len(model.wv), sha(model)) for n in (1, 2, 3) for model in [Word2Vec(sentences, workers=n, **options)]}
+    assert len(found) == 1
+    assert next(iter(found))[0] == 75_000
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_forked_child_trains_its_own_copy() -> None:
+    code = (
+        "import os, hashlib; from idembed import Word2Vec; S = [['a', 'b', 'c']] * 9; "
+        "m = Word2Vec(S, vector_size=8, min_count=1, sample=0); before = m.wv.vectors.tobytes(); pid = os.fork(); "
+        "pid or (m.train(S), os._exit(m.wv.vectors.tobytes() == before)); "
+        "assert os.waitpid(pid, 0)[1] == 0; assert m.wv.vectors.tobytes() == before"
+    )
+    path = os.pathsep.join(filter(None, sys.path))
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, check=True)
+
+
 # ---- what is learned ----------------------------------------------------------------------------------------
 
 
@@ -184,6 +206,11 @@ def test_gensims_update_is_another() -> None:
 )
 def test_every_parameter_counts(changed: dict) -> None:
     assert sha(small(**changed)) != sha(small())
+
+
+def test_a_sum_of_a_window_is_trained_at_the_usual_rate() -> None:
+    assert small(cbow_mean=0).parameters.first_rate == 0.025
+    assert small(cbow_mean=0, compat="gensim").parameters.first_rate == 0.025
 
 
 def test_shorter_vectors() -> None:
@@ -332,6 +359,28 @@ def test_vectors_alone_keep_how_texts_become_words(tmp_path: Path) -> None:
         Word2Vec.load(tmp_path / "v.w2v")
 
 
+def test_the_card_says_what_was_finished(tmp_path: Path) -> None:
+    class Stop:
+        def on_epoch_end(self, model: Word2Vec) -> None:
+            model.save(tmp_path / f"{len(list(tmp_path.iterdir()))}.w2v")
+            if len(list(tmp_path.iterdir())) == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small(epochs=4, min_alpha=0.01, alpha=0.09, callbacks=[Stop()])
+    cards = [json.loads((tmp_path / name / "card.json").read_text()) for name in ("0.w2v", "1.w2v")]
+    found = [(card["passes"], *(card["trained_on"][0][name] for name in ("epochs", "last_rate"))) for card in cards]
+    assert found == [(1, 1, pytest.approx(0.07)), (2, 2, pytest.approx(0.05))]
+
+
+def test_another_trainer_is_not_gone_on_with(tmp_path: Path) -> None:
+    small().save(tmp_path / "pets.w2v")
+    card = tmp_path / "pets.w2v" / "card.json"
+    card.write_text(card.read_text().replace('"trainer": "word2vec-1"', '"trainer": "word2vec-2"'))
+    with pytest.raises(ModelError, match="its trainer is word2vec-2, not word2vec-1"):
+        Word2Vec.load(tmp_path / "pets.w2v")
+
+
 def test_a_card_that_lacks_something_is_an_error(tmp_path: Path) -> None:
     small().save(tmp_path / "pets.w2v")
     card = tmp_path / "pets.w2v" / "card.json"
@@ -453,3 +502,5 @@ def test_interrupting_takes_less_than_a_second() -> None:
         timer.cancel()
     assert time.monotonic() - sent[0] < 1.5  # a second, and what a busy machine adds
     assert np.isfinite(model.wv.vectors).all()
+    fresh = KeyedVectors(model.wv.index_to_key, model.wv.vectors)
+    assert model.wv.most_similar("w5") == fresh.most_similar("w5")

@@ -68,7 +68,7 @@ def train(
     max_len: Annotated[int, typer.Option(help="Simple words: most letters.")] = 15,
     alpha: Annotated[
         float | None,
-        typer.Option(help="Learning rate at the beginning (else 0.025 for skip-gram, 0.2 for CBOW)."),
+        typer.Option(help="Learning rate at the beginning (else 0.025 for skip-gram, 0.15 for CBOW)."),
     ] = None,
     min_alpha: Annotated[float, typer.Option(help="Learning rate at the end.")] = 1e-4,
     negative: Annotated[int, typer.Option(help="Words of noise for each word seen.")] = 5,

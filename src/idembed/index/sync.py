@@ -99,19 +99,20 @@ class Sync:
         store = self._catalog.make(self._source.split)
         with hold(store, self._catalog.wait) as writing:
             if before != (writing.lease().fence - 1, ""):  # somebody wrote since, or was writing while we planned
-                plan = self._accepted_plan(lambda done: writing.keep())
+                plan = self._accepted_plan(lambda done: writing.keep(), writing.keep)
                 if plan.is_empty:
                     return Report(reused=plan.unchanged)
             return self._apply(plan, store, writing)
 
-    def _accepted_plan(self, progress: Callable[[int], None]) -> Plan:
-        """The plan, once the guard, ``on_long`` and ``on_empty`` had nothing against it."""
+    def _accepted_plan(self, progress: Callable[[int], None], alive: Callable[[], None] = lambda: None) -> Plan:
+        """The plan, once the guard, ``on_long`` and ``on_empty`` had nothing against it; ``alive`` is called now and
+        then meanwhile."""
         plan = self.plan(progress)
         self._guard(plan, self._spool.rows)
         if self._on_long == "error":
-            self._refuse_long()
+            self._refuse_long(alive)
         if plan.added + plan.changed and not self._catalog.reads_every_text():
-            self._leave_out_empty()
+            self._leave_out_empty(alive)
             plan = tally(self._spool, plan.stored)
             self._guard(plan, self._spool.rows)
         return plan
@@ -146,9 +147,9 @@ class Sync:
         report.reused += plan.unchanged
         return report
 
-    def _refuse_long(self) -> None:
+    def _refuse_long(self, alive: Callable[[], None]) -> None:
         """Raise TooLongError for the first text that the model would cut, before anything is written."""
-        for row, receipts in self._receipts():
+        for row, receipts in self._receipts(alive):
             for receipt in receipts:
                 if receipt.truncated:
                     raise TooLongError(
@@ -158,12 +159,12 @@ class Sync:
                         id=row.id,
                     )
 
-    def _leave_out_empty(self) -> None:
+    def _leave_out_empty(self, alive: Callable[[], None]) -> None:
         """Leave out the rows of whose parts none has a word that the model knows. Raises NoKnownWordError, before
         anything is written, for the first part without one unless ``on_empty`` is skip."""
         knows = f"no word that {self._catalog.loaded.name} knows"
         self._left_out = []
-        for row, receipts in self._receipts():
+        for row, receipts in self._receipts(alive):
             empty = [number for number, receipt in enumerate(receipts) if not receipt.tokens]
             if empty and self._on_empty == "error":
                 which = "the text" if len(receipts) == 1 else f"part {empty[0]}"
@@ -177,11 +178,12 @@ class Sync:
                 self._left_out.append((row.id, f"its text has {knows}"))
         self._spool.leave_out(row_id for row_id, _ in self._left_out)
 
-    def _receipts(self) -> Iterator[tuple[CheckedRow, list[Receipt]]]:
+    def _receipts(self, alive: Callable[[], None]) -> Iterator[tuple[CheckedRow, list[Receipt]]]:
         """The rows that need vectors, each with the receipts of its parts."""
         catalog = self._catalog
         splitter = catalog.splitter(self._source.split)
         for chunk in chunks(self._spool.pending(Verdict.TEXT, Verdict.ADDED), _CHUNK):
+            alive()
             parts = [[row.text[start:end] for start, end in spans(splitter, row.text)] for _, row in chunk]
             receipts = iter(catalog.model().receipts([text for texts in parts for text in texts]))
             for (_, row), texts in zip(chunk, parts, strict=True):

@@ -133,6 +133,8 @@ class Trainer:
                 raise ValueError(f"the matrices must be float32 {list(self._shape)} made by rows()")
             if not matrix.flags.writeable:
                 raise ValueError("the matrices are read-only")
+        if not (0 <= corpus.first_rate <= 1 and 0 <= corpus.last_rate <= 1):
+            raise ValueError(f"learning rates are 0 to 1, not {corpus.first_rate} and {corpus.last_rate}")
         described = _Pass(tokens.ctypes.data, len(tokens), corpus.number, corpus.first_rate, corpus.last_rate)
         kept, total = ctypes.c_int64(), ctypes.c_double(loss or 0.0)
         status = library().idembed_word2vec_train(
@@ -158,7 +160,11 @@ def rows(n: int, dim: int) -> Floats:
     """Zeros float32 [n, dim], laid out as training wants them: rows padded with zeros to multiples of 16 floats,
     on huge pages where there are such."""
     stride = _stride(dim)
-    memory = mmap.mmap(-1, max(4 * n * stride, 1))
+    size = max(4 * n * stride, 1)
+    if hasattr(mmap, "MAP_PRIVATE"):  # else a forked child would train its parent's matrices, on small pages
+        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    else:
+        memory = mmap.mmap(-1, size)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(memory, np.float32, n * stride).reshape(n, stride)[:, :dim]

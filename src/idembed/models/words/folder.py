@@ -7,6 +7,7 @@ no time, no path and no machine is recorded.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idembed.canonical import JSON, NotCanonicalError, canonical_json
+from idembed.durable import sync_folder
 from idembed.errors import DiskFullError, IntegrityError, ModelError, ModelNotFoundError, OptionError
 
 __all__ = ["FORMAT", "Stored", "check_target", "read", "verify", "write"]
@@ -77,9 +79,8 @@ def write(path: Path, stored: Stored) -> None:
             card |= {"format": FORMAT, "dim": stored.vectors.shape[1], "words": len(stored.words), "sha256": hashes}
             text = json.dumps(card, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
             _write_file(temporary / _CARD, iter([text.encode()]))
-            _sync_folder(temporary)
+            sync_folder(temporary)
             _take_place(temporary, path)
-            _sync_folder(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
@@ -214,6 +215,7 @@ def _take_place(temporary: Path, path: Path) -> None:
     """Rename, after the old folder went aside; it comes back when the rename fails."""
     if not path.exists():
         temporary.rename(path)
+        sync_folder(path.parent)
         return
     old = temporary.with_suffix(".old")
     path.rename(old)
@@ -222,20 +224,11 @@ def _take_place(temporary: Path, path: Path) -> None:
     except BaseException:
         old.rename(path)
         raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems refuse it
-            raise
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)  # before the old one goes
+    with contextlib.suppress(OSError):  # what somebody else put into it stays, beside the new one
+        for name in _NAMES:
+            (old / name).unlink(missing_ok=True)
+        old.rmdir()
 
 
 # ---- reading ------------------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ def open_read(path: Path) -> Iterator[IO[bytes]]:
     block, is a ModelError naming it."""
     try:
         with path.open("rb") as file:
-            yield file if path.suffix != ".gz" else cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+            yield file if path.suffix.lower() != ".gz" else cast("IO[bytes]", gzip.GzipFile(fileobj=file))
     except FileNotFoundError as error:
         raise ModelNotFoundError(f"there is no file {path}", file=str(path)) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -418,7 +418,7 @@ def _spelled(word: str, binary: bool) -> bytes:
 @contextlib.contextmanager
 def _open_write(path: Path) -> Iterator[IO[bytes]]:
     with durable(path, "wb") as file:
-        if path.suffix != ".gz":
+        if path.suffix.lower() != ".gz":
             yield file
             return
         # No name and no time in it: equal vectors are equal bytes.

@@ -19,11 +19,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from idembed import native
 from idembed.canonical import JSON
-from idembed.errors import ModelError, OptionError
+from idembed.errors import ModelError, OptionError, UnknownWordError
 from idembed.models.words import evaluation, folder, formats
 from idembed.models.words.evaluation import Correlation, Section
 
-__all__ = ["KeyedVectors", "UnknownWordError"]
+__all__ = ["KeyedVectors"]
 
 log = logging.getLogger(__name__)
 
@@ -37,16 +37,10 @@ _KEYS = (str, int, np.integer)
 _GRAM_ROWS = 32
 
 
-class UnknownWordError(ModelError, KeyError):
-    """There is no vector for a word; also a KeyError, as from a dictionary."""
-
-    __str__ = Exception.__str__  # KeyError would show the message in quotes
-
-
 class KeyedVectors:
     """``vectors`` float32 [V, dim] of the distinct words ``index_to_key``; ``key_to_index`` is the way back.
 
-    Whoever changes ``vectors`` in place calls ``fill_norms(force=True)``. A zero vector has cosine 0 with
+    Whoever changes ``vectors`` in place calls ``forget_norms()``. A zero vector has cosine 0 with
     everything. May be read by several threads.
     """
 
@@ -118,6 +112,10 @@ class KeyedVectors:
                 word = self.index_to_key[int(np.argmin(np.isfinite(norms)))]
                 raise ModelError(f"the vector of {word!r} is not finite, or longer than float32 can say", word=word)
             self._norms = norms
+
+    def forget_norms(self) -> None:
+        """``vectors`` were changed: compute ``norms`` again when they are next needed."""
+        self._norms = None
 
     def __len__(self) -> int:
         return len(self.index_to_key)
@@ -380,7 +378,7 @@ class KeyedVectors:
 
     def save(self, fname: str | Path) -> None:
         """Write the folder ``fname`` (``pets.w2v``), whole or not at all; see ``folder.write``."""
-        card: dict[str, JSON] = {"kind": "vectors", **self.card, "idembed": version("idembed")}
+        card: dict[str, JSON] = {**self.card, "kind": "vectors", "idembed": version("idembed")}
         folder.write(Path(fname), folder.Stored(self.index_to_key, self._counts, self.vectors, None, card))
 
     @classmethod

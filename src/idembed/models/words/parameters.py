@@ -16,7 +16,7 @@ __all__ = ["TRAINER", "Parameters", "refuse_unsupported"]
 TRAINER: Final = "word2vec-1"
 """The arithmetic and the draws (docs/word2vec.md): another one gives other vectors and another name."""
 
-_SKIPGRAM_RATE: Final = 0.025
+_USUAL_RATE: Final = 0.025
 _CBOW_RATE: Final = 0.15
 _GOLDEN_SQUARE: Final = (3 + math.sqrt(5)) / 2
 
@@ -25,7 +25,7 @@ _GOLDEN_SQUARE: Final = (3 + math.sqrt(5)) / 2
 class Parameters:
     """All that decides what training gives, but for the corpus. OptionError names a value that makes no sense.
 
-    ``alpha`` None is 0.025 for skip-gram and 0.15 for CBOW, whose gradient is divided by the length of the window;
+    ``alpha`` None is 0.025, and 0.15 for CBOW with a mean, whose gradient is divided by the length of the window;
     ``compat="gensim"`` takes gensim's update, which is not, and its 0.025.
     """
 
@@ -73,7 +73,8 @@ class Parameters:
         """The learning rate that training begins with."""
         if self.alpha is not None:
             return float(self.alpha)
-        return _SKIPGRAM_RATE if self.sg or self.compat else _CBOW_RATE
+        by_mean = not self.sg and self.cbow_mean and self.compat is None
+        return _CBOW_RATE if by_mean else _USUAL_RATE
 
     def rules(self) -> VocabularyRules:
         """Which words are kept."""

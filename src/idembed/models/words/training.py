@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from idembed.errors import ModelError
-from idembed.native.word2vec import Method, Pass, Trainer, rows, start
+from idembed.native.word2vec import Pass, Trainer, rows, start
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,8 +77,7 @@ class Totals:
 
 
 def train_pass(
-    method: Method,
-    counts: NDArray[np.int64],
+    trainer: Trainer,
     corpus: Corpus,
     matrices: Matrices,
     *,
@@ -94,7 +93,6 @@ def train_pass(
     May be left by an exception (KeyboardInterrupt) between two steps of some 0.2 seconds; the matrices then hold
     what was learned so far.
     """
-    trainer = Trainer(method, counts)
     size = len(corpus.tokens)
     chunk = trainer.chunk(size)
     given = Pass(corpus.tokens, number, *rates)

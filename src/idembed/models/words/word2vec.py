@@ -18,12 +18,13 @@ from idembed.errors import ModelError, OptionError
 from idembed.models.words import folder
 from idembed.models.words.corpusfile import encode_file, learn_file
 from idembed.models.words.keyedvectors import KeyedVectors
-from idembed.models.words.parameters import Parameters, rate, refuse_unsupported, whole
+from idembed.models.words.parameters import TRAINER, Parameters, rate, refuse_unsupported, whole
 from idembed.models.words.sentences import Sentence, encode_sentences, learn_sentences
 from idembed.models.words.tokens import WordTokenizer
 from idembed.models.words.training import Matrices, Schedule, Totals, train_pass
 from idembed.models.words.vocabulary import Vocabulary
 from idembed.native import default_threads
+from idembed.native.word2vec import Trainer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,7 +124,7 @@ class Word2Vec:
         )
         self.workers = _workers(workers)
         self.compute_loss = bool(compute_loss)
-        self.callbacks = tuple(callbacks)
+        self.callbacks = tuple(callbacks or ())
         self.tokenizer = tokenizer or WordTokenizer()
         self._progress = progress or (lambda phase, done, total: None)
         self._forget()
@@ -136,7 +137,7 @@ class Word2Vec:
         self._vocabulary: Vocabulary | None = None
         self._wv: KeyedVectors | None = None
         self._matrices: Matrices | None = None
-        self._trained_on: list[JSON] = []
+        self._trained_on: list[dict[str, JSON]] = []
         self._passes = 0
         self._loss = 0.0
         self.corpus_count = 0
@@ -250,7 +251,9 @@ class Word2Vec:
         method = self.parameters.method(int(vocabulary.counts.sum()))
         size, totals = len(corpus.tokens), Totals()
         self._loss = 0.0
-        self._trained_on.append(self._described(corpus, vocabulary, schedule))
+        trainer = Trainer(method, vocabulary.counts)
+        entry = self._described(corpus, vocabulary, schedule)
+        self._trained_on.append(entry)
         _call(callbacks, "on_train_begin", self)
         for epoch in range(schedule.epochs):
 
@@ -258,33 +261,35 @@ class Word2Vec:
                 self._progress("training", before + done, schedule.epochs * size)
 
             _call(callbacks, "on_epoch_begin", self)
+            number, self._passes = self._passes, self._passes + 1  # a pass that is interrupted has used its draws
+            self.wv.forget_norms()
             train_pass(
-                method,
-                vocabulary.counts,
+                trainer,
                 corpus,
                 matrices,
-                number=self._passes,
+                number=number,
                 rates=(schedule.at(epoch), schedule.at(epoch + 1)),
                 threads=self.workers,
                 loss=loss,
                 totals=totals,
                 tell=tell,
             )
-            self._passes += 1
             self._loss = totals.loss
             self.min_alpha_yet_reached = schedule.at(epoch + 1)
+            entry |= {"epochs": epoch + 1, "last_rate": schedule.at(epoch + 1)}
+            self.wv.forget_norms()
             matrices.check()
-            self.wv.fill_norms(force=True)
             _call(callbacks, "on_epoch_end", self)
         _call(callbacks, "on_train_end", self)
         self.total_train_time += totals.seconds
         return TrainedCount(totals.kept, schedule.epochs * corpus.words)
 
-    def _described(self, corpus: Corpus, vocabulary: Vocabulary, schedule: Schedule) -> JSON:
+    def _described(self, corpus: Corpus, vocabulary: Vocabulary, schedule: Schedule) -> dict[str, JSON]:
+        """For the card: the corpus, and how many of its passes were finished, none so far."""
         return {
-            "epochs": schedule.epochs,
+            "epochs": 0,
             "first_rate": schedule.first,
-            "last_rate": schedule.last,
+            "last_rate": schedule.first,
             "sentences": corpus.sentences,
             "sha256": corpus.sha256(vocabulary),
             "tokens": len(corpus.tokens),
@@ -348,7 +353,7 @@ class Word2Vec:
             "kind": "word2vec",
             "passes": self._passes,
             "tokenizer": self.tokenizer.facts(),
-            "trained_on": self._trained_on,
+            "trained_on": [dict(entry) for entry in self._trained_on],
             "training": self.parameters.recorded(),
         }
         stored = folder.Stored(vocabulary.words, vocabulary.counts, matrices.inputs, matrices.outputs, card)
@@ -368,9 +373,13 @@ class Word2Vec:
         model = cls(workers=workers)
         try:
             card: dict[str, Any] = dict(stored.card)
+            if card["training"]["trainer"] != TRAINER:
+                raise ValueError(f"its trainer is {card['training']['trainer']}, not {TRAINER}")
             model.parameters = Parameters.from_recorded(card["training"])
             model.tokenizer = WordTokenizer.from_facts(card["tokenizer"])
             model._forget()
+            if stored.vectors.shape[1] != model.vector_size or (stored.counts < 1).any():
+                raise ValueError("its size or its counts are not those of the vectors")
             model._passes, model._trained_on = int(card["passes"]), list(card["trained_on"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
