@@ -213,6 +213,14 @@ def test_a_sum_of_a_window_is_trained_at_the_usual_rate() -> None:
     assert small(cbow_mean=0, compat="gensim").parameters.first_rate == 0.025
 
 
+def test_numbers_of_numpy(tmp_path: Path) -> None:
+    model = small(
+        vector_size=np.int64(8), epochs=np.int32(2), seed=np.int64(1), sample=np.float64(0), min_count=np.int8(1)
+    )
+    assert sha(model) == sha(small())
+    model.save(tmp_path / "pets.w2v")
+
+
 def test_shorter_vectors() -> None:
     assert small(vector_size=3).wv.vectors.shape == (13, 3)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal
+
+import numpy as np
 
 from idembed.canonical import JSON
 from idembed.errors import OptionError
@@ -48,6 +50,10 @@ class Parameters:
     compat: Literal["gensim"] | None = None
 
     def __post_init__(self) -> None:
+        for field in fields(self):  # numbers of numpy become Python's, which a card can hold
+            value = getattr(self, field.name)
+            if isinstance(value, np.generic):
+                object.__setattr__(self, field.name, value.item())
         for name, least, most in (
             ("vector_size", 1, MOST_DIM),
             ("window", 1, MOST_WINDOW),
@@ -142,7 +148,7 @@ def refuse_unsupported(hs: int, null_word: int, trim_rule: object) -> None:
 
 def whole(name: str, value: object, least: int, most: int) -> None:
     """OptionError unless ``value`` is a whole number of ``least`` to ``most``."""
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
         hint = "negative sampling is the only method here" if name == "negative" and value == 0 else ""
         raise OptionError(f"{name} must be a whole number of {least} to {most}, not {value!r}", hint=hint, option=name)
 

@@ -234,7 +234,7 @@ class Word2Vec:
         return Schedule(
             parameters.first_rate if first is None else first,
             parameters.min_alpha if last is None else last,
-            epochs or parameters.epochs,
+            int(epochs or parameters.epochs),
         )
 
     def _encode(self, sentences: Iterable[Sentence] | None, corpus_file: _PathLike | None) -> Corpus:
@@ -395,7 +395,7 @@ def _workers(workers: int | None) -> int:
     if workers is None:
         return default_threads()
     whole("workers", workers, 1, 1024)
-    return workers
+    return int(workers)
 
 
 def _one_of(sentences: object, corpus_file: object) -> None:
