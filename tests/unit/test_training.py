@@ -215,7 +215,12 @@ def test_a_sum_of_a_window_is_trained_at_the_usual_rate() -> None:
 
 def test_numbers_of_numpy(tmp_path: Path) -> None:
     model = small(
-        vector_size=np.int64(8), epochs=np.int32(2), seed=np.int64(1), sample=np.float64(0), min_count=np.int8(1)
+        vector_size=np.int64(8),
+        epochs=np.int32(2),
+        seed=np.int64(1),
+        sample=np.float64(0),
+        min_count=np.int8(1),
+        workers=np.int64(2),
     )
     assert sha(model) == sha(small())
     model.save(tmp_path / "pets.w2v")
