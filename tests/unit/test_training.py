@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from idembed import CorpusError, KeyedVectors, ModelError, OptionError, Word2Vec, load
+from idembed import CorpusError, IntegrityError, KeyedVectors, ModelError, OptionError, Word2Vec, load
 from idembed.models.words import parameters
 from idembed.models.words.tokens import WordTokenizer
 from idembed.models.words.training import Matrices
@@ -243,6 +243,13 @@ def test_attributes() -> None:
     assert model.total_train_time > 0
 
 
+def test_parameters_by_their_names() -> None:
+    model = small(window=3)
+    assert (model.window, model.sg, model.negative, model.min_count, model.alpha) == (3, 0, 5, 1, 0.15)
+    with pytest.raises(AttributeError, match="Word2Vec has no attribute 'size'"):
+        _ = model.size
+
+
 def test_train_says_how_much_it_trained() -> None:
     model = small()
     assert model.train(PETS, epochs=3) == (51, 51)
@@ -394,6 +401,18 @@ def test_another_trainer_is_not_gone_on_with(tmp_path: Path) -> None:
         Word2Vec.load(tmp_path / "pets.w2v")
 
 
+def test_damaged_vectors_are_an_error(tmp_path: Path) -> None:
+    small().save(tmp_path / "pets.w2v")
+    file = tmp_path / "pets.w2v" / "vectors.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(IntegrityError, match=r"vectors\.safetensors does not have the bytes that card\.json promises"):
+        Word2Vec.load(tmp_path / "pets.w2v")
+    with pytest.raises(IntegrityError, match=r"vectors\.safetensors does not have the bytes"):
+        load(tmp_path / "pets.w2v").encode(["the cat"])
+
+
 def test_a_card_that_lacks_something_is_an_error(tmp_path: Path) -> None:
     small().save(tmp_path / "pets.w2v")
     card = tmp_path / "pets.w2v" / "card.json"
@@ -433,6 +452,7 @@ def test_a_card_that_lacks_something_is_an_error(tmp_path: Path) -> None:
         ({"seed": "x"}, "seed must be"),
         ({"compat": "fasttext"}, 'compat must be "gensim" or None'),
         ({"min_count": -1}, "min_count must be a whole number of at least 0, not -1"),
+        ({"sentences": None, "corpus_file": ["x"]}, "corpus_file is the name of a file, not list"),
         ({"corpus_file": "x"}, "give either sentences or a corpus_file, not both"),
     ],
 )

@@ -22,6 +22,7 @@ from idembed.models.base import Receipt, Vectors
 from idembed.models.words import folder, sif
 from idembed.models.words.keyedvectors import KeyedVectors
 from idembed.models.words.texts import WordTexts
+from idembed.models.words.word2vec import Word2Vec
 
 pytestmark = pytest.mark.usefixtures("own_machine")
 
@@ -392,3 +393,35 @@ def test_an_index_is_built_on_them_and_opened_without_naming_them(path: Path, tm
     pets(counts=None).save(path)
     with pytest.raises(SpaceMismatchError, match='frequency: "counts" here, "zipf" there'):
         Index(tmp_path / "pets.db", str(path))
+
+
+def test_an_index_whose_model_was_moved_says_so_and_takes_it_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IDEMBED_CACHE", str(tmp_path / "cache"))
+    sentences = [["cat", "sat", "mat"], ["dog", "lay", "rug"]] * 5
+    Word2Vec(sentences, vector_size=4, min_count=1, sample=0).save(tmp_path / "pets.w2v")
+    with Index(tmp_path / "p.db", model=str(tmp_path / "pets.w2v")) as index:
+        index.sync([{"id": "a", "text": "cat mat"}])
+    (tmp_path / "pets.w2v").rename(tmp_path / "moved.w2v")
+    with (
+        Index(tmp_path / "p.db") as index,
+        pytest.raises(ModelNotFoundError, match=r"p\.db was built with .*pets\.w2v, which is not there any more") as e,
+    ):
+        index.search("cat")
+    assert "idembed search --model" in e.value.hint
+    with Index(tmp_path / "p.db", model=str(tmp_path / "moved.w2v")) as index:
+        assert [hit.id for hit in index.search("cat")] == ["a"]
+
+
+def test_a_model_that_was_trained_anew_is_said_to_have_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IDEMBED_CACHE", str(tmp_path / "cache"))
+    sentences = [["cat", "sat", "mat"], ["dog", "lay", "rug"]] * 5
+    for seed in (1, 2):
+        Word2Vec(sentences, vector_size=4, min_count=1, sample=0, seed=seed).save(tmp_path / "pets.w2v")
+        if seed == 1:
+            with Index(tmp_path / "p.db", model=str(tmp_path / "pets.w2v")) as index:
+                index.sync([{"id": "a", "text": "cat mat"}])
+    with Index(tmp_path / "p.db") as index, pytest.raises(SpaceMismatchError) as raised:
+        index.search("cat")
+    assert "what lies there was changed since" in raised.value.hint

@@ -32,6 +32,10 @@ def search(
         str | None, typer.Option("--id", metavar="ID", help="Look for what is near this row instead.")
     ] = None,
     scope: Annotated[str | None, typer.Option(help="Only rows of this scope.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", metavar="NAME|FOLDER", help="Where the index's model is, if it was moved."),
+    ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -46,7 +50,7 @@ def search(
 
     from idembed.index import Index
 
-    with cuts_noted() as cuts, Bars(quiet=quiet) as bars, Index(index) as opened:
+    with cuts_noted() as cuts, Bars(quiet=quiet) as bars, Index(index, model=model) as opened:
         bars.update("searching")
         hits = opened.search(question, id=like, k=k, where=conditions, min_score=min_score, scope=scope)
     found = [as_document(hit) for hit in hits]

@@ -139,16 +139,17 @@ class _FileLines(Sentences):
                 try:
                     text = bare.decode()
                 except UnicodeDecodeError as error:
-                    raise self._binary(number, f"holds 0x{bare[error.start]:02X}, which is not UTF-8") from None
+                    raise self._binary(number, f"holds 0x{bare[error.start]:02X}, which is not UTF-8", line) from None
                 if "\0" in text:
-                    raise self._binary(number, "holds a NUL byte")
+                    raise self._binary(number, "holds a NUL byte", line)
                 self._done += len(line)
                 number += line.endswith(b"\n")
                 yield text
 
-    def _binary(self, number: int, why: str) -> CorpusError:
+    def _binary(self, number: int, why: str, line: bytes) -> CorpusError:
         message = f"{self.name} is not a text file in UTF-8: line {number} {why}"
-        hint = "convert it: iconv -f latin1 -t utf-8, for example"
+        wide = line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or "NUL" in why
+        hint = f"convert it: iconv -f {'utf-16' if wide else 'latin1'} -t utf-8, for example"
         return CorpusError(message, hint=hint, file=self.name, line=number)
 
 

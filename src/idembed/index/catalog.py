@@ -10,7 +10,14 @@ from functools import cached_property
 from pathlib import Path
 
 from idembed import models, stores
-from idembed.errors import IndexNotFoundError, OptionError, SpaceMismatchError, StoreError, VaultError
+from idembed.errors import (
+    IndexNotFoundError,
+    ModelNotFoundError,
+    OptionError,
+    SpaceMismatchError,
+    StoreError,
+    VaultError,
+)
 from idembed.index.owner import Writing
 from idembed.models.base import Model
 from idembed.rows import CheckedRow
@@ -105,7 +112,18 @@ class Catalog:
         if asked is None:
             active = self.active()
             asked = active.model if active else DEFAULT_MODEL
-        return models.load(asked) if isinstance(asked, str) else asked
+        if not isinstance(asked, str):
+            return asked
+        try:
+            return models.load(asked)
+        except ModelNotFoundError as error:
+            if self._asked is not None or self.active() is None:
+                raise
+            raise ModelNotFoundError(
+                f"{self.name} was built with {asked}, which is not there any more: {error.message}",
+                hint="bring it back, or say where it is now: Index(…, model=…), idembed search --model …",
+                model=asked,
+            ) from error
 
     def model(self) -> Model:
         """The model. Raises SpaceMismatchError when it is not of the space the index was built in."""
@@ -113,11 +131,16 @@ class Catalog:
         if active is None or model.space.id == active.space.id:
             return model
         facts = [str(difference) for difference in active.space.differences(model.space)]
+        if active.model == model.name:
+            hint = "what lies there was changed since: bring back what the index was built with, or build a new index"
+        else:
+            hint = (
+                "Open the index without naming a model to use the one it records, or build a new index with the other"
+            )
         raise SpaceMismatchError(
             f"{self.name} was built with {active.model}; the vectors of {model.name} as it is now are of "
             f"another space (here: the index, there: the model). {'; '.join(facts)}",
-            hint="vectors of two spaces cannot be compared. Open the index without naming a model to use the "
-            "one it records, or build a new index with the other model",
+            hint=f"vectors of two spaces cannot be compared. {hint}",
             differences=facts,
         )
 

@@ -30,6 +30,8 @@ class File(NamedTuple):
     def opened(self) -> Iterator[IO[bytes]]:
         """The bytes, unpacked if the name ends in ``.gz``. Every failure to read is a SourceError."""
         if self.path is None:
+            if sys.stdin is None:
+                raise SourceError("standard input is closed", hint="give a file, or pipe something in")
             yield sys.stdin.buffer
             return
         try:

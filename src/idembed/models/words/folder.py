@@ -26,13 +26,13 @@ from idembed.canonical import JSON, NotCanonicalError, canonical_json
 from idembed.durable import sync_folder
 from idembed.errors import DiskFullError, IntegrityError, ModelError, ModelNotFoundError, OptionError
 
-__all__ = ["FORMAT", "Stored", "check_target", "read", "verify", "write"]
+__all__ = ["CARD", "FORMAT", "Stored", "check_target", "read", "verify", "write"]
 
 FORMAT: Final = "idembed-words-1"
-_CARD: Final = "card.json"
+CARD: Final = "card.json"
 _VOCABULARY: Final = "vocabulary.json"
 _TENSORS: Final = "vectors.safetensors"
-_NAMES: Final = frozenset({_CARD, _VOCABULARY, _TENSORS})
+_NAMES: Final = frozenset({CARD, _VOCABULARY, _TENSORS})
 
 _ALIGNMENT = 64  # bytes; the first matrix begins at a multiple in the file, so at a cache line in the map
 _MAX_HEADER = 1 << 20  # ours has some 200 bytes
@@ -78,7 +78,7 @@ def write(path: Path, stored: Stored) -> None:
             }
             card |= {"format": FORMAT, "dim": stored.vectors.shape[1], "words": len(stored.words), "sha256": hashes}
             text = json.dumps(card, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-            _write_file(temporary / _CARD, iter([text.encode()]))
+            _write_file(temporary / CARD, iter([text.encode()]))
             sync_folder(temporary)
             _take_place(temporary, path)
         finally:
@@ -102,7 +102,7 @@ def read(path: Path, *, mmap: bool = True) -> Stored:
         raise _changed(file)
     words, counts = _vocabulary(_json(raw, file), file)
     if card.get("words") != len(words):
-        raise _damaged(file, f"it has {len(words):,} words, {_CARD} says {card.get('words')!r}")
+        raise _damaged(file, f"it has {len(words):,} words, {CARD} says {card.get('words')!r}")
     tensors = _read_tensors(path / _TENSORS, (len(words), card["dim"]), mmap)
     return Stored(words, counts, tensors["vectors"], tensors.get("outputs"), card)
 
@@ -163,8 +163,8 @@ def check_target(path: Path, keeps_outputs: bool) -> None:
     except OSError as error:
         raise OptionError(f"{path} cannot be read: {error.strerror or error}") from error
     foreign = sorted(names - _NAMES)
-    if names and (foreign or _CARD not in names):
-        what = f"it holds {foreign[0]}" if foreign else f"it has no {_CARD}"
+    if names and (foreign or CARD not in names):
+        what = f"it holds {foreign[0]}" if foreign else f"it has no {CARD}"
         raise OptionError(f"{path} is no folder of word vectors: {what}", hint="give another name, or empty it")
     if names:
         try:
@@ -243,7 +243,7 @@ def _read_card(path: Path) -> dict[str, Any]:
             hint="KeyedVectors.load_word2vec_format and load_glove_format read the files of other programs",
             file=str(path),
         )
-    file = path / _CARD
+    file = path / CARD
     card = _json(_read_bytes(file), file)
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         found = card.get("format") if isinstance(card, dict) else None
@@ -344,7 +344,7 @@ def _hash_of(card: Mapping[str, Any], name: str, path: Path) -> str:
     hashes = card.get("sha256")
     found = hashes.get(name) if isinstance(hashes, dict) else None
     if not isinstance(found, str):
-        raise _damaged(path / _CARD, f"it has no sha256 of {name}")
+        raise _damaged(path / CARD, f"it has no sha256 of {name}")
     return found
 
 
@@ -356,7 +356,7 @@ def _unreadable(file: Path, error: OSError) -> ModelError:
 
 def _changed(file: Path) -> IntegrityError:
     return IntegrityError(
-        f"{file} does not have the bytes that {_CARD} promises",
+        f"{file} does not have the bytes that {CARD} promises",
         hint="it is damaged, changed, or of another folder: copy the folder again",
         file=str(file),
     )

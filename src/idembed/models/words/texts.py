@@ -19,6 +19,7 @@ from idembed.models import similarity
 from idembed.models.base import Embedded, Model, OnLong, Receipt, Vectors
 from idembed.models.fingerprint import identity, remembered
 from idembed.models.texts import check_numpy_only, checked, chunked, counting
+from idembed.models.words import folder
 from idembed.models.words.keyedvectors import KeyedVectors
 from idembed.models.words.sif import frequency_of, weighted_means, word_weights
 from idembed.models.words.tokens import WordTokenizer
@@ -95,10 +96,12 @@ class WordTexts(Model):
     ) -> Embedded:
         """Vectors of the space, float32 [n, dim]; no text is too long.
 
-        Raises RowError naming the first text that is no string or holds a lone surrogate, NoKnownWordError naming
+        The first time that this machine sees the files, they are read and compared with the hashes of their card
+        (IntegrityError). Raises RowError naming the first text that is no string or holds a lone surrogate, NoKnownWordError naming
         the first without a known word.
         """
         chunks = self._read_all(texts)
+        _ = self.space
         vectors = np.empty((sum(len(chunk.known) for chunk in chunks), self.wv.vector_size), np.float32)
         done = 0
         for chunk in chunks:
@@ -257,10 +260,15 @@ class WordTexts(Model):
         """SHA-256 of vectors, words and weights; reads them once a machine."""
         if not self._files:
             return self._hash()
-        value = remembered("words", self._files, ["sif", A, PROFILE], self._hash)
+        value = remembered("words", self._files, ["sif", A, PROFILE], self._checked_hash)
         if identity(self._files) != self.identity:
             raise ModelError(f"{self.name} changed after it was opened", hint="load the model again")
         return value
+
+    def _checked_hash(self) -> str:
+        if self._files[0].name == folder.CARD:
+            folder.verify(self._files[0].parent)
+        return self._hash()
 
     def _hash(self) -> str:
         """Over the float32 of the vectors (row by row) and of the words' weights, little-endian, and the words as

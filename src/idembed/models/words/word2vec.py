@@ -310,6 +310,13 @@ class Word2Vec:
             raise ModelError("there is no vocabulary yet", hint="build one: build_vocab(sentences)")
         return self._wv
 
+    def __getattr__(self, name: str) -> Any:
+        """The parameters by their names: ``model.window``, ``model.sg``; ``alpha`` as it was used."""
+        parameters = self.__dict__.get("parameters")
+        if parameters is not None and name in Parameters.__dataclass_fields__:
+            return parameters.first_rate if name == "alpha" else getattr(parameters, name)
+        raise AttributeError(f"Word2Vec has no attribute {name!r}")
+
     @property
     def vector_size(self) -> int:
         """Numbers in a vector."""
@@ -361,9 +368,11 @@ class Word2Vec:
 
     @classmethod
     def load(cls, fname: _PathLike, workers: int | None = None) -> Self:
-        """A model that was saved, to go on training. Raises ModelError for a folder that is damaged, of a newer
+        """A model that was saved, to go on training; all its bytes are compared with the hashes of its card. Raises
+        IntegrityError, and ModelError for a folder that is damaged, of a newer
         version, or of vectors only (``KeyedVectors.load`` reads those)."""
         path = Path(fname)
+        folder.verify(path)
         stored = folder.read(path)
         if stored.outputs is None or stored.counts is None or stored.card.get("kind") != "word2vec":
             raise ModelError(
@@ -399,6 +408,8 @@ def _workers(workers: int | None) -> int:
 
 
 def _one_of(sentences: object, corpus_file: object) -> None:
+    if corpus_file is not None and not isinstance(corpus_file, str | os.PathLike):
+        raise OptionError(f"corpus_file is the name of a file, not {type(corpus_file).__name__}", option="corpus_file")
     if (sentences is None) == (corpus_file is None):
         raise OptionError(
             "give either sentences or a corpus_file, " + ("not both" if sentences is not None else "one of them")
