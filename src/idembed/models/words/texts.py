@@ -97,8 +97,8 @@ class WordTexts(Model):
         """Vectors of the space, float32 [n, dim]; no text is too long.
 
         The first time that this machine sees the files, they are read and compared with the hashes of their card
-        (IntegrityError). Raises RowError naming the first text that is no string or holds a lone surrogate, NoKnownWordError naming
-        the first without a known word.
+        (IntegrityError). Raises RowError naming the first text that is no string or holds a lone surrogate,
+        NoKnownWordError naming the first without a known word.
         """
         chunks = self._read_all(texts)
         _ = self.space
