@@ -26,13 +26,14 @@ from idembed.canonical import JSON, NotCanonicalError, canonical_json
 from idembed.durable import sync_folder
 from idembed.errors import DiskFullError, IntegrityError, ModelError, ModelNotFoundError, OptionError
 
-__all__ = ["CARD", "FORMAT", "Stored", "check_target", "read", "verify", "write"]
+__all__ = ["CARD", "FILES", "FORMAT", "Stored", "check_target", "read", "verify", "write"]
 
 FORMAT: Final = "idembed-words-1"
 CARD: Final = "card.json"
 _VOCABULARY: Final = "vocabulary.json"
 _TENSORS: Final = "vectors.safetensors"
-_NAMES: Final = frozenset({CARD, _VOCABULARY, _TENSORS})
+FILES: Final = (CARD, _VOCABULARY, _TENSORS)
+"""What a folder holds, and nothing else."""
 
 _ALIGNMENT = 64  # bytes; the first matrix begins at a multiple in the file, so at a cache line in the map
 _MAX_HEADER = 1 << 20  # ours has some 200 bytes
@@ -162,7 +163,7 @@ def check_target(path: Path, keeps_outputs: bool) -> None:
         raise OptionError(f"{path} is a file", hint="word vectors are a folder: give it another name") from None
     except OSError as error:
         raise OptionError(f"{path} cannot be read: {error.strerror or error}") from error
-    foreign = sorted(names - _NAMES)
+    foreign = sorted(names.difference(FILES))
     if names and (foreign or CARD not in names):
         what = f"it holds {foreign[0]}" if foreign else f"it has no {CARD}"
         raise OptionError(f"{path} is no folder of word vectors: {what}", hint="give another name, or empty it")
@@ -226,7 +227,7 @@ def _take_place(temporary: Path, path: Path) -> None:
         raise
     sync_folder(path.parent)  # before the old one goes
     with contextlib.suppress(OSError):  # what somebody else put into it stays, beside the new one
-        for name in _NAMES:
+        for name in FILES:
             (old / name).unlink(missing_ok=True)
         old.rmdir()
 

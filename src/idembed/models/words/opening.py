@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["names_words", "open_words"]
 
 _FORMAT = "idembed-words-"
-_FOLDER_FILES = ("card.json", "vocabulary.json", "vectors.safetensors")
 _FILE = re.compile(r"\.(vec|bin|glove|glove\.txt|kv)(\.gz)?$", re.IGNORECASE)
 
 
@@ -39,12 +38,13 @@ def open_words(name: str, *, isa: str | None = None) -> WordTexts:
     Raises ModelNotFoundError, and ModelError naming what cannot be read.
     """
     from idembed.models.fingerprint import identity
+    from idembed.models.words.folder import FILES
     from idembed.models.words.texts import WordTexts
 
     path = Path(name).expanduser()
     if not path.exists():
         raise ModelNotFoundError(f"there are no word vectors at {name}", hint="make some: idembed train CORPUS -o DIR")
-    files = [path / file for file in _FOLDER_FILES] if path.is_dir() else [path]
+    files = [path / file for file in FILES] if path.is_dir() else [path]
     before = identity(files)
     wv = _read(path)
     model = WordTexts(wv, str(path.resolve()), files, isa=isa)
