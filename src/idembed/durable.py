@@ -13,9 +13,10 @@ from typing import IO, Any, Literal, overload
 
 from idembed.errors import DiskFullError, OptionError
 
-__all__ = ["durable", "sync_folder"]
+__all__ = ["FULL", "durable", "sync_folder"]
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What an OSError says when there is no more room."""
 
 
 @overload
@@ -50,7 +51,7 @@ def _durable(path: Path, mode: Literal["w", "wb"]) -> Iterator[IO[Any]]:
     except ConnectionError:
         raise
     except OSError as error:
-        kind = DiskFullError if error.errno in _FULL else OptionError
+        kind = DiskFullError if error.errno in FULL else OptionError
         raise kind(f"{path} cannot be written: {error.strerror or error}", file=str(path)) from error
 
 

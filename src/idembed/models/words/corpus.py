@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import mmap
 import sys
@@ -14,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self
 
 import numpy as np
 
+from idembed.durable import FULL
 from idembed.errors import CorpusError, DiskFullError
 from idembed.native.words import SENTENCE_START
 
@@ -139,7 +139,7 @@ class TokenStore:
             yield
         except OSError as error:
             self._drop()
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            full = error.errno in FULL
             raise (DiskFullError if full else CorpusError)(
                 f"the temporary copy of the corpus cannot be written: {error.strerror or error}",
                 hint="set TMPDIR to a folder with room for 4 bytes a word of the corpus",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from idembed import native
 from idembed.errors import ModelError, OptionError
+from idembed.models.words.cosines import best_of, divided
 from idembed.models.words.formats import open_read
 
 if TYPE_CHECKING:
@@ -266,11 +267,8 @@ def _nearest(wv: KeyedVectors, triples: Ints, restrict_vocab: int | None) -> Ite
         units *= signs[:, np.newaxis]
         mean = (units[:, 1] + units[:, 2] + units[:, 0]) / 3.0
         found = native.scores(rows, native.normalize(mean.astype(np.float32)))
-        np.divide(found, norms, out=found, where=norms > 0.0)
-        for scores, triple in zip(found, batch.tolist(), strict=True):
-            best = native.top_k(scores, _CANDIDATES + 3)
-            order = [*best.above.tolist(), *best.tied[: _CANDIDATES + 3 - len(best.above)].tolist()]
-            yield [row for row in order if row not in triple][:_CANDIDATES]
+        for scores, triple in zip(divided(found, norms), batch.tolist(), strict=True):
+            yield [row for row in best_of(scores, _CANDIDATES + 3) if row not in triple][:_CANDIDATES]
 
 
 # ---- files --------------------------------------------------------------------------------------------------

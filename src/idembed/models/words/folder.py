@@ -8,7 +8,6 @@ no time, no path and no machine is recorded.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idembed.canonical import JSON, NotCanonicalError, canonical_json
-from idembed.durable import sync_folder
+from idembed.durable import FULL, sync_folder
 from idembed.errors import DiskFullError, IntegrityError, ModelError, ModelNotFoundError, OptionError
 
 __all__ = ["CARD", "FILES", "FORMAT", "Stored", "check_target", "read", "verify", "write"]
@@ -85,7 +84,7 @@ def write(path: Path, stored: Stored) -> None:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else OptionError
+        kind = DiskFullError if error.errno in FULL else OptionError
         raise kind(f"{path} cannot be written: {error.strerror or error}", file=str(path)) from error
 
 

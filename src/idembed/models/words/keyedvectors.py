@@ -21,6 +21,7 @@ from idembed import native
 from idembed.canonical import JSON
 from idembed.errors import ModelError, OptionError, UnknownWordError
 from idembed.models.words import evaluation, folder, formats
+from idembed.models.words.cosines import best_of, cosine, divided, norms_of
 from idembed.models.words.evaluation import Correlation, Section
 
 __all__ = ["KeyedVectors"]
@@ -34,7 +35,6 @@ Term: TypeAlias = "Key | NDArray[Any] | tuple[Key | NDArray[Any], float]"
 """A word or a vector, perhaps with a weight."""
 
 _KEYS = (str, int, np.integer)
-_GRAM_ROWS = 32
 
 
 class KeyedVectors:
@@ -107,7 +107,7 @@ class KeyedVectors:
     def fill_norms(self, force: bool = False) -> None:
         """Compute ``norms`` now; with ``force`` again, after ``vectors`` were changed."""
         if self._norms is None or force:
-            norms = _norms(self.vectors)
+            norms = norms_of(self.vectors)
             if not np.isfinite(norms).all():
                 word = self.index_to_key[int(np.argmin(np.isfinite(norms)))]
                 raise ModelError(f"the vector of {word!r} is not finite, or longer than float32 can say", word=word)
@@ -226,7 +226,7 @@ class KeyedVectors:
 
     def similarity(self, w1: Key, w2: Key) -> float:
         """The cosine of two words."""
-        return _cosine(self.get_vector(w1), self.get_vector(w2))
+        return cosine(self.get_vector(w1), self.get_vector(w2))
 
     def distance(self, w1: Key, w2: Key) -> float:
         """One less the cosine."""
@@ -240,15 +240,15 @@ class KeyedVectors:
             vector = self._checked_vector(word_or_vector)
         others = self._indices(other_words or ())
         rows = self.vectors[others] if len(others) else self.vectors
-        norms = _norms(rows) if len(others) else self.norms
-        cosines = _divided(native.scores(rows, vector), norms * _norms(vector[np.newaxis]))
+        norms = norms_of(rows) if len(others) else self.norms
+        cosines = divided(native.scores(rows, vector), norms * norms_of(vector[np.newaxis]))
         distances: Floats = np.float32(1.0) - cosines
         return distances
 
     def n_similarity(self, ws1: Sequence[Key], ws2: Sequence[Key]) -> float:
         """The cosine of two lists' means; unknown words are left out. Raises OptionError for an empty list."""
         first = self.get_mean_vector(ws1, pre_normalize=False)
-        return _cosine(first, self.get_mean_vector(ws2, pre_normalize=False))
+        return cosine(first, self.get_mean_vector(ws2, pre_normalize=False))
 
     def most_similar(
         self,
@@ -273,11 +273,11 @@ class KeyedVectors:
         keys = [key for key, _ in weighted]
         mean = self.get_mean_vector(keys, [weight for _, weight in weighted], post_normalize=True, ignore_missing=False)
         start, end = self._range(clip_start, clip_end, restrict_vocab)
-        cosines = _divided(native.scores(self.vectors[start:end], mean), self.norms[start:end])
+        cosines = divided(native.scores(self.vectors[start:end], mean), self.norms[start:end])
         if topn is None:
             return cosines
         asked = {self.get_index(key) for key in keys if not isinstance(key, np.ndarray)}
-        best = [(start + at, at) for at in _best(cosines, topn + len(asked))]
+        best = [(start + at, at) for at in best_of(cosines, topn + len(asked))]
         found = [(self.index_to_key[row], float(cosines[at])) for row, at in best if row not in asked]
         return found[:topn]
 
@@ -461,31 +461,6 @@ def _checked_counts(counts: ArrayLike, n: int) -> NDArray[np.int64]:
     if n and checked.min() < 0:
         raise OptionError("a count is below zero")
     return checked.astype(np.int64)
-
-
-def _norms(rows: Floats) -> Floats:
-    """Euclidean lengths float32 [n], from the diagonals of small Gram matrices: the core's inner products have
-    the same bits everywhere, and in blocks they take 0.5 µs for a row of 100, a call for each row 10."""
-    squares = np.empty(len(rows), np.float32)
-    for start in range(0, len(rows), _GRAM_ROWS):
-        block = rows[start : start + _GRAM_ROWS]
-        squares[start : start + len(block)] = native.scores(block, block, threads=1).diagonal()
-    return np.sqrt(squares)
-
-
-def _divided(scores: Floats, norms: Floats) -> Floats:
-    """Cosines, in the place of ``scores``; a zero vector has the score 0 already."""
-    return np.divide(scores, norms, out=scores, where=norms > 0.0)
-
-
-def _cosine(a: Floats, b: Floats) -> float:
-    return float(native.scores(native.normalize(a)[np.newaxis], native.normalize(b), threads=1)[0])
-
-
-def _best(scores: Floats, k: int) -> list[int]:
-    """Positions of the k best, equals by position."""
-    found = native.top_k(scores, k)
-    return [*found.above.tolist(), *found.tied[: k - len(found.above)].tolist()]
 
 
 def _listed(terms: Any) -> list[Any]:
