@@ -306,8 +306,8 @@ class Word2Vec:
     @property
     def wv(self) -> KeyedVectors:
         """The vectors of the words; those of a model in training change. ModelError while there are none."""
-        if self._wv is None:
-            raise ModelError("there is no vocabulary yet", hint="build one: build_vocab(sentences)")
+        self._known()
+        assert self._wv is not None
         return self._wv
 
     def __getattr__(self, name: str) -> Any:
@@ -330,8 +330,8 @@ class Word2Vec:
     @property
     def syn1neg(self) -> NDArray[np.float32]:
         """The other matrix, float32 [V, dim]: the vectors that predict."""
-        if self._matrices is None:
-            raise ModelError("there is no vocabulary yet", hint="build one: build_vocab(sentences)")
+        self._known()
+        assert self._matrices is not None
         return self._matrices.outputs
 
     def __repr__(self) -> str:
