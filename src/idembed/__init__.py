@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from idembed.errors import (
         CorpusError,
+        CostLimitError,
         DamagedError,
         DiskFullError,
         FilterError,
         IdembedError,
+        IncompleteError,
         IndexNotFoundError,
         IntegrityError,
         LeaseHeldError,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         NotAnIndexError,
         OptionError,
         ReadOnlyError,
+        RefusedError,
         RowError,
         SourceError,
         SpaceMismatchError,
@@ -53,11 +56,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CorpusError",
+    "CostLimitError",
     "DamagedError",
     "DiskFullError",
     "FilterError",
     "Hit",
     "IdembedError",
+    "IncompleteError",
     "Index",
     "IndexNotFoundError",
     "IntegrityError",
@@ -75,6 +80,7 @@ __all__ = [
     "Plan",
     "ReadOnlyError",
     "Receipt",
+    "RefusedError",
     "Report",
     "Row",
     "RowError",

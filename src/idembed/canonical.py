@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
@@ -46,7 +47,7 @@ def check_text(text: str) -> str:
 def canonical_json(value: JSON) -> str:
     """The canonical text of ``value``. Raises NotCanonicalError naming the place and the reason."""
     try:
-        text = _write(value, 0)
+        text = _write_flat(value) if type(value) is dict else _write(value, 0)
         if "\\u0000" not in text and (text.isascii() or text.encode("utf-8")):
             return text
     except (_NotPlainError, TypeError, UnicodeEncodeError):
@@ -58,8 +59,32 @@ class _NotPlainError(Exception):
     """A value that the fast path leaves to the slow one, which converts it or says what is wrong."""
 
 
+def _write_flat(value: dict[Any, Any]) -> str:
+    """``_write`` for an object: those of one source mostly have the same keys, which are then sorted and written once
+    (1.1 µs for four plain values, 1.5 µs without)."""
+    fields = []
+    for key, before in _shape(tuple(value)):
+        item = value[key]
+        kind = type(item)
+        if kind is str:
+            fields.append(before + encode_basestring(item))
+        elif kind is int and -_LIMIT <= item <= _LIMIT:
+            fields.append(f"{before}{item}")
+        else:
+            fields.append(before + _write(item, 1))
+    return "".join(fields) + "}" if fields else "{}"
+
+
+@lru_cache(1000)
+def _shape(keys: tuple[Any, ...]) -> list[tuple[str, str]]:
+    """Each of the keys with what is written before its value, in canonical order."""
+    if any(type(key) is not str for key in keys):
+        raise _NotPlainError
+    return [(key, f"{',' if n else '{'}{encode_basestring(key)}:") for n, key in enumerate(sorted(keys))]
+
+
 def _write(value: Any, depth: int) -> str:
-    """The same text in one pass for plain JSON types (1.5 µs for four fields; the slow path, 3.3 µs).
+    """The same text in one pass for plain JSON types (the slow path takes twice as long).
 
     Whoever calls it looks for NUL and lone surrogates, once in the whole text.
     """
@@ -79,12 +104,9 @@ def _write(value: Any, depth: int) -> str:
     elif depth < _MAX_DEPTH:
         depth += 1
         if kind is dict:
-            fields = []
-            for key in sorted(value):  # keys that are not all strings are a TypeError, here or below
-                name, item = encode_basestring(key), value[key]
-                written = encode_basestring(item) if type(item) is str else _write(item, depth)
-                fields.append(f"{name}:{written}")
-            return "{" + ",".join(fields) + "}"
+            if any(type(key) is not str for key in value):
+                raise _NotPlainError
+            return "{" + ",".join([f"{encode_basestring(k)}:{_write(value[k], depth)}" for k in sorted(value)]) + "}"
         if kind is list:
             return "[" + ",".join([_write(item, depth) for item in value]) + "]"
     raise _NotPlainError

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 __all__ = [
     "CorpusError",
+    "CostLimitError",
     "DamagedError",
     "DiskFullError",
     "FilterError",
     "IdembedError",
+    "IncompleteError",
     "IndexNotFoundError",
     "IntegrityError",
     "LeaseHeldError",
@@ -26,6 +28,7 @@ __all__ = [
     "NotAnIndexError",
     "OptionError",
     "ReadOnlyError",
+    "RefusedError",
     "RowError",
     "SourceError",
     "SpaceMismatchError",
@@ -149,6 +152,12 @@ class SpaceMismatchError(StoreError):
     """The index was built in another vector space than the model's."""
 
 
+class IncompleteError(StoreError):
+    """Rows have no vectors in a generation that should be searched (facts ``lacking``, ``generation``)."""
+
+    exit_code = 6
+
+
 class LeaseHeldError(StoreError):
     """Another writer holds the index."""
 
@@ -165,6 +174,18 @@ class VaultError(IdembedError):
     """The vault (vectors kept by address) cannot be used."""
 
     exit_code = 5
+
+
+class CostLimitError(IdembedError):
+    """Going on would cost more than was allowed; what was paid for is kept."""
+
+    exit_code = 6
+
+
+class RefusedError(IdembedError):
+    """Something that could do harm, and must be confirmed or forced, was not."""
+
+    exit_code = 6
 
 
 class MassDeletionError(IdembedError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,22 +11,26 @@ from idembed.canonical import JSON, NotCanonicalError, canonical_json, check_tex
 from idembed.errors import RowError
 
 __all__ = [
+    "BUCKETS",
     "MAX_ID_BYTES",
     "RESERVED",
+    "ROW_HASH_BYTES",
     "CheckedRow",
     "Hit",
     "Row",
     "bucket_of",
     "check_id",
     "check_row",
+    "row_hash",
     "text_hash",
 ]
 
 MAX_ID_BYTES = 512
+ROW_HASH_BYTES = 16
 BUCKETS = 4096
 RESERVED = frozenset({"$id", "$scope", "$tokens", "$truncated"})
 """Names a filter uses for what idembed knows about a vector; metadata may not use them."""
-_NO_METADATA = hashlib.sha256(b"{}").digest()
+_new = tuple.__new__
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Hit:
 
 
 class CheckedRow(NamedTuple):
-    """A row that passed every check: canonical metadata, SHA-256 of text and of metadata (32 bytes each).
+    """A row that passed every check: ``metadata`` as canonical JSON, ``row_hash`` over all three.
 
     There are millions of them: a named tuple is made in 0.3 µs, a frozen dataclass in 0.5 µs.
     """
@@ -64,8 +67,17 @@ class CheckedRow(NamedTuple):
     id: str
     text: str
     metadata: str
-    text_hash: bytes
-    metadata_hash: bytes
+    row_hash: bytes
+
+    @property
+    def text_hash(self) -> bytes:
+        """SHA-256 of the text (32 bytes)."""
+        return text_hash(self.text)
+
+    @property
+    def metadata_hash(self) -> bytes:
+        """SHA-256 of the canonical metadata (32 bytes)."""
+        return text_hash(self.metadata)
 
 
 def text_hash(text: str) -> bytes:
@@ -73,9 +85,19 @@ def text_hash(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8")).digest()
 
 
-def bucket_of(row_id: str) -> int:
-    """The upper 12 bits of the id's CRC-32, by which plans are joined in bounded memory (0.2 µs)."""
-    return zlib.crc32(row_id.encode("utf-8")) >> 20
+def row_hash(row_id: str, text: str, metadata: str) -> bytes:
+    """What a plan compares: the first 16 bytes of SHA-256 over the row, ``metadata`` as canonical JSON; the lengths
+    of id and text in characters come first, so that no two rows are written alike."""
+    return hashlib.sha256(_joined(row_id, text, metadata)).digest()[:ROW_HASH_BYTES]
+
+
+def bucket_of(row_hash: bytes) -> int:
+    """The upper 12 bits of a row's hash, by which plans are joined in bounded memory."""
+    return row_hash[0] << 4 | row_hash[1] >> 4
+
+
+def _joined(row_id: str, text: str, metadata: str) -> bytes:
+    return f"{len(row_id)},{len(text)},{row_id}{text}{metadata}".encode()
 
 
 def check_id(value: object, where: str) -> str:
@@ -94,10 +116,23 @@ def check_id(value: object, where: str) -> str:
 
 
 def check_row(row_id: object, text: object, metadata: object, where: str) -> CheckedRow:
-    """The row, checked and hashed. ``where`` says where it came from, such as ``cats.jsonl, line 7``.
+    """The row, checked and hashed (2.7 µs). ``where`` says where it came from, such as ``cats.jsonl, line 7``.
 
     Raises RowError naming the row and what to do.
     """
+    # What nearly all rows are; what is left over is right in another way, or wrong, and told so below.
+    if type(row_id) is str and type(text) is str and type(metadata) is dict and 0 < len(row_id) <= MAX_ID_BYTES // 4:
+        try:
+            canonical = canonical_json(metadata)
+            raw = _joined(row_id, text, canonical)
+        except (NotCanonicalError, UnicodeEncodeError):
+            return _check_row(row_id, text, metadata, where)
+        if b"\0" not in raw and text and not text.isspace() and ("$" not in canonical or RESERVED.isdisjoint(metadata)):
+            return _new(CheckedRow, (row_id, text, canonical, hashlib.sha256(raw).digest()[:ROW_HASH_BYTES]))
+    return _check_row(row_id, text, metadata, where)
+
+
+def _check_row(row_id: object, text: object, metadata: object, where: str) -> CheckedRow:
     name = check_id(row_id, where)
     if text is None:
         raise RowError(f"{where}: row {name!r} has no text", hint="leave the row out, or give it a text", id=name)
@@ -108,10 +143,8 @@ def check_row(row_id: object, text: object, metadata: object, where: str) -> Che
         reason = "is empty" if not text else "has nothing but white space"
     if reason:
         raise RowError(f"{where}: the text of row {name!r} {reason}", hint="mend or leave out this row", id=name)
-    if type(metadata) is not dict and not isinstance(metadata, Mapping):
+    if not isinstance(metadata, Mapping):
         raise RowError(f"{where}: the metadata of row {name!r} is {type(metadata).__name__}, not an object", id=name)
-    if not metadata:
-        return CheckedRow(name, str.__str__(text), "{}", text_hash(text), _NO_METADATA)
     if not RESERVED.isdisjoint(metadata):
         taken = ", ".join(sorted(RESERVED.intersection(metadata)))
         raise RowError(f"{where}: row {name!r} has metadata named {taken}", hint="the name is ours: choose another")
@@ -119,4 +152,5 @@ def check_row(row_id: object, text: object, metadata: object, where: str) -> Che
         canonical = canonical_json(metadata)
     except NotCanonicalError as error:
         raise RowError(f"{where}: metadata of row {name!r}: {error}", id=name, path=error.path) from None
-    return CheckedRow(name, str.__str__(text), canonical, text_hash(text), text_hash(canonical))
+    plain = str.__str__(text)
+    return CheckedRow(name, plain, canonical, row_hash(name, plain, canonical))

@@ -15,11 +15,22 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ADDRESS_BYTES", "Difference", "Kept", "Side", "Similarity", "Space", "address"]
+__all__ = [
+    "ADDRESS_BYTES",
+    "CHECKSUM_BYTES",
+    "Difference",
+    "Kept",
+    "Side",
+    "Similarity",
+    "Space",
+    "address",
+    "checksum",
+]
 
 Side = Literal["document", "query"]
 Similarity = Literal["cosine", "dot"]
 ADDRESS_BYTES = 16
+CHECKSUM_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,11 @@ class Space:
     def id(self) -> str:
         """SHA-256 of the canonical JSON, as 64 hex digits."""
         return hashlib.sha256(self.canonical.encode("utf-8")).hexdigest()
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether its model gives the same bits again; an API does not promise that."""
+        return self.kind != "api"
 
     @classmethod
     def from_canonical(cls, text: str) -> Space:
@@ -101,6 +117,15 @@ def address(space_id: str, side: Side, text: str) -> bytes:
         digest.update(len(raw).to_bytes(8, "little"))
         digest.update(raw)
     return digest.digest()[:ADDRESS_BYTES]
+
+
+def checksum(address: bytes, vector: bytes, tokens: int, truncated: bool) -> bytes:
+    """What tells a damaged vector (little-endian float32 bytes) and its receipt from whole ones, wherever they are
+    kept: the first 8 bytes of SHA-256 over address, vector, tokens as 4 little-endian bytes, and truncated as one."""
+    digest = hashlib.sha256(address)
+    digest.update(vector)
+    digest.update(tokens.to_bytes(4, "little", signed=True) + (b"\1" if truncated else b"\0"))
+    return digest.digest()[:CHECKSUM_BYTES]
 
 
 def _short(value: JSON) -> str:

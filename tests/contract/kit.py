@@ -44,10 +44,11 @@ def row(
     generation: int = 1,
     **known: Any,
 ) -> RowRecord:
-    """A row of one part; without a vector when that is None."""
+    """A settled row of one part; without a vector, and not settled, when that is None."""
     checked = check_row(row_id, text, metadata or {}, "the test")
     parts = {} if vector is None else {generation: [part(text, vector, **known)]}
-    return RowRecord(row_id, scope, text, checked.text_hash, checked.metadata, checked.metadata_hash, parts)
+    row_hash = None if vector is None else checked.row_hash
+    return RowRecord(row_id, scope, text, checked.text_hash, checked.metadata, checked.metadata_hash, row_hash, parts)
 
 
 class Index:
@@ -64,7 +65,7 @@ class Index:
         self.store.upsert(self.lease, rows)
 
     def states(self, generations: Sequence[int] = (1,)) -> dict[str, RowState]:
-        return {state.id: state for state in self.store.state(range(4096), generations)}
+        return self.store.states([row.id for row in self.store.scan()], generations)
 
     def search(self, query: Sequence[float], k: int = 10, where: Any = None, **more: Any) -> list[tuple[str, float]]:
         """Ids and scores."""

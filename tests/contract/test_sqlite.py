@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -29,7 +29,8 @@ from idembed.errors import (
     StoreError,
 )
 from idembed.filters import parse_where
-from idembed.stores import open_store, sqlite_file, sqlite_matrix, sqlite_schema, without_password
+from idembed.rows import check_row
+from idembed.stores import open_store, sqlite_file, sqlite_matrix, sqlite_migrate, sqlite_schema, without_password
 from idembed.stores.base import RowState
 
 QUERY = np.array([[1, 0, 0, 0]], np.float32)
@@ -135,7 +136,7 @@ def test_a_new_index_is_durable_and_has_our_mark(index: Index, path: Path) -> No
     with another_program(path) as other:
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert other.execute("PRAGMA application_id").fetchone() == (0x69646D62,)
-        assert other.execute("PRAGMA user_version").fetchone() == (1,)
+        assert other.execute("PRAGMA user_version").fetchone() == (2,)
     assert index.store._connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
 
 
@@ -174,40 +175,72 @@ def test_an_index_of_a_newer_version_is_refused_and_left_alone(index: Index, pat
     assert files(path.parent) == before
 
 
-def test_older_versions_are_migrated_in_numbered_steps(
-    index: Index, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    index.upsert(row("a"))
-    index.store.close()
-    steps: dict[int, Callable[[sqlite3.Connection], object]] = {
-        1: lambda c: c.execute("CREATE TABLE news (x)"),
-        2: lambda c: c.execute("INSERT INTO news VALUES (7)"),
-    }
-    monkeypatch.setattr(sqlite_schema, "VERSION", 3)
-    monkeypatch.setattr(sqlite_schema, "_MIGRATIONS", steps)
+@pytest.fixture
+def old(path: Path) -> Path:
+    """An index of schema 1."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((Path(__file__).parent / "schema_1.sql").read_text(encoding="utf-8"))
+        connection.execute(f"PRAGMA application_id = {sqlite_schema.APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+    return path
+
+
+def test_an_index_of_schema_1_is_brought_up_to_date_with_everything_in_it(old: Path) -> None:
     with pytest.raises(ReadOnlyError, match="older schema 1"):
-        open_store(path, read_only=True)
-    with open_store(path) as store:
-        assert store.count() == 1
-    with another_program(path) as other:
-        assert other.execute("SELECT x FROM news").fetchall() == [(7,)]
-        assert other.execute("PRAGMA user_version").fetchone() == (3,)
+        open_store(old, read_only=True)
+    with open_store(old) as store:
+        assert [(g.number, g.status, g.complete, g.activated) for g in store.generations()] == [(1, "active", True, 1)]
+        assert store.read_meta() == (1, {"splitter": {"name": "passages", "size": 25, "version": 1}})
+        assert store.writer() == (3, "")
+        found = {stored.id: stored for stored in store.scan(1)}
+        assert {name: (stored.text, stored.metadata) for name, stored in found.items()} == {
+            "a": ("First sentence here. Second sentence there.", {"k": 1}),
+            "é": ("a dog", {}),
+            "x": ("edited", {}),
+        }
+        assert found["a"].row_hash == check_row("a", found["a"].text, {"k": 1}, "").row_hash
+        assert (found["x"].row_hash, found["x"].text_hash) == (b"", b"")
+        assert list(store.unsettled()) == ["x"]
+        assert [len(found[name].parts) for name in "aéx"] == [2, 1, 1]
+        places = [part.address for part in found["a"].parts]
+        assert store.vectors_at(1, places).keys() == set(places)  # whose checksums are looked at
+        assert {match.id for match in store.search(1, QUERY, 9)[0]} == {"a", "é"}
+        assert (store.orphans(), store.damage()) == ([], [])
+        lease = store.lease("w")
+        store.upsert(lease, [row("new"), row("x", "edited", scope="other")])
+        assert list(store.unsettled()) == []
+        store.delete(lease, ["a"])
+    with another_program(old) as other:
+        assert other.execute("PRAGMA user_version").fetchone() == (2,)
+        assert other.execute("SELECT count(*) FROM vectors_1").fetchone() == (3,)
+        assert other.execute("SELECT name FROM sqlite_master WHERE name LIKE 'old%'").fetchall() == []
+        other.execute("UPDATE rows SET metadata = '{\"k\":2}' WHERE id = 'é'")
+    with open_store(old) as store:
+        assert list(store.unsettled()) == ["é"]
 
 
-def test_a_step_that_fails_leaves_the_version_before_it(
-    index: Index, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    index.store.close()
+def test_a_migrated_index_has_the_schema_of_a_new_one(old: Path, tmp_path: Path) -> None:
+    with open_store(tmp_path / "new.db") as new:
+        new.create_generation(new.lease("w"), space(), "m")
+    open_store(old).close()
+    found = []
+    for path in (old, tmp_path / "new.db"):
+        with closing(sqlite3.connect(path)) as connection:
+            kinds = "SELECT type, name, replace(sql, '\"', '') FROM sqlite_master"
+            sql = f"{kinds} WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2"
+            found.append(connection.execute(sql).fetchall())
+    assert found[0] == found[1]
 
+
+def test_a_step_that_fails_leaves_the_version_before_it(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def half(connection: sqlite3.Connection) -> None:
         connection.execute("CREATE TABLE half (x)")
         connection.execute("SELECT nonsense")
 
-    monkeypatch.setattr(sqlite_schema, "VERSION", 2)
-    monkeypatch.setattr(sqlite_schema, "_MIGRATIONS", {1: half})
+    monkeypatch.setattr(sqlite_migrate, "_STEPS", {1: half})
     with pytest.raises(StoreError, match="nonsense"):
-        open_store(path)
-    with another_program(path) as other:
+        open_store(old)
+    with another_program(old) as other:
         assert other.execute("PRAGMA user_version").fetchone() == (1,)
         assert other.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone() == (0,)
 
@@ -410,6 +443,36 @@ def test_a_foreign_edit_of_metadata_is_seen_and_its_vector_still_searched(index:
     assert index.store.get(["b"])["b"].metadata == {"k": 7.0}
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE texts SET text = 'edited' WHERE key = 2",
+        "DELETE FROM texts WHERE key = 2",
+        "REPLACE INTO texts VALUES (2, 'text b')",
+        "UPDATE rows SET metadata = '{\"k\": 2}' WHERE id = 'b'",
+        "UPDATE rows SET scope = 'other' WHERE id = 'b'",
+        "UPDATE parts_1 SET tokens = 99 WHERE key = 2",
+        "DELETE FROM parts_1 WHERE key = 2",
+        "INSERT INTO parts_1 SELECT key, 1, 0, 1, text_hash, address, 1, 0, checksum, NULL FROM parts_1 WHERE key = 2",
+        "UPDATE vectors_1 SET vector = zeroblob(16) WHERE key = 2",
+        "DELETE FROM vectors_1 WHERE key = 2",
+    ],
+)
+def test_whatever_another_program_edits_unsettles_the_row(index: Index, path: Path, edit: str) -> None:
+    states = edited(index, path, edit)
+    assert list(index.store.unsettled()) == ["b"]
+    assert (states["b"].row_hash, len(states["a"].row_hash)) == (b"", 16)
+
+
+def test_a_row_that_another_program_removed_is_lost_until_it_is_written_or_deleted(index: Index, path: Path) -> None:
+    edited(index, path, "DELETE FROM rows")
+    assert index.store.lost() == ["a", "b"]
+    index.upsert(row("a"))
+    assert index.store.lost() == ["b"]
+    assert index.store.delete(index.lease, ["b"]) == 0
+    assert index.store.lost() == []
+
+
 def test_a_foreign_edit_that_says_the_same_changes_nothing(index: Index, path: Path) -> None:
     states = edited(
         index,
@@ -442,7 +505,8 @@ def test_broken_metadata_of_another_program_breaks_no_reading(index: Index, path
 
 def test_a_foreign_renaming_is_a_row_that_went_and_one_that_came(index: Index, path: Path) -> None:
     states = edited(index, path, "UPDATE rows SET id = 'renamed' WHERE id = 'b'")
-    assert states["renamed"] == ("renamed", "docs", b"", b"", False)
+    assert states["renamed"] == ("renamed", "docs", b"", row("b", metadata={"k": 2}).metadata_hash, b"", False)
+    assert index.store.lost() == ["b"]
     assert states.keys() == {"a", "renamed"}
     assert ids(index) == ["a"]
     assert index.store.delete(index.lease, ["renamed"]) == 1
@@ -452,6 +516,7 @@ def test_a_foreign_renaming_is_a_row_that_went_and_one_that_came(index: Index, p
 def test_a_foreign_deletion_takes_everything_with_it(index: Index, path: Path, foreign_keys: str) -> None:
     edited(index, path, f"PRAGMA foreign_keys = {foreign_keys}", "DELETE FROM rows WHERE id = 'b'")
     assert index.states().keys() == {"a"}
+    assert (index.store.lost(), index.store.lost("docs"), index.store.lost("other")) == (["b"], ["b"], [])
     assert ids(index) == ["a"]
     with another_program(path) as other:
         for table in ("texts", "parts_1", "vectors_1"):
@@ -466,7 +531,8 @@ def test_a_foreign_row_is_read_but_never_current(index: Index, path: Path) -> No
         "INSERT INTO rows (key, id, metadata) VALUES (77, 'with text', '{\"x\": 1}')",
         "INSERT INTO texts VALUES (77, 'foreign text')",
     )
-    assert states["bare"] == ("bare", "", b"", b"", False)
+    assert states["bare"] == ("bare", "", b"", b"", b"", False)
+    assert sorted(index.store.unsettled("")) == ["bare", "with text"]
     assert not states["with text"].current
     assert sorted(states) == ["a", "b", "bare", "with text"]
     found = index.store.get(["bare", "with text"], 1)
@@ -497,6 +563,53 @@ def test_a_text_that_another_program_removed_is_missed(index: Index, path: Path)
     states = edited(index, path, "DELETE FROM texts WHERE key = (SELECT key FROM rows WHERE id = 'b')")
     assert (states["b"].text_hash, states["b"].current) == (b"", False)
     assert index.store.get(["b"])["b"].text == ""
+
+
+def test_what_belongs_to_nothing_is_found_and_swept(index: Index, path: Path) -> None:
+    index.upsert(row("a"), row("b", "b"))
+    with another_program(path) as other:
+        other.execute("INSERT INTO texts VALUES (77, 'no row')")
+        other.execute(
+            "INSERT INTO parts_1 SELECT 78, 0, 0, 1, text_hash, address, 1, 0, checksum, NULL FROM parts_1 LIMIT 1"
+        )
+        other.execute("INSERT INTO vectors_1 SELECT 79, 1, 0, vector FROM vectors_1 LIMIT 1")
+    assert [(o.kind, o.count, o.examples) for o in index.store.orphans()] == [
+        ("texts without a row", 1, ("77",)),
+        ("parts without a row in generation 1", 1, ("78/0",)),
+        ("vectors without a part in generation 1", 1, ("79",)),
+    ]
+    assert index.store.sweep(index.lease) == 3
+    assert index.store.orphans() == []
+    assert ids(index) == ["a", "b"]
+
+
+def test_a_vector_whose_bytes_are_not_those_that_were_written_is_not_found_by_address(index: Index, path: Path) -> None:
+    written = row("a", "text a", [1, 2, 3, 4])
+    index.upsert(written)
+    place = written.parts[1][0].address
+    assert index.store.vectors_at(1, [place]).keys() == {place}
+    with another_program(path) as other:
+        other.execute("DROP TRIGGER vectors_1_edited")  # as a bit that flips on the disk
+        other.execute("UPDATE vectors_1 SET vector = x'0000803f000000400000404000008041'")
+    assert index.store.vectors_at(1, [place]) == {}
+
+
+def test_text_that_is_not_utf_8_is_read_with_replacements(index: Index, path: Path) -> None:
+    index.upsert(row("a", "text a"))
+    with another_program(path) as other:
+        other.execute("UPDATE texts SET text = CAST(x'61ff62' AS TEXT)")
+    assert index.store.get(["a"])["a"].text == "a\ufffdb"
+    assert [stored.text for stored in index.store.scan()] == ["a\ufffdb"]
+
+
+def test_damage_in_the_file_is_told(index: Index, path: Path) -> None:
+    index.upsert(*(row(f"r{i}", "some text " * 50) for i in range(500)))
+    index.store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(path.read_bytes())
+    content[20 * 16384 : 20 * 16384 + 8] = b"\xff" * 8
+    path.write_bytes(content)
+    with open_store(path) as store:
+        assert store.damage() != []
 
 
 def test_the_table_of_vectors_is_not_read_unless_asked(index: Index) -> None:
@@ -541,7 +654,7 @@ def test_a_vector_that_another_program_touched_is_neither_searched_nor_current(
     with open_store(path) as fresh:
         for store in (index.store, fresh):
             assert {match.id for match in store.search(1, QUERY, 99)[0]} == {"a", "b"} - {harmed}
-        assert [s.id for s in fresh.state(range(4096), [1]) if not s.current] == [harmed]
+        assert [s.id for s in fresh.states(["a", "b"], [1]).values() if not s.current] == [harmed]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -592,12 +705,13 @@ def test_killed_in_the_middle_of_a_batch_every_batch_is_whole_or_absent(index: I
             count = store.count()
             assert count % 100 == 0
             assert count >= 100 * (last + 1)
-            assert all(state.current for state in store.state(range(4096), [1]))
+            everything = [found.id for found in store.scan()]
+            assert all(state.current for state in store.states(everything, [1]).values())
             assert len(list(store.scan(1))) == count
             with closing(sqlite3.connect(path)) as check:
                 assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             lease = store.lease("next", instead_of="child")
-            store.delete(lease, [state.id for state in store.state(range(4096), [])])
+            store.delete(lease, everything)
             store.release(lease)
 
 
@@ -627,7 +741,7 @@ def test_vectors_of_deleted_rows_do_not_pile_up_in_memory(index: Index) -> None:
     for round_ in range(5):
         index.upsert(*(row(f"r{i}", f"text {round_}", [i, round_, 0, 0]) for i in range(1000)))
         assert len(index.search([1, 0, 0, 0], 2000)) == 1000
-    assert len(index.store._matrices[1]) <= 3024
+    assert len(index.store._searcher._matrices[1]) <= 3024
     assert index.search([0, 1, 0, 0], 1) == [("r0", 4.0)]
 
 

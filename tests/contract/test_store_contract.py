@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import zlib
 from dataclasses import replace
 from itertools import islice
 
@@ -13,6 +12,7 @@ from kit import Index, Opener, part, row, space
 
 from idembed.errors import (
     IdembedError,
+    IncompleteError,
     LeaseHeldError,
     LeaseLostError,
     OptionError,
@@ -20,7 +20,7 @@ from idembed.errors import (
     StoreError,
 )
 from idembed.rows import bucket_of, check_row
-from idembed.stores.base import Capabilities, Match
+from idembed.stores.base import Capabilities, Filling, Match, lease_of
 
 HOSTILE = (
     "'; DROP TABLE rows; --",
@@ -336,33 +336,92 @@ def test_a_closed_store_says_so(open_again: Opener) -> None:
     store.close()
 
 
-# State ------------------------------------------------------------------------------------------------
+# What a plan needs -------------------------------------------------------------------------------------
+
+
+def hashes(index: Index, scope: str = "docs", buckets: range = range(4096)) -> list[bytes]:
+    raw = index.store.row_hashes(scope, buckets).tobytes()
+    return [raw[i : i + 16] for i in range(0, len(raw), 16)]
 
 
 def test_states_tell_scope_hashes_and_whether_the_vectors_are_there(index: Index) -> None:
     with_vector, without = row("a", "x", metadata={"m": 1}), row("b", "y", None, scope="other")
     index.upsert(with_vector, without)
-    states = index.states()
-    assert states["a"] == ("a", "docs", with_vector.text_hash, with_vector.metadata_hash, True)
-    assert states["b"] == ("b", "other", without.text_hash, without.metadata_hash, False)
+    states = index.store.states(["b", "a", "nobody"], [1])
+    assert states == {
+        "a": ("a", "docs", with_vector.text_hash, with_vector.metadata_hash, with_vector.row_hash, True),
+        "b": ("b", "other", without.text_hash, without.metadata_hash, b"", False),
+    }
+    assert index.store.states([], [1]) == {}
 
 
-def test_states_of_all_buckets_together_are_every_row_once(index: Index) -> None:
-    ids = [f"row {i}" for i in range(500)]
-    index.upsert(*(row(name) for name in ids))
-    whole = [state.id for state in index.store.state(range(4096), [1])]
-    split = [s.id for first in range(0, 4096, 512) for s in index.store.state(range(first, first + 512), [1])]
-    assert sorted(whole) == sorted(split) == sorted(ids)
-    assert [s.id for s in index.store.state(range(0), [1])] == []
+def test_row_hashes_of_settled_rows_come_ascending_and_by_scope(index: Index) -> None:
+    rows = [row(f"row {i}") for i in range(500)]
+    index.upsert(*rows, row("elsewhere", scope="other"), row("unsettled", "x", None))
+    assert hashes(index) == sorted(r.row_hash for r in rows if r.row_hash)
+    assert len(hashes(index, "other")) == 1
+    assert hashes(index, "nowhere") == []
 
 
-def test_states_are_of_the_buckets_asked_for(index: Index) -> None:
-    index.upsert(*(row(f"row {i}") for i in range(300)))
-    few = range(1000, 2000)
-    expected = sorted(f"row {i}" for i in range(300) if zlib.crc32(f"row {i}".encode()) >> 20 in few)
-    assert 40 < len(expected) < 120
-    assert sorted(state.id for state in index.store.state(few, [])) == expected
-    assert all(bucket_of(state.id) in few for state in index.store.state(few, []))
+def test_row_hashes_are_of_the_buckets_asked_for(index: Index) -> None:
+    index.upsert(*(row(f"row {i}") for i in range(500)))
+    for buckets in (range(4096), range(1000, 2000), range(4095, 4096), range(1), range(7, 7)):
+        assert hashes(index, buckets=buckets) == [h for h in hashes(index) if bucket_of(h) in buckets]
+    assert len(hashes(index, buckets=range(1000, 2000))) > 80
+
+
+@pytest.mark.parametrize("ending", [b"\0", b"\0\0\0", b"\n", b"\xff"])
+def test_row_hashes_are_any_bytes(index: Index, ending: bytes) -> None:
+    made = [replace(row(name), row_hash=bytes([i]) * (16 - len(ending)) + ending) for i, name in enumerate("abc")]
+    index.upsert(*made)
+    assert hashes(index) == [one.row_hash for one in made]
+    assert index.store.ids_at("docs", [one.row_hash for one in made if one.row_hash]) == {
+        one.row_hash: one.id for one in made
+    }
+
+
+def test_ids_are_found_by_row_hash_within_their_scope(index: Index) -> None:
+    index.upsert(row("a"), row("b", scope="other"))
+    wanted = [h for h in (row("a").row_hash, row("b").row_hash) if h]
+    assert index.store.ids_at("docs", [*wanted, bytes(16)]) == {wanted[0]: "a"}
+    assert index.store.ids_at("docs", []) == {}
+
+
+def test_a_row_without_a_hash_is_unsettled_until_it_gets_one(index: Index) -> None:
+    index.upsert(row("a"), row("b", "x", None), row("c", "x", None, scope="other"))
+    assert (sorted(index.store.unsettled()), list(index.store.unsettled("docs"))) == (["b", "c"], ["b"])
+    index.upsert(row("b"))
+    index.store.unsettle(index.lease, ["a", "nobody"])
+    assert list(index.store.unsettled("docs")) == ["a"]
+    assert index.states()["a"].current
+    index.upsert(replace(row("a"), text=None))  # as a sync does that finds all else right
+    assert list(index.store.unsettled("docs")) == []
+
+
+def test_a_text_that_is_unsettled_is_not_searched(index: Index) -> None:
+    index.upsert(row("a"), row("b", "b", [0, 1, 0, 0]))
+    index.store.unsettle(index.lease, ["a"], texts=True)
+    assert index.search([1, 1, 0, 0]) == [("b", 1.0)]
+    assert (index.states()["a"].text_hash, index.states()["a"].current) == (b"", False)
+
+
+def test_many_unsettled_rows_are_listed_in_pieces(index: Index) -> None:
+    ids = [f"r{i}" for i in range(20_000)]
+    for begin in range(0, 20_000, 5_000):
+        index.upsert(*(row(name, "x", None) for name in ids[begin : begin + 5_000]))
+    assert sorted(index.store.unsettled()) == sorted(ids)
+
+
+def test_nothing_is_lost_by_our_own_hand(index: Index) -> None:
+    index.upsert(row("a"), row("b"))
+    index.store.delete(index.lease, ["a"])
+    assert index.store.lost() == []
+
+
+def test_rows_are_counted_for_each_scope(index: Index) -> None:
+    assert index.store.scopes() == {}
+    index.upsert(row("a"), row("b"), row("c", scope="other"))
+    assert index.store.scopes() == {"docs": 2, "other": 1}
 
 
 def test_a_row_is_current_only_if_every_generation_asked_about_has_all_its_parts(index: Index) -> None:
@@ -374,18 +433,21 @@ def test_a_row_is_current_only_if_every_generation_asked_about_has_all_its_parts
     assert {i: s.current for i, s in index.states([]).items()} == {"both": True, "one": True, "none": True}
 
 
-def test_old_vectors_of_a_changed_text_stay_but_are_neither_current_nor_searched(index: Index) -> None:
+def test_vectors_of_a_changed_text_do_not_stay(index: Index) -> None:
     index.upsert(row("a", "old"), row("b", "b", [0, 1, 0, 0]))
     assert index.search([1, 0, 0, 0], 1) == [("a", 1.0)]
     index.upsert(row("a", "new", None))
     assert not index.states()["a"].current
     assert index.search([1, 0, 0, 0]) == [("b", 0.0)]
     assert index.search([1, 0, 0, 0], where={"$scope": "docs"}) == [("b", 0.0)]
-    old = part("old", [0] * 4).address
-    assert index.store.vectors_at(1, [old])[old].vector.tolist() == [1, 0, 0, 0]
-    index.upsert(row("a", "old", None))  # and back again
+    assert index.store.vectors_at(1, [part("old", [0] * 4).address]) == {}
+
+
+def test_vectors_of_the_same_text_stay_though_none_are_given(index: Index) -> None:
+    index.upsert(row("a", "same"))
+    index.upsert(row("a", "same", None, {"k": 1}))
     assert index.states()["a"].current
-    assert index.search([1, 0, 0, 0], 1) == [("a", 1.0)]
+    assert index.search([1, 0, 0, 0]) == [("a", 1.0)]
 
 
 def test_no_parts_at_all_is_not_current(index: Index) -> None:
@@ -395,13 +457,22 @@ def test_no_parts_at_all_is_not_current(index: Index) -> None:
     assert index.search([1, 0, 0, 0]) == []
 
 
-def test_states_may_be_read_while_rows_are_written(index: Index) -> None:
-    index.upsert(*(row(f"row {i}") for i in range(200)))
-    seen = set()
-    for state in index.store.state(range(4096), [1]):
-        seen.add(state.id)
-        index.upsert(row(state.id, "rewritten"))
-    assert seen == {f"row {i}" for i in range(200)}
+def test_a_part_without_a_vector_counts_as_done_and_is_not_found(index: Index) -> None:
+    parts = [replace(part("t", [1, 0, 0, 0], 0), vector=None, tokens=0), part("t", [0, 1, 0, 0], 1)]
+    index.upsert(replace(row("a", "t"), parts={1: parts}), replace(row("b", "t"), parts={1: parts[:1]}))
+    assert all(state.current for state in index.states().values())
+    assert index.search([1, 1, 0, 0]) == [("a", 1.0)]
+    stored = index.store.get(["a"], 1)["a"].parts
+    assert [(p.part, p.empty, p.vector is None) for p in stored] == [(0, True, True), (1, False, False)]
+    assert index.store.vectors_at(1, [parts[0].address]) == {}
+    assert list(index.store.lacking(1)) == []
+
+
+def test_a_metadata_change_settles_a_row_only_if_its_text_is_still_the_planned_one(index: Index) -> None:
+    index.upsert(row("a", "other text"))
+    index.upsert(replace(row("a", "planned text", metadata={"k": 1}), text=None))
+    assert list(index.store.unsettled()) == ["a"]
+    assert index.store.get(["a"])["a"].metadata == {"k": 1}
 
 
 # Scan -------------------------------------------------------------------------------------------------
@@ -477,6 +548,138 @@ def test_generations_are_built_activated_and_dropped(index: Index) -> None:
         ]
 
 
+def test_a_generation_made_where_there_are_no_rows_is_complete(index: Index) -> None:
+    assert [(g.number, g.complete) for g in index.store.generations()] == [(1, True)]
+    index.upsert(row("a"))
+    assert not index.store.create_generation(index.lease, space(2), "m").complete
+    assert [(g.number, g.complete) for g in index.store.generations()] == [(1, True), (2, False)]
+
+
+def test_a_write_that_leaves_a_generation_out_makes_it_incomplete(index: Index) -> None:
+    store, lease = index.store, index.lease
+    store.create_generation(lease, space(2), "m")
+    both = replace(row("a", "t"), parts={1: [part("t", [1, 0, 0, 0])], 2: [part("t", [1, 0])]})
+    index.upsert(both)
+    assert [g.complete for g in store.generations()] == [True, True]
+    index.upsert(replace(both, text=None))
+    assert [g.complete for g in store.generations()] == [True, True]
+    index.upsert(row("a", "new"))
+    assert [g.complete for g in store.generations()] == [True, False]
+    assert list(store.lacking(2)) == ["a"]
+    assert list(store.lacking(1)) == []
+
+
+def test_an_incomplete_generation_is_filled_and_completed(index: Index) -> None:
+    store = index.store
+    store.create_generation(index.lease, space(2), "m")
+    rows = [row(f"r{i:03}", f"text {i}") for i in range(300)]
+    index.upsert(*rows)
+    lease = store.lease("builder", name=lease_of(2))
+    assert store.complete(lease, 2) == 300
+    assert sorted(store.lacking(2)) == [r.id for r in rows]
+    for r in rows:
+        store.fill(lease, 2, [Filling(r.id, r.text_hash, [part("x", [0, 1])])])
+    assert list(store.lacking(2)) == []
+    assert not store.generations()[1].complete  # until somebody has looked
+    assert store.complete(lease, 2) == 0
+    assert store.generations()[1].complete
+
+
+def test_filling_is_for_texts_as_they_were_read(index: Index) -> None:
+    store = index.store
+    index.upsert(row("a", "read"), row("b", "read"), row("c", "read"))
+    store.create_generation(index.lease, space(2), "m")
+    lease = store.lease("builder", name=lease_of(2))
+    filling = [Filling(name, row("a", "read").text_hash, [part("read", [1, 0])]) for name in "abcd"]
+    index.upsert(row("b", "changed meanwhile"))
+    store.delete(index.lease, ["c"])
+    assert store.fill(lease, 2, filling) == 1
+    assert list(store.lacking(2)) == ["b"]
+    assert store.complete(lease, 2) == 1
+    assert store.fill(lease, 2, [Filling("b", row("b", "changed meanwhile").text_hash, [part("x", [0, 1])])]) == 1
+    assert store.complete(lease, 2) == 0
+    assert store.generations()[1].complete
+    assert [m.id for m in store.search(2, np.array([[0, 1]], np.float32), 5)[0]] == ["b", "a"]
+
+
+def test_filling_and_writing_rows_have_leases_of_their_own(index: Index) -> None:
+    store = index.store
+    index.upsert(row("a"))
+    store.create_generation(index.lease, space(2), "m")
+    before = store.writer()
+    lease = store.lease("builder", name=lease_of(2))
+    assert store.writer() == before
+    index.upsert(row("b"))  # the lease for rows was not touched
+    with pytest.raises(LeaseHeldError):
+        store.lease("another builder", name=lease_of(2))
+    assert store.lease("builder of 3", name=lease_of(3)).fence == 1
+    store.release(lease)
+    with pytest.raises(LeaseLostError):
+        store.fill(lease, 2, [Filling("a", row("a").text_hash, [part("x", [0, 1])])])
+
+
+def test_a_bad_vector_is_not_filled_in(index: Index) -> None:
+    index.upsert(row("a"), row("b"))
+    store = index.store
+    store.create_generation(index.lease, space(2), "m")
+    bad = [
+        Filling("a", row("a").text_hash, [part("x", [0, 1])]),
+        Filling("b", row("b").text_hash, [part("x", [1] * 4)]),
+    ]
+    with pytest.raises(OptionError, match="'b'"):
+        store.fill(index.lease, 2, bad)
+    with pytest.raises(StoreError, match="generation 7"):
+        store.fill(index.lease, 7, [])
+    assert sorted(store.lacking(2)) == ["a", "b"]
+
+
+def test_an_incomplete_generation_is_not_made_active_unless_that_is_wanted(index: Index) -> None:
+    store = index.store
+    index.upsert(row("a"), row("b"))
+    store.create_generation(index.lease, space(2), "m")
+    store.fill(index.lease, 2, [Filling("b", row("b").text_hash, [part("x", [0, 1])])])
+    with pytest.raises(IncompleteError) as caught:
+        store.activate(index.lease, 2)
+    assert caught.value.facts["lacking"] == 1
+    assert [g.status for g in store.generations()] == ["active", "building"]
+    store.activate(index.lease, 2, incomplete=True)
+    assert [g.status for g in store.generations()] == ["standby", "active"]
+    assert list(store.unsettled()) == ["a"]  # so that the next sync gives it vectors
+
+
+def test_the_last_to_be_active_is_known(index: Index) -> None:
+    store = index.store
+    for _ in range(2):
+        store.create_generation(index.lease, space(), "m")
+    for number in (2, 3, 2):
+        store.activate(index.lease, number)
+    order = sorted(store.generations(), key=lambda g: g.activated)
+    assert [g.number for g in order] == [1, 3, 2]
+    store.activate(index.lease, 2)  # is active already
+    assert sorted(store.generations(), key=lambda g: g.activated) == order
+
+
+def test_search_can_be_kept_to_rows_that_another_generation_has_too(index: Index) -> None:
+    store = index.store
+    index.upsert(row("a"), row("b", "b", [2, 0, 0, 0]), row("c", "c", [3, 0, 0, 0]))
+    store.create_generation(index.lease, space(2), "m")
+    store.fill(
+        index.lease, 2, [Filling(n, row(n, t).text_hash, [part(t, [0, 1])]) for n, t in (("a", "a text"), ("b", "b"))]
+    )
+    assert index.search([1, 0, 0, 0], within=2) == [("b", 2.0), ("a", 1.0)]
+    assert index.search([1, 0, 0, 0], where={"$id": "a"}, within=2) == [("a", 1.0)]
+    with pytest.raises(StoreError, match="generation 7"):
+        index.search([1, 0, 0, 0], within=7)
+
+
+def test_a_healthy_index_has_no_orphans_and_no_damage(index: Index) -> None:
+    index.upsert(row("a"), row("b"))
+    index.upsert(row("a", "changed"))
+    index.store.delete(index.lease, ["b"])
+    assert (index.store.orphans(), index.store.damage(), index.store.sweep(index.lease)) == ([], [], 0)
+    assert index.store.size() > 0
+
+
 def test_a_generation_may_be_made_and_active_at_once(index: Index) -> None:
     made = index.store.create_generation(index.lease, space(2, "two"), "second", activate=True)
     assert (made.number, made.status) == (2, "active")
@@ -506,7 +709,10 @@ def test_a_dropped_generation_is_as_one_that_never_was(index: Index) -> None:
         lambda: store.search(2, query, 1),
         lambda: store.get(["a"], 2),
         lambda: list(store.scan(2)),
-        lambda: list(store.state(range(4096), [2])),
+        lambda: store.states(["a"], [2]),
+        lambda: list(store.lacking(2)),
+        lambda: store.fill(index.lease, 2, []),
+        lambda: store.complete(index.lease, 2),
         lambda: store.vectors_at(2, [bytes(16)]),
         lambda: store.activate(index.lease, 2),
         lambda: store.drop_generation(index.lease, 2),

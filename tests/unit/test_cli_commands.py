@@ -448,6 +448,9 @@ DOCUMENTED = {
     "StoreError": 5,
     "VaultError": 5,
     "MassDeletionError": 6,
+    "RefusedError": 6,
+    "CostLimitError": 6,
+    "IncompleteError": 6,
     "LeaseHeldError": 7,
     "LeaseLostError": 7,
 }

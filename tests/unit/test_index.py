@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +29,7 @@ from idembed.index import Index, Progress, Report
 from idembed.index.owner import hold
 from idembed.index.search import find_hits
 from idembed.models.base import Receipt, TruncationWarning
-from idembed.rows import Row, text_hash
+from idembed.rows import Row, check_row
 from idembed.space import Side, address
 from idembed.stores.base import PartRecord, RowRecord
 
@@ -181,7 +180,8 @@ def test_a_text_that_moves_to_another_id_embeds_nothing(index: Index, model: Fak
     index.sync(CATS)
     model.asked.clear()
     report = index.sync(rows("a:a cat", "b:a dog", "moved:a fox"))
-    assert str(report) == "embedded 0, reused 3, updated 0, deleted 1"
+    assert str(report) == "embedded 0, reused 3, updated 0, moved 1, deleted 0"
+    assert (report.added, report.moved, report.deleted) == (0, 1, 0)
     assert model.asked == []
 
 
@@ -219,7 +219,7 @@ def test_an_id_of_another_scope_is_refused(index: Index) -> None:
 
 
 def test_duplicate_ids_are_refused_before_anything_is_written(index: Index, model: FakeModel) -> None:
-    with pytest.raises(RowError, match="the id 'a' occurs 2 times"):
+    with pytest.raises(RowError, match="the id 'a' occurs more than once: row 1 and row 4"):
         index.sync([*CATS, *rows("a:again")])
     assert (index.count(), model.asked) == (0, [])
 
@@ -255,8 +255,8 @@ def test_a_plan_in_many_pieces_is_the_same_plan(index: Index, monkeypatch: pytes
     changed = rows(*many[:30], "29b:new")
     changed[7]["text"] = "text seven"
     changed[8]["metadata"] = {"n": 8}
-    assert str(index.plan(changed)) == "added 1, text changed 1, metadata changed 1, deleted 10, unchanged 28"
-    with pytest.raises(RowError, match=r"the id '5' occurs 2 times: .*row 6 and .*row 31"):
+    assert str(index.plan(changed)) == "added 1, text changed 1, metadata changed 1, moved 0, deleted 10, unchanged 28"
+    with pytest.raises(RowError, match=r"the id '5' occurs more than once: row 6 and row 31"):
         index.sync([*rows(*many[:30]), *rows("5:again")])
     assert index.count() == 40
 
@@ -311,7 +311,7 @@ def test_the_plan_is_shown_without_writing(index: Index, model: FakeModel) -> No
     index.sync(CATS)
     model.asked.clear()
     plan = index.plan([*rows("a:a cat", year=1), *rows("b:two dogs", "d:an owl")])
-    assert str(plan) == "added 1, text changed 1, metadata changed 1, deleted 1, unchanged 0"
+    assert str(plan) == "added 1, text changed 1, metadata changed 1, moved 0, deleted 1, unchanged 0"
     assert not plan.is_empty
     assert model.asked == []
     assert index.plan(CATS).is_empty
@@ -696,8 +696,10 @@ def test_a_writer_at_work_while_we_plan_is_waited_for_and_planned_after(tmp_path
 
             place = address(active.space.id, "document", "theirs")
             part = PartRecord(0, (0, 6), place, model.vector("theirs"), 1, False)
-            metadata_hash = hashlib.sha256(b"{}").digest()
-            theirs = RowRecord("x", "default", "theirs", text_hash("theirs"), "{}", metadata_hash, {1: [part]})
+            made = check_row("x", "theirs", {}, "")
+            theirs = RowRecord(
+                "x", "default", "theirs", made.text_hash, "{}", made.metadata_hash, made.row_hash, {1: [part]}
+            )
             with Index(tmp_path / "p.db", Interrupted(write_and_release)) as index:
                 report = index.sync([*CATS, *rows("d:new")], on_long="error")
                 assert (report.added, report.deleted) == (1, 1)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from idembed.errors import RowError
-from idembed.rows import BUCKETS, Hit, Row, bucket_of, check_id, check_row, text_hash
+from idembed.rows import BUCKETS, Hit, Row, bucket_of, check_id, check_row, row_hash, text_hash
 
 
 class Name(str, enum.Enum):  # noqa: UP042 (str() of it is its name: what must not be stored)
@@ -82,13 +82,28 @@ def test_errors_do_not_repeat_texts() -> None:
     assert "confidential" not in str(caught.value)
 
 
-def test_buckets_are_12_bits_of_the_id() -> None:
+def test_a_row_hash_is_over_id_text_and_canonical_metadata_with_lengths_first() -> None:
+    row = check_row("é", "ab", {"k": 1.0}, "here")
+    assert row.row_hash == hashlib.sha256('1,2,éab{"k":1}'.encode()).digest()[:16]
+    assert row.row_hash == row_hash("é", "ab", '{"k":1}') == check_row("é", "ab", {"k": 1}, "there").row_hash
+
+
+@pytest.mark.parametrize("other", [("a", "bc", {}), ("ab", "c", {"k": 1}), ("ab", "c ", {}), ("AB", "c", {})])
+def test_another_row_has_another_hash(other: tuple[str, str, dict[str, Any]]) -> None:
+    assert check_row(*other, "").row_hash != check_row("ab", "c", {}, "").row_hash
+
+
+def test_plain_rows_and_others_take_different_ways_to_the_same_row() -> None:
+    plain = check_row("one", "Text", {"b": 1, "a": [None]}, "")
+    assert check_row(Name.ONE, "Text", MappingProxyType({"a": (None,), "b": 1}), "") == plain
+    assert check_row("é" * 200, "t", {}, "").id == "é" * 200  # longer than the quick way takes
+
+
+def test_buckets_are_the_first_12_bits_of_the_row_hash() -> None:
     assert BUCKETS == 4096
-    assert [bucket_of(name) for name in ("", "a", "é", "row 7")] == [0, 3723, 224, 1455]
-    counts = [0] * BUCKETS
-    for i in range(100_000):
-        counts[bucket_of(f"doc-{i}")] += 1
-    assert max(counts) < 80
+    assert [bucket_of(bytes.fromhex(start) + bytes(14)) for start in ("0000", "000f", "0010", "abcd", "ffff")] == [
+        0, 0, 1, 0xABC, 4095,
+    ]  # fmt: skip
 
 
 def test_rows_and_hits_have_defaults() -> None:

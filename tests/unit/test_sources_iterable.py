@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from idembed.errors import OptionError, RowError
-from idembed.rows import CheckedRow, Row
+from idembed.rows import CheckedRow, Row, row_hash
 from idembed.sources import Source, open_source
 
 
@@ -25,9 +25,8 @@ def message(source, kind=RowError, **options):
 def test_a_row_is_checked_and_hashed():
     [(position, row)] = open_source([{"id": "a", "text": "Cat", "n": 1}]).rows()
     assert position == 1
-    assert row == CheckedRow(
-        "a", "Cat", '{"n":1}', hashlib.sha256(b"Cat").digest(), hashlib.sha256(b'{"n":1}').digest()
-    )
+    assert row == CheckedRow("a", "Cat", '{"n":1}', row_hash("a", "Cat", '{"n":1}'))
+    assert row.text_hash == hashlib.sha256(b"Cat").digest()
 
 
 def test_no_metadata_is_an_empty_object():

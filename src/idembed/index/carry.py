@@ -11,14 +11,14 @@ import hashlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from idembed.errors import LeaseHeldError, VaultError
 from idembed.index.chunks import chunks
+from idembed.index.embed import spans
 from idembed.index.owner import Writing
 from idembed.index.spool import Spool, Verdict
-from idembed.index.write import spans
 from idembed.space import address
 from idembed.split import Splitter
 from idembed.stores.base import Generation, Store
@@ -35,7 +35,7 @@ def carried(
     spool: Spool,
     store: Store,
     writing: Writing,
-    target: Generation,
+    generations: Sequence[Generation],
     splitter: Splitter | None,
     *,
     index: str,
@@ -49,36 +49,40 @@ def carried(
         folder = beside.path / "in-flight" / name if beside else Path(temporary)
         vault = Vault(folder)
         try:
-            _carry(spool, store, writing, vault, target, splitter)
+            _carry(spool, store, writing, vault, generations, splitter)
         except (VaultError, LeaseHeldError) as error:
             _LOG.warning("%s; if this sync is killed, the next may embed moved texts again", error.message)
             vault = Vault(temporary)
-            _carry(spool, store, writing, vault, target, splitter)
+            _carry(spool, store, writing, vault, generations, splitter)
         yield vault
         shutil.rmtree(folder, ignore_errors=True)  # only after a normal end
 
 
 def _carry(
-    spool: Spool, store: Store, writing: Writing, vault: Vault, target: Generation, splitter: Splitter | None
+    spool: Spool,
+    store: Store,
+    writing: Writing,
+    vault: Vault,
+    generations: Sequence[Generation],
+    splitter: Splitter | None,
 ) -> None:
     """Put the vectors in flight into ``vault``, durably. Most plans have none, and nothing is written."""
     if not spool.count(Verdict.TEXT):
         return
-    for chunk in chunks(spool.pending(Verdict.TEXT), _CHUNK):
-        writing.keep()
-        stored = store.get([row.id for _, row in chunk], target.number, vectors=False)
-        spool.carry((), (part.address for row in stored.values() for part in row.parts))
+    for generation in generations:
+        for chunk in chunks(spool.pending(Verdict.TEXT), _CHUNK):
+            writing.keep()
+            stored = store.get([row.id for _, row in chunk], generation.number, vectors=False)
+            spool.carry((), (part.address for row in stored.values() for part in row.parts))
     for chunk in chunks(spool.pending(Verdict.TEXT, Verdict.ADDED), _CHUNK):
         writing.keep()
-        needed = (
-            address(target.space.id, "document", row.text[start:end])
-            for _, row in chunk
-            for start, end in spans(splitter, row.text)
-        )
-        spool.carry(needed, ())
+        texts = [row.text[start:end] for _, row in chunk for start, end in spans(splitter, row.text)]
+        for space_id in sorted({generation.space.id for generation in generations}):
+            spool.carry((address(space_id, "document", text) for text in texts), ())
     for places in chunks(spool.carried(), _CHUNK):
         writing.keep()
-        found = store.vectors_at(target.number, places)
-        if found:
-            with vault.writer(target.space.id, target.space.dim, wait=1.0) as writer:
-                writer.put(found)
+        for generation in generations:
+            found = store.vectors_at(generation.number, places)
+            if found:
+                with vault.writer(generation.space.id, generation.space.dim, wait=1.0) as writer:
+                    writer.put(found)

@@ -177,7 +177,7 @@ class Index:
         report.seconds = time.monotonic() - started
         if report.truncated:
             warn_cut(
-                f"{report.truncated} texts were longer than {self._catalog.loaded.name} reads and were cut; "
+                f"{report.truncated} texts were longer than {self._catalog.model().name} reads and were cut; "
                 "where={'$truncated': True} finds them"
             )
         return report

@@ -1,8 +1,10 @@
 """The exact difference between a source and its scope, made before anything is written.
 
-A stored row and a row of the source meet by id. Their text hashes decide whether the text changed, their
-metadata hashes whether the metadata did, and the store says whether every vector is there and was made from
-that text: three separate facts. What the store holds and the source lacks, within the scope, is deleted.
+Rows that are as they are stored have the hash of a stored row, and that is all that is looked at of them: bucket by
+bucket, two sorted arrays of 16 bytes a row. What is left over on either side meets by id. Their text hashes decide
+whether the text changed, their metadata hashes whether the metadata did, and the store says whether every vector is
+there and was made from that text: three separate facts. What the store holds and the source lacks, within the scope,
+is deleted.
 """
 
 from __future__ import annotations
@@ -13,51 +15,57 @@ from itertools import pairwise
 
 from idembed.errors import MassDeletionError, RowError
 from idembed.index.chunks import chunks
-from idembed.index.spool import Spool, Verdict
+from idembed.index.spool import Judged, Spool, Verdict
 from idembed.rows import BUCKETS
-from idembed.stores.base import RowState, Store, StoredRow
+from idembed.stores.base import RowState, Store
 
 __all__ = ["Plan", "judge", "plan_rows", "plan_scope", "refuse_mass_deletion", "tally"]
 
-_ROWS_AT_ONCE = 250_000
-"""Rows whose hashes are in memory at a time: some 60 MB."""
+_ROWS_AT_ONCE = 1 << 21
+"""Rows that are compared at a time: some 200 MB."""
 _IDS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Rows ``added``, with another ``text``, with other ``metadata`` only, ``deleted`` and ``unchanged``;
-    ``stored`` rows were in the scope before. ``text_bytes``: UTF-8 bytes of the texts that need vectors.
-    ``empty`` rows of the source are left out, as the model has no vector for them; only a sync asks the model."""
+    """Rows ``added``, with another ``text``, with other ``metadata`` only, ``moved`` (to another id, with their text:
+    neither added nor deleted), ``deleted`` and ``unchanged``; ``stored`` rows were in the scope before. ``text_bytes``:
+    UTF-8 bytes of the texts of new and changed rows. ``lost`` rows were removed by another program, and the source does
+    not have them either. ``aside`` rows of the source are left out, as the model has no
+    vector for them; only a sync asks the model."""
 
     added: int
     changed: int
     updated: int
+    moved: int
     deleted: int
     unchanged: int
     stored: int
     text_bytes: int
-    empty: int = 0
+    lost: int = 0
+    aside: int = 0
 
     @property
     def is_empty(self) -> bool:
         """True when the index already is what the source says."""
-        return not (self.added or self.changed or self.updated or self.deleted)
+        return not (self.added or self.changed or self.updated or self.moved or self.deleted or self.lost)
 
     def __str__(self) -> str:
         return (
             f"added {self.added:,}, text changed {self.changed:,}, metadata changed {self.updated:,}, "
-            f"deleted {self.deleted:,}, unchanged {self.unchanged:,}"
+            f"moved {self.moved:,}, deleted {self.deleted:,}, unchanged {self.unchanged:,}"
         )
 
 
-def judge(text_hash: bytes, metadata_hash: bytes, state: RowState | None) -> Verdict:
+def judge(row_hash: bytes, text_hash: bytes, state: RowState | None) -> Verdict:
     """What a row of the source means, given what is stored under its id."""
     if state is None:
         return Verdict.ADDED
+    if state.row_hash == row_hash:
+        return Verdict.UNCHANGED
     if not state.current or state.text_hash != text_hash:
         return Verdict.TEXT
-    return Verdict.UNCHANGED if state.metadata_hash == metadata_hash else Verdict.METADATA
+    return Verdict.METADATA
 
 
 def plan_scope(
@@ -68,63 +76,78 @@ def plan_scope(
     progress: Callable[[int], None] | None = None,
 ) -> Plan:
     """Compare the spooled source with its scope, bucket by bucket in bounded memory; the verdicts and the
-    ids to delete are recorded in the spool. Raises RowError for an id that occurs twice or that another scope
-    holds."""
-    stored = kept = 0
-    for buckets in _ranges(max(spool.rows, store.count() if store else 0)):
-        waiting = spool.hashes(buckets)
-        kept += len(waiting)
-        verdicts: list[tuple[int, Verdict]] = []
-        doomed: list[str] = []
-        for state in store.state(buckets, generations) if store else ():
-            mine = state.scope == scope
-            stored += mine
-            row = waiting.pop(state.id, None)
-            if row is None:
-                if mine:
-                    doomed.append(state.id)
-                continue
-            verdict = _judge_within(scope, row, state)
-            if verdict is not Verdict.UNCHANGED:
-                verdicts.append((row[0], verdict))
-        verdicts.extend((position, Verdict.ADDED) for position, _, _ in waiting.values())
-        spool.judge(verdicts)
-        spool.doom(doomed)
+    ids to delete are recorded in the spool. Raises RowError for an id that occurs more than once or that another
+    scope holds."""
+    stored = store.count(scope) if store else 0
+    spool.forget_verdicts()
+    for buckets in _ranges(max(spool.rows, stored)):
+        spool.compare(buckets, store.row_hashes(scope, buckets) if store else None)
         if progress is not None:
-            progress(kept)
+            progress(spool.rows * buckets.stop // BUCKETS)
+    _judge_differing(spool, store, scope, generations, whole=True)
+    if store:
+        for hashes in spool.gone():
+            _doom(spool, store, list(store.ids_at(scope, hashes).values()))
+        for ids in chunks(store.unsettled(scope), _IDS_AT_ONCE):
+            _doom(spool, store, ids)
+        _doom(spool, store, store.lost(scope))
     return tally(spool, stored)
 
 
 def plan_rows(spool: Spool, store: Store | None, scope: str, generations: Sequence[int]) -> Plan:
     """Compare each spooled row with the stored row of its id; nothing is deleted."""
+    spool.forget_verdicts()
     for buckets in _ranges(spool.rows):
-        for chunk in chunks(spool.hashes(buckets).items(), _IDS_AT_ONCE):
-            ids = [row_id for row_id, _ in chunk]
-            stored = store.get(ids, *generations[:1], vectors=False) if store else {}
-            verdicts = [
-                (row[0], _judge_within(scope, row, _state(stored[row_id]) if row_id in stored else None))
-                for row_id, row in chunk
-            ]
-            spool.judge(item for item in verdicts if item[1] is not Verdict.UNCHANGED)
+        spool.compare(buckets, None)
+    _judge_differing(spool, store, scope, generations, whole=False)
     return tally(spool, 0)
 
 
-def _judge_within(scope: str, row: tuple[int, bytes, bytes], state: RowState | None) -> Verdict:
-    if state is not None and state.scope != scope:
-        raise RowError(
-            f"row {state.id!r} belongs to scope {state.scope!r}, not {scope!r}",
-            hint=f"an id names one row of the whole index: delete it from {state.scope!r}, or use another id",
-            id=state.id,
-        )
-    return judge(row[1], row[2], state)
+def _judge_differing(spool: Spool, store: Store | None, scope: str, generations: Sequence[int], *, whole: bool) -> None:
+    for rows in spool.differing():
+        states = store.states([row.id for _, row in rows], generations) if store else {}
+        verdicts = []
+        for ordinal, row in rows:
+            state, text_hash = states.get(row.id), row.text_hash
+            if state is not None and state.scope != scope:
+                raise RowError(
+                    f"row {row.id!r} belongs to scope {state.scope!r}, not {scope!r}",
+                    hint=f"an id names one row of the whole index: delete it from {state.scope!r}, or use another id",
+                    id=row.id,
+                )
+            if whole and state is not None and state.row_hash:
+                spool.refuse_twin(ordinal, state.row_hash)
+            verdict = judge(row.row_hash, text_hash, state)
+            size = len(row.text) if row.text.isascii() else len(row.text.encode())
+            verdicts.append(Judged(ordinal, verdict, row.id, text_hash, size))
+        spool.judge(verdicts)
+
+
+def _doom(spool: Spool, store: Store, ids: Sequence[str]) -> None:
+    """Delete those that the source does not have in another form; what is there no longer is only noted."""
+    gone = sorted(set(ids) - spool.differs(ids))
+    states = store.states(gone, ())
+    spool.doom((row_id, states[row_id].text_hash if row_id in states else None) for row_id in gone)
 
 
 def tally(spool: Spool, stored: int) -> Plan:
     """The plan that the verdicts in the spool make; ``stored``: rows in the scope, 0 if the source is not all of it."""
-    kinds = (Verdict.ADDED, Verdict.TEXT, Verdict.METADATA, Verdict.EMPTY)
-    added, changed, updated, empty = map(spool.count, kinds)
-    unchanged = spool.rows - added - changed - updated - empty
-    return Plan(added, changed, updated, spool.doomed_count(), unchanged, stored, spool.text_bytes(), empty)
+    kinds = (Verdict.ADDED, Verdict.TEXT, Verdict.METADATA, Verdict.ASIDE)
+    added, changed, updated, aside = map(spool.count, kinds)
+    unchanged = spool.rows - added - changed - updated - aside
+    moved = spool.moved_count()
+    return Plan(
+        added - moved,
+        changed,
+        updated,
+        moved,
+        spool.doomed_count() - moved,
+        unchanged,
+        stored,
+        spool.text_bytes(),
+        spool.lost_count(),
+        aside,
+    )
 
 
 def refuse_mass_deletion(plan: Plan, rows: int, scope: str, allow_empty: bool, allow_mass_deletion: bool) -> None:
@@ -146,8 +169,3 @@ def _ranges(rows: int) -> Iterator[range]:
     count = min(BUCKETS, -(-rows // _ROWS_AT_ONCE) or 1)
     edges = [BUCKETS * i // count for i in range(count + 1)]
     return (range(a, b) for a, b in pairwise(edges))
-
-
-def _state(row: StoredRow) -> RowState:
-    current = bool(row.parts) and all(map(row.has_current, row.parts))
-    return RowState(row.id, row.scope, row.text_hash, row.metadata_hash, current)

@@ -1,8 +1,9 @@
-"""A source, read to its end into a private temporary file before anything else happens.
+"""A source, read to its end into private temporary files before anything else happens, and what is to be done with
+each of its rows.
 
-So a broken last line changes nothing, duplicates are found first, and the plan has every row at hand in
-bounded memory. The file is a nameless SQLite database in the temporary folder: it needs no fsync, and the
-system removes it however this process ends.
+So a broken last line changes nothing, duplicates are found first, and the plan has every row at hand in bounded
+memory. Rows lie in a RowFile; what differs from the index, in a nameless SQLite database in the temporary folder: it
+needs no fsync, and the system removes it however this process ends.
 """
 
 from __future__ import annotations
@@ -11,16 +12,23 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
-from typing import Any, Self
+from typing import NamedTuple, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
+from idembed.durable import FULL
 from idembed.errors import DiskFullError, RowError
 from idembed.index.chunks import weighed
-from idembed.rows import BUCKETS, CheckedRow, bucket_of
+from idembed.index.rowfile import Hashed, RowFile
+from idembed.rows import ROW_HASH_BYTES, CheckedRow, bucket_of
 from idembed.sources.base import Source
+from idembed.stores.base import RowHashes
 
-__all__ = ["Spool", "Verdict"]
+__all__ = ["Judged", "Spool", "Verdict"]
 
 _ROWS = 2000
+_AT_ONCE = 500
 _CHARACTERS = 8 << 20
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
@@ -29,8 +37,9 @@ _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 def _disk() -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _FULL:
+    except (sqlite3.Error, OSError) as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code not in _FULL and getattr(error, "errno", None) not in FULL:
             raise
         raise DiskFullError(
             f"the temporary copy of the source cannot be written: {error}",
@@ -41,17 +50,27 @@ def _disk() -> Iterator[None]:
 class Verdict(IntEnum):
     """What a row of the source means for the index.
 
-    * ADDED: the id is not there. * TEXT: another text than the stored one, or its vectors are missing or
-    were made from another text. * METADATA: the text and its vectors are right, the metadata is not.
-    * UNCHANGED: nothing to do. * EMPTY: the text has no vector in this model, so the index has no such row.
-    A stored id that the source lacks is deleted; it has no row here.
+    * ADDED: the id is not there. * TEXT: another text than the stored
+    one, or its vectors are missing or were made from another text. * METADATA: the text and its vectors are right, the
+    metadata is not. * UNCHANGED: nothing to do, as for a row without a verdict. * ASIDE: the model has no vector for
+    it, so the index has no such row. A stored id that the source lacks is deleted; it has no row here.
     """
 
-    EMPTY = -1
+    ASIDE = -1
     UNCHANGED = 0
     METADATA = 1
     TEXT = 2
     ADDED = 3
+
+
+class Judged(NamedTuple):
+    """The verdict on a row, with what is needed of it later; ``size``: UTF-8 bytes of the text."""
+
+    ordinal: int
+    verdict: Verdict
+    id: str
+    text_hash: bytes
+    size: int
 
 
 class Spool:
@@ -59,26 +78,35 @@ class Spool:
 
     Raises DiskFullError when the temporary folder is full."""
 
-    @_disk()
     def __init__(self) -> None:
-        self._db = sqlite3.connect("", isolation_level=None)  # the empty name: a temporary file of SQLite's own
-        self._db.executescript(
-            "PRAGMA page_size=8192; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16384;"
-            "CREATE TABLE spool (position INTEGER PRIMARY KEY, id TEXT, bucket INTEGER, text TEXT,"
-            " text_hash BLOB, metadata TEXT, metadata_hash BLOB);"
-            "CREATE TABLE verdict (position INTEGER PRIMARY KEY, verdict INTEGER, bytes INTEGER);"
-            "CREATE TABLE doomed (id TEXT PRIMARY KEY) WITHOUT ROWID;"
-            "CREATE TABLE empty (id TEXT PRIMARY KEY) WITHOUT ROWID;"
-            "CREATE TABLE carried (address BLOB PRIMARY KEY, needed INTEGER, leaving INTEGER) WITHOUT ROWID;"
-        )
+        with _disk():
+            self._rows = RowFile()
+            self._db = sqlite3.connect("", isolation_level=None)
+            self._db.executescript(
+                "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;"
+                "CREATE TABLE gone (row_hash BLOB PRIMARY KEY) WITHOUT ROWID;"
+                "CREATE TABLE verdict"
+                " (ordinal INTEGER PRIMARY KEY, verdict INTEGER, id TEXT, text_hash BLOB, size INTEGER);"
+                "CREATE UNIQUE INDEX verdict_id ON verdict (id);"
+                "CREATE TABLE doomed (id TEXT PRIMARY KEY, stored INTEGER, text_hash BLOB) WITHOUT ROWID;"
+                "CREATE TABLE aside (id TEXT PRIMARY KEY) WITHOUT ROWID;"
+                "CREATE TABLE carried (address BLOB PRIMARY KEY, needed INTEGER, leaving INTEGER) WITHOUT ROWID;"
+                "BEGIN"  # one transaction, never committed: each statement would be one of its own
+            )
         self._source: Source
-        self.rows = 0
+        self._differs: NDArray[np.bool_] = np.zeros(0, np.bool_)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._rows.close()
         self._db.close()
+
+    @property
+    def rows(self) -> int:
+        """How many rows the source has."""
+        return self._rows.count
 
     @_disk()
     def fill(
@@ -89,117 +117,179 @@ class Spool:
     ) -> None:
         """Read every row. RowError for one of which ``excess`` says what is too large."""
         self._source = source
-        self._db.execute("BEGIN")
         for chunk in weighed(source.rows(), _ROWS, _size, _CHARACTERS):
             for position, row in chunk:
                 if reason := excess(row):
                     raise RowError(f"{source.where(position)}: {reason}", hint="shorten it", id=row.id)
-            self._db.executemany("INSERT INTO spool VALUES (?,?,?,?,?,?,?)", map(_record, chunk))
-            self.rows += len(chunk)
+            self._rows.append(chunk)
             if progress is not None:
                 progress(self.rows)
-        self._db.execute("COMMIT")
+        self._rows.flush()
 
-    @_disk()
-    def hashes(self, buckets: range) -> dict[str, tuple[int, bytes, bytes]]:
-        """{id: (position, text hash, metadata hash)} of the rows whose bucket is in ``buckets``.
+    # What differs ----------------------------------------------------------------------------------
 
-        Raises RowError for an id that occurs twice, which is how duplicates are found: every plan looks at
-        every bucket before anything is written.
-        """
-        query = "SELECT id, position, text_hash, metadata_hash FROM spool"
-        if len(buckets) == BUCKETS:
-            cursor = self._db.execute(query)
-        else:
-            self._db.execute("CREATE INDEX IF NOT EXISTS spool_bucket ON spool (bucket)")
-            bounds = (buckets.start, buckets.stop)
-            cursor = self._db.execute(f"{query} WHERE bucket >= ? AND bucket < ?", bounds)
-        found: dict[str, tuple[int, bytes, bytes]] = {}
-        count = 0
-        while rows := cursor.fetchmany(_ROWS):
-            count += len(rows)
-            found.update((row[0], row[1:]) for row in rows)
-        if len(found) < count:
-            raise self._duplicate(buckets)
+    def hashes(self, buckets: range) -> Hashed:
+        """The row hashes in ``buckets``. Raises RowError for a row that occurs twice."""
+        found = self._rows.hashes(buckets)
+        same = found.hashes[1:] == found.hashes[:-1]
+        if same.any():
+            first = int(same.argmax())
+            raise self._duplicate(*sorted(found.ordinals[first : first + 2].tolist()))
         return found
-
-    def _duplicate(self, buckets: range) -> RowError:
-        row_id, first, last, times = self._db.execute(
-            "SELECT id, min(position), max(position), count(*) FROM spool WHERE bucket >= ? AND bucket < ?"
-            " GROUP BY id HAVING count(*) > 1 ORDER BY 2 LIMIT 1",
-            (buckets.start, buckets.stop),
-        ).fetchone()
-        where = self._source.where
-        return RowError(
-            f"the id {row_id!r} occurs {times} times: {where(first)} and {where(last)}",
-            hint="an id names one row; nothing was written",
-            id=row_id,
-        )
 
     def forget_verdicts(self) -> None:
         """Start a plan anew."""
-        self._db.executescript("DELETE FROM verdict; DELETE FROM doomed; DELETE FROM empty; DELETE FROM carried;")
+        for table in ("gone", "verdict", "doomed", "aside", "carried"):
+            self._db.execute(f"DELETE FROM {table}")
+        self._differs = np.zeros(self.rows, np.bool_)
 
     @_disk()
-    def judge(self, verdicts: Iterable[tuple[int, Verdict]]) -> None:
-        """Record verdicts by position; a row without one is UNCHANGED."""
-        self._db.executemany(
-            "INSERT INTO verdict SELECT ?1, ?2, length(CAST(text AS BLOB)) FROM spool WHERE position = ?1",
-            ((position, int(verdict)) for position, verdict in verdicts),
+    def compare(self, buckets: range, stored: RowHashes | None) -> None:
+        """Note the rows of these buckets that are not stored as they are, and the hashes of those stored that the
+        source does not have as they are. ``stored`` ascends; None: nothing is known of what is stored."""
+        mine = self.hashes(buckets)
+        if stored is None:
+            self._differs[mine.ordinals] = True
+            return
+        self._differs[mine.ordinals[~_among(mine.hashes, stored)]] = True
+        gone = stored[~_among(stored, mine.hashes)].tolist()
+        self._db.executemany("INSERT INTO gone VALUES (?)", ((_whole(row_hash),) for row_hash in gone))
+
+    def differing(self) -> Iterator[list[tuple[int, CheckedRow]]]:
+        """(ordinal, row) of the noted rows, some hundred at a time in the order of the source."""
+        ordinals = np.flatnonzero(self._differs)
+        for begin in range(0, len(ordinals), _AT_ONCE):
+            chunk = ordinals[begin : begin + _AT_ONCE].tolist()
+            yield list(zip(chunk, (row for _, row in self._rows.read(chunk)), strict=True))
+
+    @_disk()
+    def judge(self, verdicts: Iterable[Judged]) -> None:
+        """Record verdicts. Raises RowError for an id that occurs more than once among them."""
+        given = list(verdicts)
+        try:
+            self._db.executemany("INSERT INTO verdict VALUES (?, ?, ?, ?, ?)", given)
+        except sqlite3.IntegrityError:
+            first: dict[str, int] = {}
+            for one in given:
+                before = self._db.execute("SELECT ordinal FROM verdict WHERE id = ?", (one.id,)).fetchone()
+                other = before[0] if before else first.setdefault(one.id, one.ordinal)
+                if other != one.ordinal:
+                    raise self._duplicate(other, one.ordinal) from None
+            raise
+
+    def gone(self) -> Iterator[list[bytes]]:
+        """The row hashes that are stored and not in the source, some hundred at a time."""
+        after = b""
+        while found := self._db.execute(
+            "SELECT row_hash FROM gone WHERE row_hash > ? ORDER BY row_hash LIMIT ?", (after, _AT_ONCE)
+        ).fetchall():
+            yield [row_hash for (row_hash,) in found]
+            after = found[-1][0]
+
+    def differs(self, ids: Iterable[str]) -> set[str]:
+        """Those among ``ids`` of which the source has a row that is not stored as it is."""
+        find = "SELECT id FROM verdict WHERE id = ?"
+        return {row_id for row_id in ids if self._db.execute(find, (row_id,)).fetchone()}
+
+    def refuse_twin(self, ordinal: int, row_hash: bytes) -> None:
+        """``row_hash`` is that of the stored row of this row's id. Raises RowError if the source has that very row
+        too, beside this one: the id occurs more than once. (It has not if the store changed since it was compared.)"""
+        if self._db.execute("SELECT 1 FROM gone WHERE row_hash = ?", (row_hash,)).fetchone():
+            return
+        bucket = bucket_of(row_hash)
+        mine = self._rows.hashes(range(bucket, bucket + 1))
+        for other in mine.ordinals[mine.hashes == row_hash].tolist():
+            if other != ordinal:
+                raise self._duplicate(*sorted((other, ordinal)))
+
+    def _duplicate(self, *ordinals: int) -> RowError:
+        (first, row), (last, _) = self._rows.read(ordinals)
+        where = self._source.where
+        return RowError(
+            f"the id {row.id!r} occurs more than once: {where(first)} and {where(last)}",
+            hint="an id names one row; nothing was written",
+            id=row.id,
         )
 
     @_disk()
-    def doom(self, ids: Iterable[str]) -> None:
-        """Record ids that the index holds and shall not hold any longer."""
-        self._db.executemany("INSERT INTO doomed VALUES (?)", ((row_id,) for row_id in ids))
+    def doom(self, rows: Iterable[tuple[str, bytes | None]]) -> None:
+        """Record ids that the index shall not hold any longer, and the hashes of their texts; None for one that it does
+        not hold, but knows of."""
+        self._db.executemany("INSERT OR IGNORE INTO doomed VALUES (?1, ?2 IS NOT NULL, ?2)", rows)
 
     @_disk()
-    def leave_out(self, ids: Iterable[str]) -> None:
-        """These rows are EMPTY after all; those that the index holds (their verdict was TEXT) are doomed."""
-        self._db.executemany("INSERT INTO empty VALUES (?)", ((row_id,) for row_id in ids))
-        empty = "FROM spool JOIN verdict USING (position) WHERE id IN (SELECT id FROM empty)"
-        self._db.execute(f"INSERT INTO doomed SELECT id {empty} AND verdict = ?", (int(Verdict.TEXT),))
+    def set_aside(self, ids: Iterable[str]) -> None:
+        """These rows are ASIDE after all; those that the index holds (their verdict was TEXT) are doomed."""
+        self._db.executemany("INSERT OR IGNORE INTO aside VALUES (?)", ((row_id,) for row_id in ids))
+        aside = "FROM verdict WHERE id IN (SELECT id FROM aside)"
         self._db.execute(
-            f"UPDATE verdict SET verdict = ? WHERE position IN (SELECT position {empty})", (int(Verdict.EMPTY),)
+            f"INSERT OR IGNORE INTO doomed SELECT id, 1, x'' {aside} AND verdict = ?", (int(Verdict.TEXT),)
         )
+        self._db.execute("UPDATE verdict SET verdict = ? WHERE id IN (SELECT id FROM aside)", (int(Verdict.ASIDE),))
+
+    # What is to be done ----------------------------------------------------------------------------
 
     def doomed(self) -> Iterator[str]:
-        """Those ids, in order."""
+        """Ids to delete, in order."""
         return (row_id for (row_id,) in self._db.execute("SELECT id FROM doomed ORDER BY id"))
 
     def doomed_count(self) -> int:
-        """How many they are."""
-        return int(self._db.execute("SELECT count(*) FROM doomed").fetchone()[0])
+        """How many of them the index holds."""
+        return int(self._db.execute("SELECT count(*) FROM doomed WHERE stored").fetchone()[0])
+
+    def lost_count(self) -> int:
+        """How many of them it does not hold any more."""
+        return int(self._db.execute("SELECT count(*) FROM doomed WHERE NOT stored").fetchone()[0])
+
+    def moved_count(self) -> int:
+        """How many rows to add have the text of a row to delete, each of those taken once."""
+        return int(
+            self._db.execute(
+                "SELECT coalesce(sum(min(a.n, d.n)), 0) FROM "
+                "(SELECT text_hash, count(*) AS n FROM verdict WHERE verdict = ? GROUP BY text_hash) AS a JOIN "
+                "(SELECT text_hash, count(*) AS n FROM doomed WHERE text_hash <> x'' GROUP BY text_hash) AS d "
+                "USING (text_hash)",
+                (int(Verdict.ADDED),),
+            ).fetchone()[0]
+        )
 
     def count(self, verdict: Verdict) -> int:
-        """How many rows have this verdict; not for UNCHANGED, which is not recorded."""
+        """How many rows have this verdict."""
         query = "SELECT count(*) FROM verdict WHERE verdict = ?"
         return int(self._db.execute(query, (int(verdict),)).fetchone()[0])
 
     def text_bytes(self) -> int:
         """UTF-8 bytes of the texts that need vectors."""
-        query = "SELECT coalesce(sum(bytes), 0) FROM verdict WHERE verdict >= ?"
+        query = "SELECT coalesce(sum(size), 0) FROM verdict WHERE verdict >= ?"
         return int(self._db.execute(query, (int(Verdict.TEXT),)).fetchone()[0])
 
     def pending(self, *verdicts: Verdict) -> Iterator[tuple[Verdict, CheckedRow]]:
         """Rows with one of these verdicts, in the order of the source."""
+        for ordinals in self._ordinals(verdicts, _ROWS):
+            marks = ",".join("?" * len(ordinals))
+            now = dict(self._db.execute(f"SELECT ordinal, verdict FROM verdict WHERE ordinal IN ({marks})", ordinals))
+            for ordinal, (_, row) in zip(ordinals, self._rows.read(ordinals), strict=True):
+                yield Verdict(now[ordinal]), row
+
+    def pending_ids(self, verdict: Verdict) -> Iterator[str]:
+        """The ids of the rows with this verdict."""
+        return (row_id for (row_id,) in self._db.execute("SELECT id FROM verdict WHERE verdict = ?", (int(verdict),)))
+
+    def _ordinals(self, verdicts: tuple[Verdict, ...], size: int) -> Iterator[list[int]]:
+        """Ordinals in ascending order, ``size`` at a time; no cursor stays open while the caller works."""
         marks = ",".join("?" * len(verdicts))
         after = -1
-        while chunk := self._next(marks, verdicts, after):  # no cursor stays open while the caller works
-            for position, verdict, *fields in chunk:
-                yield Verdict(verdict), CheckedRow(*fields)
-                after = position
+        while True:
+            found = self._db.execute(
+                f"SELECT ordinal FROM verdict WHERE verdict IN ({marks}) AND ordinal > ? ORDER BY ordinal LIMIT ?",
+                (*map(int, verdicts), after, size),
+            ).fetchall()
+            if not found:
+                return
+            yield [ordinal for (ordinal,) in found]
+            after = found[-1][0]
 
-    def _next(self, marks: str, verdicts: tuple[Verdict, ...], after: int) -> list[Any]:
-        cursor = self._db.execute(
-            "SELECT position, verdict, id, text, metadata, text_hash, metadata_hash"
-            f" FROM verdict JOIN spool USING (position) WHERE verdict IN ({marks}) AND position > ?"
-            " ORDER BY position LIMIT ?",
-            (*map(int, verdicts), after, _ROWS),
-        )
-        first = next(weighed(cursor, _ROWS, lambda row: len(row[3]) + len(row[4]), _CHARACTERS), [])
-        cursor.close()
-        return first
+    # Vectors in flight -----------------------------------------------------------------------------
 
     @_disk()
     def carry(self, needed: Iterable[bytes], leaving: Iterable[bytes]) -> None:
@@ -217,9 +307,18 @@ class Spool:
         return [address for (address,) in self._db.execute(query)]
 
 
-def _record(item: tuple[int, CheckedRow]) -> tuple[object, ...]:
-    position, row = item
-    return (position, row.id, bucket_of(row.id), row.text, row.text_hash, row.metadata, row.metadata_hash)
+def _among(values: RowHashes, wanted: RowHashes) -> NDArray[np.bool_]:
+    """Which ``values`` are in ``wanted``; both ascend."""
+    if not len(wanted):
+        return np.zeros(len(values), np.bool_)
+    at = np.minimum(np.searchsorted(wanted, values), len(wanted) - 1)
+    found: NDArray[np.bool_] = wanted[at] == values
+    return found
+
+
+def _whole(row_hash: bytes) -> bytes:
+    """As it was: NumPy cuts zeros off the end of what it hands out."""
+    return row_hash.ljust(ROW_HASH_BYTES, b"\0")
 
 
 def _size(item: tuple[int, CheckedRow]) -> int:

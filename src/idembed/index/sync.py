@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
+from typing import Literal
 
 from idembed.errors import NoKnownWordError, OptionError, TooLongError
 from idembed.index.carry import carried
 from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks
+from idembed.index.embed import spans
+from idembed.index.forget import Forgetting
 from idembed.index.owner import Writing, hold
 from idembed.index.plan import Plan, plan_rows, plan_scope, tally
 from idembed.index.report import Phase, Progress, Report
 from idembed.index.spool import Spool, Verdict
-from idembed.index.write import Writer, spans
-from idembed.models.base import OnEmpty, OnLong, Receipt
+from idembed.index.targets import targets_of
+from idembed.index.write import Writer
+from idembed.models.base import OnEmpty, Receipt
 from idembed.rows import CheckedRow, check_id
 from idembed.sources.base import Source
 from idembed.stores.base import Store
 
-__all__ = ["Sync", "Tell", "ignore", "teller"]
+__all__ = ["OnLongRow", "Sync", "Tell", "ignore", "teller"]
 
+OnLongRow = Literal["cut", "error", "skip"]
 Tell = Callable[[Phase, int, int | None], None]
 _CHUNK = 500
 
@@ -51,8 +56,9 @@ class Sync:
         scope: str,
         *,
         whole: bool = True,
-        on_long: OnLong = "cut",
+        on_long: OnLongRow = "cut",
         on_empty: OnEmpty = "error",
+        forget: bool = False,
         guard: Callable[[Plan, int], None] = lambda plan, rows: None,
         tell: Tell = ignore,
     ) -> None:
@@ -61,15 +67,17 @@ class Sync:
         self._source = source
         if not isinstance(scope, str) or not scope:
             raise OptionError(f"scope={scope!r}: a scope is named by a string", hint='"default" if there is only one')
-        if on_long not in ("cut", "error"):
-            raise OptionError(f'on_long={on_long!r}: it is "cut" or "error"')
+        if on_long not in ("cut", "error", "skip"):
+            raise OptionError(f'on_long={on_long!r}: it is "cut", "error" or "skip"')
         if on_empty not in ("error", "skip"):
             raise OptionError(f'on_empty={on_empty!r}: it is "error" or "skip"')
         self._scope = check_id(scope, "scope")
         self._whole = whole
         self._on_long = on_long
         self._on_empty = on_empty
+        self._forget = forget
         self._left_out: list[tuple[str, str]] = []
+        self._too_long: list[tuple[str, str]] = []
         self._guard = guard
         self._tell = tell
         hint = source.size_hint
@@ -77,18 +85,18 @@ class Sync:
 
     def plan(self, progress: Callable[[int], None] | None = None) -> Plan:
         """The difference, as the store is now; nothing is written."""
-        active = self._catalog.active()
-        generations = [active.number] if active else []
-        self._spool.forget_verdicts()
+        store = self._catalog.store
+        generations = [g.number for g in store.generations() if g.complete or g.status == "active"] if store else []
         if not self._whole:
-            return plan_rows(self._spool, self._catalog.store, self._scope, generations)
-        return plan_scope(self._spool, self._catalog.store, self._scope, generations, progress)
+            return plan_rows(self._spool, store, self._scope, generations)
+        return plan_scope(self._spool, store, self._scope, generations, progress)
 
     def run(self) -> Report:
         """Plan and apply. A plan with nothing to do writes nothing, and loads no model unless rows of the source
         are left out, which only the model can tell from new ones."""
         report = self._run()
         report.skipped = (*self._left_out, *report.skipped)
+        report.aside = (*self._too_long, *report.aside)
         return report
 
     def _run(self) -> Report:
@@ -109,10 +117,15 @@ class Sync:
         then meanwhile."""
         plan = self.plan(progress)
         self._guard(plan, self._spool.rows)
-        if self._on_long == "error":
-            self._refuse_long(alive)
-        if plan.added + plan.changed and not self._catalog.reads_every_text():
-            self._leave_out_empty(alive)
+        self._left_out, self._too_long = [], []
+        if not plan.added + plan.moved + plan.changed:
+            return plan
+        if self._on_long != "cut":
+            self._look_for_long(alive)
+        if not self._catalog.reads_every_text():
+            self._look_for_empty(alive)
+        if aside := [row_id for row_id, _ in (*self._left_out, *self._too_long)]:
+            self._spool.set_aside(aside)
             plan = tally(self._spool, plan.stored)
             self._guard(plan, self._spool.rows)
         return plan
@@ -124,46 +137,53 @@ class Sync:
         catalog, spool = self._catalog, self._spool
         active = catalog.ready(store, writing)
         splitter = catalog.splitter()
-        vault, keep = catalog.vault(active.space.id)
-        with carried(spool, store, writing, active, splitter, index=catalog.identity, beside=vault) as in_flight:
-            vaults = [in_flight, vault] if vault else [in_flight]
-            writer = Writer(
-                store,
-                writing,
-                active,
-                catalog.model,
-                self._scope,
-                splitter,
-                vaults=vaults,
-                keep_in=vault if keep else None,
-            )
-            total = plan.added + plan.changed + plan.updated
+        generations, beside = store.generations(), catalog.vault(active.space)[0]
+        forgetting = Forgetting(catalog, store) if self._forget else None
+        with carried(spool, store, writing, generations, splitter, index=catalog.identity, beside=beside) as in_flight:
+            targets = targets_of(catalog, store, writing, in_flight)
+            writer = Writer(store, writing, targets, self._scope, splitter)
+            report = writer.report
+            total = plan.added + plan.moved + plan.changed + plan.updated
+            if forgetting:
+                forgetting.note(spool.pending_ids(Verdict.TEXT), writing.keep)
             jobs = spool.pending(Verdict.TEXT, Verdict.ADDED, Verdict.METADATA)
             writer.write(jobs, lambda done: self._tell("embedding", done, total))
-            report = writer.report
-            for chunk in chunks(spool.doomed(), _CHUNK):
+            for chunk in chunks(chain(spool.doomed(), writer.refused), _CHUNK):
+                if forgetting:
+                    forgetting.note(chunk, writing.keep)
                 report.deleted += store.delete(writing.lease(), chunk)
                 self._tell("deleting", report.deleted, plan.deleted)
+            for generation in store.generations():  # one that lacked vectors may have them all now
+                if generation.status == "active" and not generation.complete:
+                    store.complete(writing.lease(), generation.number)
+        if forgetting:
+            report.forgotten = forgetting.forget()
         report.reused += plan.unchanged
+        report.moved = min(plan.moved, report.added, report.deleted)
+        report.added, report.deleted = report.added - report.moved, report.deleted - report.moved
+        report.behind = tuple((target.number, target.behind) for target in targets if target.behind)
         return report
 
-    def _refuse_long(self, alive: Callable[[], None]) -> None:
-        """Raise TooLongError for the first text that the model would cut, before anything is written."""
+    def _look_for_long(self, alive: Callable[[], None]) -> None:
+        """Note the rows of which the model would cut a text; or raise TooLongError for the first, before anything is
+        written."""
         for row, receipts in self._receipts(alive):
-            for receipt in receipts:
-                if receipt.truncated:
-                    raise TooLongError(
-                        f"the text of row {row.id!r} has {receipt.tokens_in_text:,} tokens; "
-                        f"{self._catalog.loaded.name} reads {receipt.tokens:,}",
-                        hint='nothing was written. Split the text (split=…), or allow on_long="cut"',
-                        id=row.id,
-                    )
+            cut = next((receipt for receipt in receipts if receipt.truncated), None)
+            if cut is None:
+                continue
+            has = f"has {cut.tokens_in_text:,} tokens; {self._catalog.model().name} reads {cut.tokens:,}"
+            if self._on_long == "error":
+                raise TooLongError(
+                    f"the text of row {row.id!r} {has}",
+                    hint='nothing was written. Split the text (split=…), or allow on_long="cut" or "skip"',
+                    id=row.id,
+                )
+            self._too_long.append((row.id, f"its text {has}"))
 
-    def _leave_out_empty(self, alive: Callable[[], None]) -> None:
-        """Leave out the rows of whose parts none has a word that the model knows. Raises NoKnownWordError, before
+    def _look_for_empty(self, alive: Callable[[], None]) -> None:
+        """Note the rows of whose parts none has a word that the model knows. Raises NoKnownWordError, before
         anything is written, for the first part without one unless ``on_empty`` is skip."""
-        knows = f"no word that {self._catalog.loaded.name} knows"
-        self._left_out = []
+        knows = f"no word that {self._catalog.model().name} knows"
         for row, receipts in self._receipts(alive):
             empty = [number for number, receipt in enumerate(receipts) if not receipt.tokens]
             if empty and self._on_empty == "error":
@@ -176,7 +196,6 @@ class Sync:
                 )
             if len(empty) == len(receipts):
                 self._left_out.append((row.id, f"its text has {knows}"))
-        self._spool.leave_out(row_id for row_id, _ in self._left_out)
 
     def _receipts(self, alive: Callable[[], None]) -> Iterator[tuple[CheckedRow, list[Receipt]]]:
         """The rows that need vectors, each with the receipts of its parts."""

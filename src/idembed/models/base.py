@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -38,10 +38,12 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """``vectors`` float32 [n, dim], row i for text i, and as many ``receipts``."""
+    """``vectors`` float32 [n, dim], row i for text i, and as many ``receipts``. ``refused``: the positions of texts
+    that an API would not embed, each with its reason; what stands in their rows means nothing."""
 
     vectors: Vectors
     receipts: list[Receipt]
+    refused: Mapping[int, str] = field(default_factory=dict)
 
 
 class Model(ABC):
@@ -53,6 +55,8 @@ class Model(ABC):
     """True when embedding a text again gives the same bytes (local models); False for APIs."""
     reads_every_text: bool = True
     """False when a text may have no vector, which its receipt tells: word vectors know only their own words."""
+    dollars_per_million_tokens: float = 0.0
+    """What embedding costs; nothing on this machine."""
 
     @property
     @abstractmethod

@@ -28,9 +28,14 @@ class IterableSource(ObjectSource):
         return f"row {position}"
 
     def _records(self) -> Iterator[Record]:
+        row_id, text = self._fields
         for position, item in enumerate(self._items, 1):
             if type(item) is dict or isinstance(item, Mapping):
-                yield self._object(position, dict(item))
+                metadata = item.get("metadata") if len(item) == 3 else None
+                if type(metadata) is dict and row_id in item and text in item:  # nothing to take apart
+                    yield position, item[row_id], item[text], metadata
+                else:
+                    yield self._object(position, dict(item))
             elif isinstance(item, Row | tuple):
                 yield self._positional(position, item)
             else:

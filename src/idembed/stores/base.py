@@ -1,162 +1,52 @@
-"""The contract of a vector database: one set of verbs, one suite (tests/contract) that every store passes.
-
-A *row* is stored once; its *parts* (one vector each) once per generation. A part is current if and only if
-its ``text_hash`` equals its row's: a row whose text was edited by another program has no text hash, so its
-vectors are not current, are not searched, and the next sync repairs it.
-"""
+"""The contract of a vector database: one set of verbs, one suite (tests/contract) that every store passes."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Self
 
 from idembed.filters import Condition
 from idembed.space import Kept, Space
+from idembed.stores.records import (
+    ROWS,
+    Capabilities,
+    Filling,
+    Generation,
+    Lease,
+    Match,
+    Orphans,
+    PartRecord,
+    RowHashes,
+    RowRecord,
+    RowState,
+    Status,
+    StoredPart,
+    StoredRow,
+    Vector,
+    lease_of,
+)
 
 __all__ = [
+    "ROWS",
     "Capabilities",
+    "Filling",
     "Generation",
     "Kept",
     "Lease",
     "Match",
+    "Orphans",
     "PartRecord",
+    "RowHashes",
     "RowRecord",
     "RowState",
     "Status",
     "Store",
     "StoredPart",
     "StoredRow",
+    "Vector",
+    "lease_of",
 ]
-
-Status = Literal["building", "active", "standby", "dropped"]
-Vector = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a store can do, declared truthfully and checked by the contract suite."""
-
-    exact_readback: bool
-    atomic_switch: bool
-    transactions: bool
-    approximate_search: bool
-    concurrent_writers: bool
-    max_key: int
-    """bytes of UTF-8"""
-    max_text: int
-    """bytes of UTF-8"""
-    max_metadata: int
-    """bytes of canonical JSON"""
-    max_dim: int
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """One space's vectors within a store. ``model`` is the name by which to load the model again."""
-
-    number: int
-    space: Space
-    model: str
-    status: Status
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A writer's right to write: ``fence`` grows with every lease and is checked in each batch."""
-
-    fence: int
-    owner: str
-    expires: float
-    """seconds since the epoch"""
-
-
-@dataclass(frozen=True, slots=True)
-class PartRecord:
-    """One vector to write. ``span``: [start, end) in characters of the row's text; ``vector``: float32 [dim]."""
-
-    part: int
-    span: tuple[int, int]
-    address: bytes
-    vector: Vector
-    tokens: int
-    truncated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RowRecord:
-    """A row to write. ``text`` None keeps the stored text and vectors (a metadata change); else ``parts`` maps
-    generation numbers to all parts of the row there, replacing those it had."""
-
-    id: str
-    scope: str
-    text: str | None
-    text_hash: bytes
-    metadata: str
-    """canonical JSON"""
-    metadata_hash: bytes
-    parts: Mapping[int, Sequence[PartRecord]] = field(default_factory=dict)
-
-
-class RowState(NamedTuple):
-    """What a plan needs to know of a stored row; ``current``: every generation asked about has its vectors.
-
-    ``text_hash`` and ``metadata_hash`` are empty when another program edited the text or the metadata.
-    (A NamedTuple: a plan reads a million of them, and it is built four times faster than a frozen dataclass.)
-    """
-
-    id: str
-    scope: str
-    text_hash: bytes
-    metadata_hash: bytes
-    current: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPart:
-    """One stored vector with what is known about it."""
-
-    part: int
-    span: tuple[int, int]
-    address: bytes
-    tokens: int
-    truncated: bool
-    text_hash: bytes
-    """hash of the whole text this part was made from"""
-    vector: Vector | None
-    """float32 [dim], or None where vectors were not asked for"""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRow:
-    """One stored row; ``parts`` are those of the generation asked for, in order."""
-
-    id: str
-    scope: str
-    text: str
-    metadata: dict[str, Any]
-    text_hash: bytes
-    metadata_hash: bytes
-    parts: tuple[StoredPart, ...] = ()
-
-    def has_current(self, part: StoredPart) -> bool:
-        """Whether ``part`` was made from the text as it is now; never once another program edited the text."""
-        return bool(self.text_hash) and part.text_hash == self.text_hash
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """One result of a search: which part of which row, and its inner product with the query. ``address`` is that
-    of the vector that was compared: a row read later may have another text, whose parts have other addresses."""
-
-    id: str
-    part: int
-    score: float
-    address: bytes
 
 
 class Store(ABC):
@@ -189,18 +79,25 @@ class Store(ABC):
 
     @abstractmethod
     def lease(
-        self, owner: str, seconds: float = 60.0, *, instead_of: str | None = None, now: float | None = None
+        self,
+        owner: str,
+        seconds: float = 60.0,
+        *,
+        name: str = ROWS,
+        instead_of: str | None = None,
+        now: float | None = None,
     ) -> Lease:
-        """Take the right to write.
+        """Take the right to write what is called ``name``.
 
-        Raises LeaseHeldError (facts ``owner``, ``expires``) while another owner's lease has not expired;
+        Raises LeaseHeldError (facts ``owner``, ``expires``) while another owner's lease of that name has not expired;
         ``instead_of`` takes it over from exactly that owner, who is known to be dead.
         """
 
     @abstractmethod
     def writer(self) -> tuple[int, str]:
-        """The fence of the last lease that was granted (0 before the first), which tells whether anybody wrote, and
-        its owner, "" when the lease was given back. One that expired is its owner's until another takes it."""
+        """The fence of the last lease to write rows that was granted (0 before the first), which tells whether anybody
+        wrote, and its owner, "" when the lease was given back. One that expired is its owner's until another takes
+        it."""
 
     @abstractmethod
     def renew(self, lease: Lease, seconds: float = 60.0, *, now: float | None = None) -> Lease:
@@ -210,6 +107,10 @@ class Store(ABC):
     def release(self, lease: Lease) -> None:
         """Give the right back; nothing happens when it was lost."""
 
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes that the index takes on disk; 0 where that is not known."""
+
     # Generations -----------------------------------------------------------------------------------
 
     @abstractmethod
@@ -218,11 +119,19 @@ class Store(ABC):
 
     @abstractmethod
     def create_generation(self, lease: Lease, space: Space, model: str, *, activate: bool = False) -> Generation:
-        """A new, empty generation with status ``building``; or made and active, as by ``activate``, in one step."""
+        """A new, empty generation with status ``building``; or made and active, as by ``activate``, in one step. It is
+        complete if there are no rows."""
 
     @abstractmethod
-    def activate(self, lease: Lease, number: int) -> None:
-        """Make it the one searched, in one step; the one before becomes ``standby``."""
+    def activate(self, lease: Lease, number: int, *, incomplete: bool = False) -> None:
+        """Make it the one searched, in one step; the one before becomes ``standby``. Raises IncompleteError (facts
+        ``lacking``) if rows lack vectors in it, unless ``incomplete``: then those rows are unsettled, so that the
+        next sync gives them vectors."""
+
+    @abstractmethod
+    def complete(self, lease: Lease, number: int) -> int:
+        """Look whether the generation is complete, and say so from now on if it is: the number of rows that lack
+        vectors in it. Under the lease for filling it."""
 
     @abstractmethod
     def drop_generation(self, lease: Lease, number: int) -> None:
@@ -232,17 +141,66 @@ class Store(ABC):
 
     @abstractmethod
     def upsert(self, lease: Lease, rows: Sequence[RowRecord]) -> None:
-        """Write the rows and their vectors: all or none, durable on return; the last of equal ids wins.
+        """Write the rows and their vectors: all or none, durable on return; the last of equal ids wins. A complete
+        generation that a row has no parts for is not complete any more.
 
         Raises RowError for a row that another scope holds, and StoreError for one without a text that is not there
         (any more): both are looked at within the transaction, whatever a plan saw before.
         """
 
     @abstractmethod
-    def delete(self, lease: Lease, ids: Sequence[str]) -> int:
-        """Remove rows and their vectors in every generation; the number that existed."""
+    def fill(self, lease: Lease, generation: int, rows: Sequence[Filling]) -> int:
+        """Write vectors of one generation for rows whose text is still the one they were made from, as ``upsert``
+        does; the number of rows. Under the lease for filling it, or the one for writing rows."""
 
-    # Reading ---------------------------------------------------------------------------------------
+    @abstractmethod
+    def delete(self, lease: Lease, ids: Sequence[str]) -> int:
+        """Remove rows and their vectors in every generation; the number that existed. Ids that are not there are not
+        ``lost`` any more either."""
+
+    @abstractmethod
+    def unsettle(self, lease: Lease, ids: Sequence[str], *, texts: bool = False) -> None:
+        """Take the row hash from rows, so that the next sync looks at them. ``texts``: their texts are not what they
+        were either, so that their vectors are not searched until then."""
+
+    @abstractmethod
+    def sweep(self, lease: Lease) -> int:
+        """Remove orphans; how many."""
+
+    # Reading: what a plan needs --------------------------------------------------------------------
+
+    @abstractmethod
+    def row_hashes(self, scope: str, buckets: range) -> RowHashes:
+        """The row hashes of the settled rows of a scope whose bucket (the upper 12 bits of the row hash) is in
+        ``buckets``, ascending."""
+
+    @abstractmethod
+    def ids_at(self, scope: str, row_hashes: Sequence[bytes]) -> dict[bytes, str]:
+        """The ids of rows of a scope by their row hashes."""
+
+    @abstractmethod
+    def unsettled(self, scope: str | None = None) -> Iterator[str]:
+        """The ids of rows without a row hash, of one scope or all."""
+
+    @abstractmethod
+    def lost(self, scope: str | None = None) -> list[str]:
+        """The ids of rows that another program removed or renamed, as far as that was noticed, since they were last
+        written or deleted."""
+
+    @abstractmethod
+    def states(self, ids: Sequence[str], generations: Sequence[int]) -> dict[str, RowState]:
+        """The state of each row that exists, by id."""
+
+    @abstractmethod
+    def lacking(self, generation: int) -> Iterator[str]:
+        """The ids of rows without current vectors in the generation, in the order in which they are read fastest. Rows
+        may be written meanwhile."""
+
+    # Reading: rows and vectors ---------------------------------------------------------------------
+
+    @abstractmethod
+    def scopes(self) -> dict[str, int]:
+        """The number of rows in each scope."""
 
     @abstractmethod
     def count(self, scope: str | None = None) -> int:
@@ -254,18 +212,19 @@ class Store(ABC):
         ``vectors``."""
 
     @abstractmethod
-    def state(self, buckets: range, generations: Sequence[int]) -> Iterator[RowState]:
-        """The state of every row whose bucket is in ``buckets``, in no particular order."""
-
-    @abstractmethod
     def scan(
-        self, generation: int | None = None, *, after: str | None = None, scope: str | None = None
+        self,
+        generation: int | None = None,
+        *,
+        after: str | None = None,
+        scope: str | None = None,
+        vectors: bool = True,
     ) -> Iterator[StoredRow]:
         """Every row in order of id (by code point), resumable after an id."""
 
     @abstractmethod
     def vectors_at(self, generation: int, addresses: Sequence[bytes]) -> dict[bytes, Kept]:
-        """Vectors that the generation already holds, by address (current or not)."""
+        """Vectors that the generation holds, by address (current or not), and whose checksums are right."""
 
     @abstractmethod
     def search(
@@ -276,6 +235,18 @@ class Store(ABC):
         where: Sequence[Condition] = (),
         *,
         scope: str | None = None,
+        within: int | None = None,
     ) -> list[list[Match]]:
         """The ``k`` best current parts for each row of ``queries`` (float32 [n, dim]) by inner product,
-        best first, ties by id then part; only rows that satisfy every condition."""
+        best first, ties by id then part; only rows that satisfy every condition and, if asked, only those that also
+        have current vectors in the generation ``within``."""
+
+    # Reading: what is wrong ------------------------------------------------------------------------
+
+    @abstractmethod
+    def orphans(self) -> list[Orphans]:
+        """Records that belong to nothing, by kind; none where a record is whole by its nature."""
+
+    @abstractmethod
+    def damage(self) -> list[str]:
+        """What the database says is broken in its own files, in its own words; nothing when all is well."""

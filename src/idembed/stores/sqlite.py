@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from idembed.canonical import canonical_json, check_text
 from idembed.errors import OptionError, ReadOnlyError, StoreError
 from idembed.filters import Condition
 from idembed.space import Kept, Space
-from idembed.stores import sqlite_lease, sqlite_read, sqlite_schema, sqlite_write
-from idembed.stores.base import (
+from idembed.stores import (
+    sqlite_audit,
+    sqlite_generations,
+    sqlite_lease,
+    sqlite_plan,
+    sqlite_read,
+    sqlite_schema,
+    sqlite_write,
+)
+from idembed.stores.base import Store
+from idembed.stores.records import (
+    ROWS,
     Capabilities,
+    Filling,
     Generation,
     Lease,
     Match,
+    Orphans,
+    RowHashes,
     RowRecord,
     RowState,
-    Status,
-    Store,
     StoredRow,
     Vector,
 )
 from idembed.stores.sqlite_file import mapped, open_file, stamp
-from idembed.stores.sqlite_matrix import Matrix
-from idembed.stores.sqlite_where import compile_conditions, install
+from idembed.stores.sqlite_search import Searcher
+from idembed.stores.sqlite_where import install
 
 __all__ = ["SQLiteStore"]
 
@@ -57,7 +67,7 @@ class SQLiteStore(Store):
 
     def __init__(self, path: str, *, create: bool = True, read_only: bool = False) -> None:
         self.url = path
-        self._matrices: dict[int, Matrix] = {}
+        self._searcher = Searcher()
         self._open(create, read_only)
 
     def _open(self, create: bool, read_only: bool) -> None:
@@ -65,7 +75,7 @@ class SQLiteStore(Store):
         install(self._connection)
 
     def close(self) -> None:
-        self._matrices.clear()
+        self._searcher.keep_only(())
         self._immutable = None
         with mapped(self.url):
             self._connection.close()
@@ -88,7 +98,7 @@ class SQLiteStore(Store):
         if self._immutable is not None and stamp(self.url) != self._immutable:
             before = self._connection
             self._open(create=False, read_only=True)
-            self._matrices.clear()
+            self._searcher.keep_only(())
             before.close()
         try:
             yield
@@ -111,7 +121,9 @@ class SQLiteStore(Store):
             try:
                 if lease is not None:
                     sqlite_lease.check(self._connection, self.url, lease)
+                self._connection.execute("UPDATE ours SET writing = 1")
                 yield self._connection
+                self._connection.execute("UPDATE ours SET writing = 0")
                 self._connection.execute("COMMIT")
             finally:
                 if self._connection.in_transaction:
@@ -133,18 +145,24 @@ class SQLiteStore(Store):
             return cursor.rowcount == 1
 
     def lease(
-        self, owner: str, seconds: float = 60.0, *, instead_of: str | None = None, now: float | None = None
+        self,
+        owner: str,
+        seconds: float = 60.0,
+        *,
+        name: str = ROWS,
+        instead_of: str | None = None,
+        now: float | None = None,
     ) -> Lease:
         moment = time.time() if now is None else now
         with self._writing() as connection:
-            answer = sqlite_lease.take(connection, self.url, owner, seconds, moment, instead_of)
+            answer = sqlite_lease.take(connection, self.url, name, owner, seconds, moment, instead_of)
         if isinstance(answer, Lease):
             return answer
         raise answer
 
     def writer(self) -> tuple[int, str]:
         with self._reading() as connection:
-            return sqlite_lease.last(connection)
+            return sqlite_lease.last(connection, ROWS)
 
     def renew(self, lease: Lease, seconds: float = 60.0, *, now: float | None = None) -> Lease:
         with self._writing() as connection:
@@ -154,66 +172,105 @@ class SQLiteStore(Store):
         with self._writing() as connection:
             sqlite_lease.release(connection, lease)
 
+    def size(self) -> int:
+        return sum(os.path.getsize(path) for path in (self.url, f"{self.url}-wal") if os.path.exists(path))
+
     # Generations -----------------------------------------------------------------------------------
 
     def generations(self) -> list[Generation]:
         with self._reading() as connection:
-            return _generations(connection)
+            return sqlite_generations.read(connection)
 
     def create_generation(self, lease: Lease, space: Space, model: str, *, activate: bool = False) -> Generation:
         if not 1 <= space.dim <= self.capabilities.max_dim:
             raise OptionError(f"vectors have 1 to {self.capabilities.max_dim:,} dimensions here, not {space.dim}")
         with self._writing(lease) as connection:
-            cursor = connection.execute(
-                "INSERT INTO generations (space, model, status) VALUES (?, ?, 'building')",
-                (space.canonical, model),
-            )
-            number = cast(int, cursor.lastrowid)
-            sqlite_schema.create_generation(connection, number)
+            number = sqlite_generations.create(connection, space, model)
             if activate:
-                _activate(connection, number)
-        return Generation(number, space, model, "active" if activate else "building")
+                made = self._existing(connection, number)
+                sqlite_generations.activate(connection, self.url, made, incomplete=True)
+            return self._existing(connection, number)
 
-    def activate(self, lease: Lease, number: int) -> None:
+    def activate(self, lease: Lease, number: int, *, incomplete: bool = False) -> None:
         with self._writing(lease) as connection:
-            self._existing(connection, number)
-            _activate(connection, number)
+            sqlite_generations.activate(connection, self.url, self._existing(connection, number), incomplete)
+
+    def complete(self, lease: Lease, number: int) -> int:
+        with self._writing(lease) as connection:
+            return sqlite_generations.complete(connection, self._existing(connection, number))
 
     def drop_generation(self, lease: Lease, number: int) -> None:
         with self._writing(lease) as connection:
-            if self._existing(connection, number).status == "active":
-                raise StoreError(
-                    f"{self.url}: generation {number} is the one searched, so it is not dropped",
-                    hint="switch to another generation first",
-                )
-            sqlite_schema.drop_generation(connection, number)
-            connection.execute("UPDATE generations SET status = 'dropped' WHERE number = ?", (number,))
-        self._matrices.pop(number, None)
+            sqlite_generations.drop(connection, self.url, self._existing(connection, number))
 
     def _existing(self, connection: sqlite3.Connection, number: int) -> Generation:
-        found = _generations(connection)
-        for generation in found:
-            if generation.number == number:
-                return generation
-        there = ", ".join(str(generation.number) for generation in found) or "none"
-        raise StoreError(f"{self.url}: there is no generation {number}", hint=f"generations: {there}", path=self.url)
+        return sqlite_generations.existing(connection, self.url, number)
 
     # Writing ---------------------------------------------------------------------------------------
 
     def upsert(self, lease: Lease, rows: Sequence[RowRecord]) -> None:
         dims = {generation.number: generation.space.dim for generation in self.generations()}
-        checked, vectors = sqlite_write.check_rows(rows, dims)
+        checked = sqlite_write.check_rows(rows, dims)
         with self._writing(lease) as connection:
-            for number in vectors:
+            generations = {g.number: g.complete for g in sqlite_generations.read(connection)}
+            for number in {number for row in checked for number in row.parts} - generations.keys():
                 self._existing(connection, number)
-            sqlite_write.upsert(connection, checked, vectors)
+            sqlite_write.upsert(connection, checked, generations)
             sqlite_schema.trim_changes(connection)
+
+    def fill(self, lease: Lease, generation: int, rows: Sequence[Filling]) -> int:
+        with self._writing(lease) as connection:
+            dim = self._existing(connection, generation).space.dim
+            sqlite_write.check_parts(((row.id, row.parts) for row in rows), dim)
+            count = sqlite_write.fill(connection, generation, rows)
+            sqlite_schema.trim_changes(connection)
+            return count
 
     def delete(self, lease: Lease, ids: Sequence[str]) -> int:
         with self._writing(lease) as connection:
-            return sqlite_write.delete(connection, [row_id for row_id in ids if not check_text(row_id)])
+            return sqlite_write.delete(connection, _known(ids))
 
-    # Reading ---------------------------------------------------------------------------------------
+    def unsettle(self, lease: Lease, ids: Sequence[str], *, texts: bool = False) -> None:
+        with self._writing(lease) as connection:
+            sqlite_write.unsettle(connection, _known(ids), texts)
+
+    def sweep(self, lease: Lease) -> int:
+        with self._writing(lease) as connection:
+            return sqlite_audit.sweep(connection, [g.number for g in sqlite_generations.read(connection)])
+
+    # Reading: what a plan needs --------------------------------------------------------------------
+
+    def row_hashes(self, scope: str, buckets: range) -> RowHashes:
+        with self._reading() as connection:
+            return sqlite_plan.row_hashes(connection, scope, buckets)
+
+    def ids_at(self, scope: str, row_hashes: Sequence[bytes]) -> dict[bytes, str]:
+        with self._reading() as connection:
+            return sqlite_plan.ids_at(connection, scope, row_hashes)
+
+    def unsettled(self, scope: str | None = None) -> Iterator[str]:
+        return sqlite_plan.unsettled(self._reading, scope)
+
+    def lost(self, scope: str | None = None) -> list[str]:
+        with self._reading() as connection:
+            return sqlite_plan.lost(connection, scope)
+
+    def states(self, ids: Sequence[str], generations: Sequence[int]) -> dict[str, RowState]:
+        with self._reading() as connection:
+            for number in generations:
+                self._existing(connection, number)
+            return sqlite_plan.states(connection, _known(ids), generations)
+
+    def lacking(self, generation: int) -> Iterator[str]:
+        with self._reading() as connection:
+            self._existing(connection, generation)
+        return sqlite_plan.lacking(self._reading, generation)
+
+    # Reading: rows and vectors ---------------------------------------------------------------------
+
+    def scopes(self) -> dict[str, int]:
+        with self._reading() as connection:
+            return dict(connection.execute("SELECT scope, count(*) FROM rows GROUP BY scope ORDER BY scope"))
 
     def count(self, scope: str | None = None) -> int:
         with self._reading() as connection:
@@ -227,22 +284,20 @@ class SQLiteStore(Store):
         with self._reading() as connection:
             if generation is not None:
                 self._existing(connection, generation)
-            known = [row_id for row_id in ids if not check_text(row_id)]
-            return sqlite_read.get(connection, known, generation, vectors)
-
-    def state(self, buckets: range, generations: Sequence[int]) -> Iterator[RowState]:
-        with self._reading() as connection:
-            for number in generations:
-                self._existing(connection, number)
-        return sqlite_read.state(self._reading, buckets, generations)
+            return sqlite_read.get(connection, _known(ids), generation, vectors)
 
     def scan(
-        self, generation: int | None = None, *, after: str | None = None, scope: str | None = None
+        self,
+        generation: int | None = None,
+        *,
+        after: str | None = None,
+        scope: str | None = None,
+        vectors: bool = True,
     ) -> Iterator[StoredRow]:
         if generation is not None:
             with self._reading() as connection:
                 self._existing(connection, generation)
-        return sqlite_read.scan(self._reading, generation, after, scope)
+        return sqlite_read.scan(self._reading, generation, after, scope, vectors)
 
     def vectors_at(self, generation: int, addresses: Sequence[bytes]) -> dict[bytes, Kept]:
         with self._reading() as connection:
@@ -257,63 +312,29 @@ class SQLiteStore(Store):
         where: Sequence[Condition] = (),
         *,
         scope: str | None = None,
+        within: int | None = None,
     ) -> list[list[Match]]:
         conditions = list(where)
         if scope is not None:
             conditions.append(Condition("$scope", "in", (scope,)))
         with self._reading() as connection:
             space = self._existing(connection, generation).space
-            _check_queries(queries, space.dim, k)
-            matrix = self._matrix(connection, generation, space.dim)
-            mask = None
-            if conditions:
-                on_rows, on_parts = compile_conditions(connection, conditions)
-                masks = []
-                if on_rows is not None:
-                    sql = f"SELECT r.key FROM rows AS r WHERE {on_rows.sql} ORDER BY r.key"
-                    masks.append(matrix.mask_of_keys(_integers(connection, sql, on_rows.parameters)))
-                if on_parts is not None:
-                    sql = f"SELECT p.vid FROM parts_{int(generation)} AS p WHERE {on_parts.sql}"
-                    masks.append(matrix.mask_of_vids(_integers(connection, sql, on_parts.parameters)))
-                mask = np.logical_and.reduce(masks)
-            return matrix.search(connection, queries, k, mask)
+            if within is not None:
+                self._existing(connection, within)
+            self._searcher.keep_only(g.number for g in sqlite_generations.read(connection))
+            return self._searcher.search(connection, generation, space.dim, queries, k, conditions, within)
 
-    def _matrix(self, connection: sqlite3.Connection, number: int, dim: int) -> Matrix:
-        """The generation's vectors as they are in the file now."""
-        for gone in self._matrices.keys() - {generation.number for generation in _generations(connection)}:
-            del self._matrices[gone]
-        matrix = self._matrices.pop(number, None) or Matrix(number, dim)
-        matrix.refresh(connection)
-        self._matrices[number] = matrix  # not reached when the refresh failed half-way
-        return matrix
+    # Reading: what is wrong ------------------------------------------------------------------------
+
+    def orphans(self) -> list[Orphans]:
+        with self._reading() as connection:
+            return sqlite_audit.orphans(connection, [g.number for g in sqlite_generations.read(connection)])
+
+    def damage(self) -> list[str]:
+        with self._reading() as connection:
+            return sqlite_audit.damage(connection)
 
 
-def _generations(connection: sqlite3.Connection) -> list[Generation]:
-    return [
-        Generation(number, Space.from_canonical(space), model, cast(Status, status))
-        for number, space, model, status in connection.execute(
-            "SELECT number, space, model, status FROM generations WHERE status <> 'dropped' ORDER BY number"
-        )
-    ]
-
-
-def _activate(connection: sqlite3.Connection, number: int) -> None:
-    """In this order: an index lets only one be active."""
-    connection.execute("UPDATE generations SET status = 'standby' WHERE status = 'active' AND number <> ?", (number,))
-    connection.execute("UPDATE generations SET status = 'active' WHERE number = ?", (number,))
-
-
-def _check_queries(queries: Vector, dim: int, k: int) -> None:
-    if not isinstance(k, int | np.integer) or k < 1:
-        raise OptionError(f"k is the number of hits wanted, at least 1, not {k!r}")
-    if queries.dtype != np.float32 or queries.ndim != 2 or queries.shape[1] != dim:
-        raise OptionError(f"queries must be float32 [n, {dim}], not {queries.dtype} {list(queries.shape)}")
-    if not np.isfinite(queries).all():
-        raise OptionError("a query vector has NaN or infinity in it")
-    if not queries.any(axis=1).all():
-        raise OptionError("a query vector is all zeros, which is equally near to everything")
-
-
-def _integers(connection: sqlite3.Connection, sql: str, parameters: Sequence[Any]) -> Any:
-    rows = connection.execute(sql, tuple(parameters)).fetchall()
-    return np.fromiter((value for (value,) in rows), np.int64, len(rows))
+def _known(ids: Sequence[str]) -> list[str]:
+    """Those that may be there at all: SQLite would cut one at its NUL."""
+    return [row_id for row_id in ids if not check_text(row_id)]

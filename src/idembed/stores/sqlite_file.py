@@ -22,6 +22,7 @@ from idembed.errors import (
     StoreError,
 )
 from idembed.stores import sqlite_schema as schema
+from idembed.stores.sqlite_migrate import migrate
 
 __all__ = ["Opened", "mapped", "open_file", "read_ahead", "stamp"]
 
@@ -86,7 +87,7 @@ def open_file(path: str, *, create: bool, read_only: bool) -> Opened:
                         hint="open it once where it can be written",
                         path=path,
                     )
-                schema.migrate(connection)
+                migrate(connection)
         except BaseException:
             connection.close()
             raise

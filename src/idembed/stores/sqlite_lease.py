@@ -1,4 +1,4 @@
-"""The lease in a SQLite file: one row that says who may write until when, with a number that only grows.
+"""Leases in a SQLite file: for each name, who may write until when, with a number that only grows.
 
 Safety rests on the fence alone, which every batch checks in its transaction: whatever the clocks say, a
 writer whose lease was taken over writes nothing any more. Clocks only decide how long others wait. A lease
@@ -9,26 +9,36 @@ moves it to begin now, so that nobody waits longer than the length of one lease.
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 from idembed.errors import LeaseHeldError, LeaseLostError, OptionError
-from idembed.stores.base import Lease
+from idembed.stores.records import Lease
 
 __all__ = ["check", "last", "release", "renew", "take"]
 
 
 def take(
-    connection: sqlite3.Connection, path: str, owner: str, seconds: float, now: float, instead_of: str | None
+    connection: sqlite3.Connection,
+    path: str,
+    name: str,
+    owner: str,
+    seconds: float,
+    now: float,
+    instead_of: str | None,
 ) -> Lease | LeaseHeldError:
-    """The lease, with a new fence; or the error to raise once the transaction, which may have moved another
-    owner's lease to the present, is committed. ``instead_of``: an owner known to be dead."""
+    """The lease called ``name``, with a new fence; or the error to raise once the transaction, which may have moved
+    another owner's lease to the present, is committed. ``instead_of``: an owner known to be dead."""
     _check_seconds(seconds)
     if not owner:
         raise OptionError("a lease needs an owner")
-    fence, holder, taken, expires = connection.execute("SELECT fence, owner, taken, expires FROM leases").fetchone()
+    connection.execute("INSERT INTO leases VALUES (?, 0, '', 0, 0) ON CONFLICT DO NOTHING", (name,))
+    fence, holder, taken, expires = connection.execute(
+        "SELECT fence, owner, taken, expires FROM leases WHERE name = ?", (name,)
+    ).fetchone()
     if holder not in ("", owner, instead_of):
         if taken > now:
             expires = now + (expires - taken)
-            connection.execute("UPDATE leases SET taken = ?, expires = ?", (now, expires))
+            connection.execute("UPDATE leases SET taken = ?, expires = ? WHERE name = ?", (now, expires, name))
         if expires > now:
             return LeaseHeldError(
                 f"{path} is being written by {holder}",
@@ -38,37 +48,38 @@ def take(
                 expires=expires,
             )
     connection.execute(
-        "UPDATE leases SET fence = ?, owner = ?, taken = ?, expires = ?",
-        (fence + 1, owner, now, now + seconds),
+        "UPDATE leases SET fence = ?, owner = ?, taken = ?, expires = ? WHERE name = ?",
+        (fence + 1, owner, now, now + seconds, name),
     )
-    return Lease(fence + 1, owner, now + seconds)
+    return Lease(fence + 1, owner, now + seconds, name)
 
 
-def last(connection: sqlite3.Connection) -> tuple[int, str]:
-    """The fence of the last lease that was granted, and its owner, "" when it was released."""
-    fence, owner = connection.execute("SELECT fence, owner FROM leases").fetchone()
-    return fence, owner
+def last(connection: sqlite3.Connection, name: str) -> tuple[int, str]:
+    """The fence of the last lease of that name that was granted, 0 if none was, and its owner, "" when it was
+    released."""
+    found = connection.execute("SELECT fence, owner FROM leases WHERE name = ?", (name,)).fetchone()
+    return (0, "") if found is None else (found[0], found[1])
 
 
 def renew(connection: sqlite3.Connection, path: str, lease: Lease, seconds: float, now: float) -> Lease:
     """The same lease from now on; also after it expired, if nobody took over."""
     _check_seconds(seconds)
     check(connection, path, lease)
-    connection.execute("UPDATE leases SET taken = ?, expires = ?", (now, now + seconds))
-    return Lease(lease.fence, lease.owner, now + seconds)
+    connection.execute("UPDATE leases SET taken = ?, expires = ? WHERE name = ?", (now, now + seconds, lease.name))
+    return replace(lease, expires=now + seconds)
 
 
 def release(connection: sqlite3.Connection, lease: Lease) -> None:
     """Let the next writer in at once; the fence stays, so that this lease writes nothing any more."""
     connection.execute(
-        "UPDATE leases SET owner = '', taken = 0, expires = 0 WHERE fence = ? AND owner = ?",
-        (lease.fence, lease.owner),
+        "UPDATE leases SET owner = '', taken = 0, expires = 0 WHERE name = ? AND fence = ? AND owner = ?",
+        (lease.name, lease.fence, lease.owner),
     )
 
 
 def check(connection: sqlite3.Connection, path: str, lease: Lease) -> None:
     """Raise LeaseLostError unless ``lease`` is the one in the file. Call it within the writing transaction."""
-    fence, owner = connection.execute("SELECT fence, owner FROM leases").fetchone()
+    fence, owner = last(connection, lease.name)
     if (fence, owner) != (lease.fence, lease.owner):
         by = f"taken over by {owner}" if owner else "released"
         raise LeaseLostError(

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from idembed import native
 from idembed.errors import DamagedError
-from idembed.stores.base import Match, Vector
 from idembed.stores.memory import check_fits
+from idembed.stores.records import Match, Vector
 from idembed.stores.sqlite_file import read_ahead
 
-__all__ = ["Matrix"]
+__all__ = ["Ints", "Mask", "Matrix"]
 
 _BLOCK_BYTES: Final = 64 << 20
 _FETCH: Final = 256
@@ -95,7 +95,7 @@ class Matrix:
         return _integers(
             connection,
             f"SELECT p.vid, p.key, p.part FROM parts_{self._number} AS p "
-            f"JOIN rows AS r ON r.key = p.key WHERE p.text_hash = r.text_hash {condition}",
+            f"JOIN rows AS r ON r.key = p.key WHERE p.vid IS NOT NULL AND p.text_hash = r.text_hash {condition}",
             columns=3,
         )
 

@@ -1,4 +1,4 @@
-"""Reading rows, states and vectors from SQLite: streaming, and with no cursor open while the caller has the turn."""
+"""Reading rows and vectors from SQLite: streaming, and with no cursor open while the caller has the turn."""
 
 from __future__ import annotations
 
@@ -6,66 +6,42 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from idembed.rows import BUCKETS, bucket_of
-from idembed.space import Kept
-from idembed.stores.base import RowState, StoredPart, StoredRow, Vector
-from idembed.stores.sqlite_write import chunks
+from idembed.space import Kept, checksum
+from idembed.stores.records import StoredPart, StoredRow, Vector
 
-__all__ = ["Reading", "get", "scan", "state", "vectors_at"]
+__all__ = ["Reading", "chunks", "get", "lacks", "scan", "vectors_at"]
 
 Reading = Callable[[], AbstractContextManager[sqlite3.Connection]]
 """Gives the connection within one read transaction."""
 
-_STATE_ROWS: Final = 8192
-"""Rows that one step of ``state`` aims at."""
 _SCAN_ROWS: Final = 512
-_SCAN_CHARACTERS: Final = 8 << 20
-_ROW: Final = "r.key, r.id, r.scope, coalesce(t.text, ''), r.metadata, r.text_hash, r.metadata_hash"
-_Row = tuple[int, str, str, str, str, bytes | None, bytes | None]
+_SCAN_BYTES: Final = 8 << 20
+_ROW: Final = (
+    "r.key, CAST(r.id AS BLOB), r.scope, CAST(t.text AS BLOB), CAST(r.metadata AS BLOB), "
+    "r.text_hash, r.metadata_hash, r.row_hash"
+)
+"""Bytes where damage or another program may have left what is not UTF-8, which Python's sqlite3 refuses to read."""
+_Row = tuple[int, bytes, str, bytes | None, bytes, bytes | None, bytes | None, bytes | None]
+_T = TypeVar("_T")
 
 
-def state(reading: Reading, buckets: range, generations: Sequence[int]) -> Iterator[RowState]:
-    """States by bucket, some thousand rows at a time however many a bucket has on average."""
-    yield from _foreign(reading, buckets)
-    current = " AND ".join(
-        ["r.text_hash IS NOT NULL"]
-        + [
-            f"(SELECT min(p.text_hash = r.text_hash) FROM parts_{int(n)} AS p WHERE p.key = r.key) IS 1"
-            for n in generations
-        ]
-    )
-    sql = (
-        f"SELECT r.id, r.scope, coalesce(r.text_hash, x''), coalesce(r.metadata_hash, x''), {current} "
-        "FROM rows AS r INDEXED BY rows_state WHERE r.bucket BETWEEN ? AND ? ORDER BY r.bucket, r.key"
-    )
-    new = tuple.__new__
-    width, begin = 1, max(0, buckets.start)
-    end = min(BUCKETS, buckets.stop)
-    while begin < end:
-        with reading() as connection:
-            rows = connection.execute(sql, (begin, min(begin + width, end) - 1)).fetchall()
-        begin += width
-        width = min(2 * width, BUCKETS) if len(rows) < _STATE_ROWS // 2 else max(1, width // 2)
-        yield from [new(RowState, (a, b, c, d, e == 1)) for a, b, c, d, e in rows]
+def chunks(values: Sequence[_T], size: int = 500) -> Iterator[tuple[str, Sequence[_T]]]:
+    """Pieces of ``values`` with as many placeholders for an ``IN``."""
+    for begin in range(0, len(values), size):
+        piece = values[begin : begin + size]
+        yield ", ".join("?" * len(piece)), piece
 
 
-def _foreign(reading: Reading, buckets: range) -> Iterator[RowState]:
-    """Rows that another program inserted or renamed: their bucket is not known to SQL, and nothing is current."""
-    after = -1
-    while True:
-        with reading() as connection:
-            rows = connection.execute(
-                "SELECT key, id, scope FROM rows WHERE bucket IS NULL AND key > ? ORDER BY key LIMIT ?",
-                (after, _STATE_ROWS),
-            ).fetchall()
-        if not rows:
-            return
-        after = rows[-1][0]
-        yield from [RowState(id_, scope, b"", b"", False) for _, id_, scope in rows if bucket_of(id_) in buckets]
+def lacks(row: str, generation: int) -> str:
+    """SQL that is 1 when the row of the table ``row`` lacks current vectors in the generation, else 0. One whose text
+    another program edited does not: it has no text that vectors could be of until it is synced."""
+    n = int(generation)
+    current = f"(SELECT min(p.text_hash = {row}.text_hash) FROM parts_{n} AS p WHERE p.key = {row}.key)"
+    return f"({row}.text_hash IS NOT NULL AND {current} IS NOT 1)"
 
 
 def get(
@@ -82,7 +58,9 @@ def get(
     return {row.id: row for row in found}
 
 
-def scan(reading: Reading, generation: int | None, after: str | None, scope: str | None) -> Iterator[StoredRow]:
+def scan(
+    reading: Reading, generation: int | None, after: str | None, scope: str | None, vectors: bool
+) -> Iterator[StoredRow]:
     """Rows in order of id; each page begins after the last id of the one before."""
     sql = (
         f"SELECT {_ROW} FROM rows AS r LEFT JOIN texts AS t USING (key) "
@@ -92,42 +70,48 @@ def scan(reading: Reading, generation: int | None, after: str | None, scope: str
     while True:
         bound = (last, _SCAN_ROWS) if scope is None else (last, scope, _SCAN_ROWS)
         with reading() as connection:
-            page = _up_to(connection.execute(sql, bound), _SCAN_CHARACTERS)
-            rows = _complete(connection, page, generation)
+            page = _up_to(connection.execute(sql, bound), _SCAN_BYTES)
+            rows = _complete(connection, page, generation, vectors)
         if not rows:
             return
         yield from rows
         last = rows[-1].id
 
 
-def _up_to(cursor: sqlite3.Cursor, characters: int) -> list[_Row]:
-    """Rows until their texts and metadata exceed ``characters``, at least one."""
+def _up_to(cursor: sqlite3.Cursor, size: int) -> list[_Row]:
+    """Rows until their texts and metadata exceed ``size`` bytes, at least one."""
     rows: list[_Row] = []
     for row in cursor:
         rows.append(row)
-        characters -= len(row[3]) + len(row[4])
-        if characters < 0:
+        size -= len(row[3] or b"") + len(row[4])
+        if size < 0:
             break
     cursor.close()
     return rows
 
 
 def _complete(
-    connection: sqlite3.Connection, rows: Sequence[_Row], generation: int | None, vectors: bool = True
+    connection: sqlite3.Connection, rows: Sequence[_Row], generation: int | None, vectors: bool
 ) -> list[StoredRow]:
     parts = {} if generation is None else _parts(connection, [row[0] for row in rows], generation, vectors)
     return [
         StoredRow(
-            row_id,
+            _text(row_id),
             scope,
-            text,
-            _object(metadata),
+            _text(text or b""),
+            _object(_text(metadata)),
+            _text(metadata),
             text_hash or b"",
             metadata_hash or b"",
+            row_hash or b"",
             tuple(parts.get(key, ())),
         )
-        for key, row_id, scope, text, metadata, text_hash, metadata_hash in rows
+        for key, row_id, scope, text, metadata, text_hash, metadata_hash, row_hash in rows
     ]
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
 def _object(metadata: str) -> dict[str, Any]:
@@ -146,37 +130,48 @@ def _parts(
     vector, join = ("v.vector", f"LEFT JOIN vectors_{n} AS v USING (vid)") if vectors else ("NULL", "")
     found: dict[int, list[StoredPart]] = {}
     for marks, piece in chunks(keys):
-        for key, part, start, end, address, tokens, truncated, text_hash, raw in connection.execute(
-            'SELECT p.key, p.part, p."start", p."end", p.address, p.tokens, p.truncated, p.text_hash, '
-            f"{vector} FROM parts_{n} AS p {join} WHERE p.key IN ({marks}) ORDER BY p.key, p.part",
+        for key, part, start, end, address, tokens, truncated, text_hash, check, empty, raw in connection.execute(
+            'SELECT p.key, p.part, p."start", p."end", p.address, p.tokens, p.truncated, p.text_hash, p.checksum, '
+            f"p.vid IS NULL, {vector} FROM parts_{n} AS p {join} WHERE p.key IN ({marks}) ORDER BY p.key, p.part",
             tuple(piece),
         ):
-            found.setdefault(key, []).append(
-                StoredPart(part, (start, end), address, tokens, bool(truncated), text_hash, _vector(raw))
+            stored = StoredPart(
+                part,
+                (start, end),
+                address,
+                tokens,
+                bool(truncated),
+                text_hash,
+                check,
+                bool(empty),
+                _vector(raw),
             )
+            found.setdefault(key, []).append(stored)
     return found
 
 
 def vectors_at(
     connection: sqlite3.Connection, generation: int, dim: int, addresses: Sequence[bytes]
 ) -> dict[bytes, Kept]:
-    """Vectors by address; one whose bytes are not ``dim`` floats is as good as absent."""
+    """Vectors by address; one that is not as it was written is as good as absent."""
     n = int(generation)
     found: dict[bytes, Kept] = {}
     for marks, piece in chunks(addresses):
-        for address, tokens, truncated, raw in connection.execute(
-            f"SELECT p.address, p.tokens, p.truncated, v.vector FROM parts_{n} AS p "
+        for address, tokens, truncated, check, raw in connection.execute(
+            f"SELECT p.address, p.tokens, p.truncated, p.checksum, v.vector FROM parts_{n} AS p "
             f"JOIN vectors_{n} AS v USING (vid) WHERE p.address IN ({marks})",
             tuple(piece),
         ):
             vector = _vector(raw)
-            if vector is not None and len(vector) == dim:
+            if vector is None or len(vector) != dim or not isinstance(tokens, int):
+                continue
+            if checksum(address, raw, tokens, bool(truncated)) == check:
                 found[address] = Kept(vector, tokens, bool(truncated))
     return found
 
 
 def _vector(raw: bytes | None) -> Vector | None:
-    """Read-only float32 [dim]; None when another program removed or broke it."""
+    """Read-only float32 [n]; None when another program removed it, or broke it so that it is no floats."""
     if not isinstance(raw, bytes) or len(raw) % 4:
         return None
     return np.frombuffer(raw, "<f4").astype(np.float32, copy=False)

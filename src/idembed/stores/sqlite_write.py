@@ -3,187 +3,258 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from idembed.canonical import check_text
 from idembed.errors import OptionError, RowError, StoreError
-from idembed.rows import bucket_of, check_id
-from idembed.space import ADDRESS_BYTES
-from idembed.stores.base import PartRecord, RowRecord, Vector
+from idembed.rows import ROW_HASH_BYTES, check_id
+from idembed.space import ADDRESS_BYTES, checksum
+from idembed.stores.records import Filling, PartRecord, RowRecord
+from idembed.stores.sqlite_read import chunks, lacks
 
-__all__ = ["check_rows", "chunks", "delete", "upsert"]
+__all__ = ["check_parts", "check_rows", "delete", "fill", "unsettle", "upsert"]
 
 _HASH_BYTES: Final = 32
-_T = TypeVar("_T")
 
 
-def chunks(values: Sequence[_T], size: int = 500) -> Iterator[tuple[str, Sequence[_T]]]:
-    """Pieces of ``values`` with as many placeholders for an ``IN``."""
-    for begin in range(0, len(values), size):
-        piece = values[begin : begin + size]
-        yield ", ".join("?" * len(piece)), piece
+class _Kept(NamedTuple):
+    """A row that is there already."""
+
+    key: int
+    text_hash: bytes | None
 
 
-def check_rows(rows: Sequence[RowRecord], dims: Mapping[int, int]) -> tuple[list[RowRecord], dict[int, Vector]]:
-    """The last row of each id in order of bucket, and for each generation the vectors of all their parts (little-endian
-    float32 [n, dim]) in that order. ``dims`` has every generation's dimension.
+# Checking, before anything is written -------------------------------------------------------------
 
-    Raises RowError, OptionError or StoreError, naming the row, before anything is written.
+
+def check_rows(rows: Sequence[RowRecord], dims: Mapping[int, int]) -> list[RowRecord]:
+    """The last row of each id. ``dims`` has every generation's dimension.
+
+    Raises RowError, OptionError or StoreError, naming the row.
     """
-    last = {row.id: row for row in rows}
-    unique = sorted(last.values(), key=lambda row: bucket_of(check_id(row.id, "a row to write")))
-    vectors: dict[int, list[Vector]] = {}
-    for row in unique:
-        _check_row(row)
-        for generation, parts in row.parts.items():
-            if generation not in dims:
-                raise StoreError(f"row {row.id!r} has vectors for generation {generation}, which does not exist")
-            dim = dims[generation]
-            if len({part.part for part in parts}) != len(parts):
-                raise OptionError(f"row {row.id!r} has the same part twice", id=row.id)
-            for part in parts:
-                _check_part(row.id, part, dim)
-            vectors.setdefault(generation, []).extend(part.vector for part in parts)
-    return unique, {generation: _stack(found, unique, generation) for generation, found in vectors.items()}
+    last = list({row.id: row for row in rows}.values())
+    for row in last:
+        check_id(row.id, "a row to write")
+        for text in (row.text or "", row.scope, row.metadata):
+            if reason := check_text(text):
+                raise RowError(f"row {row.id!r}: its text, scope or metadata {reason}", id=row.id)
+        if len(row.text_hash) != _HASH_BYTES or len(row.metadata_hash) != _HASH_BYTES:
+            raise OptionError(f"row {row.id!r}: a hash has {_HASH_BYTES} bytes", id=row.id)
+        if row.row_hash is not None and len(row.row_hash) != ROW_HASH_BYTES:
+            raise OptionError(f"row {row.id!r}: a row hash has {ROW_HASH_BYTES} bytes", id=row.id)
+        for generation in row.parts.keys() - dims.keys():
+            raise StoreError(f"row {row.id!r} has vectors for generation {generation}, which does not exist")
+    for generation, dim in dims.items():
+        check_parts(((row.id, row.parts[generation]) for row in last if generation in row.parts), dim)
+    return last
 
 
-def _check_row(row: RowRecord) -> None:
-    for text in (row.text or "", row.scope, row.metadata):
-        if reason := check_text(text):
-            raise RowError(f"row {row.id!r}: its text, scope or metadata {reason}", id=row.id)
-    if len(row.text_hash) != _HASH_BYTES or len(row.metadata_hash) != _HASH_BYTES:
-        raise OptionError(f"row {row.id!r}: a hash has {_HASH_BYTES} bytes", id=row.id)
+def check_parts(rows: Iterable[tuple[str, Sequence[PartRecord]]], dim: int) -> None:
+    """Raise OptionError, naming the row, unless its parts can be written for vectors of ``dim`` numbers."""
+    owners: list[str] = []
+    vectors = []
+    for row_id, parts in rows:
+        if len({part.part for part in parts}) != len(parts):
+            raise OptionError(f"row {row_id!r} has the same part twice", id=row_id)
+        for part in parts:
+            vector = part.vector
+            if len(part.address) != ADDRESS_BYTES or part.part < 0:
+                raise OptionError(
+                    f"row {row_id!r}: an address has {ADDRESS_BYTES} bytes, a part a number from 0", id=row_id
+                )
+            if vector is None:
+                continue
+            if vector.dtype != np.float32 or vector.shape != (dim,):
+                raise OptionError(
+                    f"row {row_id!r}, part {part.part}: the vector is {vector.dtype} {list(vector.shape)}, "
+                    f"not float32 [{dim}]",
+                    id=row_id,
+                )
+            owners.append(row_id)
+            vectors.append(vector)
+    if vectors:
+        finite = np.isfinite(np.stack(vectors)).all(axis=1)
+        if not finite.all():
+            name = owners[int(np.flatnonzero(~finite)[0])]
+            raise OptionError(f"row {name!r} has a vector with NaN or infinity in it; nothing was written", id=name)
 
 
-def _check_part(row_id: str, part: PartRecord, dim: int) -> None:
-    vector = part.vector
-    if vector.dtype != np.float32 or vector.shape != (dim,):
-        raise OptionError(
-            f"row {row_id!r}, part {part.part}: the vector is {vector.dtype} {list(vector.shape)}, not float32 [{dim}]",
-            id=row_id,
-        )
-    if len(part.address) != ADDRESS_BYTES or part.part < 0:
-        raise OptionError(f"row {row_id!r}: an address has {ADDRESS_BYTES} bytes, a part a number from 0", id=row_id)
+# Rows ---------------------------------------------------------------------------------------------
 
 
-def _stack(found: list[Vector], rows: Sequence[RowRecord], generation: int) -> Vector:
-    if not found:
-        return np.empty((0, 0), "<f4")
-    stacked: Vector = np.stack(found).astype("<f4", copy=False)
-    finite = np.isfinite(stacked).all(axis=1)
-    if not finite.all():
-        owners = [row.id for row in rows for _ in row.parts.get(generation, ())]
-        name = owners[int(np.flatnonzero(~finite)[0])]
-        raise OptionError(f"row {name!r} has a vector with NaN or infinity in it; nothing was written", id=name)
-    return stacked
-
-
-def upsert(connection: sqlite3.Connection, rows: Sequence[RowRecord], vectors: Mapping[int, Vector]) -> None:
-    """Write what ``check_rows`` gave. Text goes before its hash: the triggers clear the hash of an edited text."""
-    keys = _keys(connection, rows)
-    new = [row for row in rows if row.id not in keys]
-    old = [row for row in rows if row.id in keys]
-    for row in new:
-        if row.text is None:
+def upsert(connection: sqlite3.Connection, rows: Sequence[RowRecord], generations: Mapping[int, bool]) -> None:
+    """Write what ``check_rows`` let pass. ``generations``: every one by number, and whether it is complete."""
+    kept = _kept(connection, rows)
+    for row in rows:
+        if row.text is None and row.id not in kept:
             raise StoreError(
                 f"row {row.id!r} vanished from the index, so its text cannot be kept; nothing was written",
                 hint="another program deleted it meanwhile: run it again",
                 id=row.id,
             )
-    first = 1 + connection.execute("SELECT coalesce(max(key), 0) FROM rows").fetchone()[0]
-    keys |= {row.id: key for key, row in enumerate(new, first)}
-    connection.executemany(
-        "INSERT INTO texts (key, text) VALUES (?, ?) "
-        "ON CONFLICT (key) DO UPDATE SET text = excluded.text WHERE text IS NOT excluded.text",
-        ((keys[row.id], row.text) for row in rows if row.text is not None),
-    )
-    connection.executemany(
-        "INSERT INTO rows (key, id, scope, bucket, text_hash, metadata, metadata_hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            (
-                keys[row.id],
-                row.id,
-                row.scope,
-                bucket_of(row.id),
-                row.text_hash,
-                row.metadata,
-                row.metadata_hash,
-            )
-            for row in new
-        ),
-    )
-    connection.executemany(
-        "UPDATE rows SET bucket = ?, metadata = ?, metadata_hash = ?, text_hash = coalesce(?, text_hash) WHERE key = ?",
-        (
-            (
-                *(bucket_of(row.id), row.metadata, row.metadata_hash),
-                *(None if row.text is None else row.text_hash, keys[row.id]),
-            )
-            for row in old
-        ),
-    )
-    for generation, matrix in vectors.items():
-        _replace_parts(connection, generation, rows, keys, matrix)
+    new = [row for row in rows if row.id not in kept]
+    old = [row for row in rows if row.id in kept and row.text is not None]
+    _insert(connection, new, kept)
+    _update(connection, old, kept)
+    for number in generations:
+        _replace_parts(
+            connection,
+            number,
+            [(kept[row.id].key, row.text_hash, row.parts[number]) for row in rows if number in row.parts],
+        )
+        left_out = [kept[row.id].key for row in rows if row.text is not None and number not in row.parts]
+        if left_out:
+            _leave_out(connection, number, left_out)
+    _update_metadata(connection, [row for row in rows if row.text is None], kept, generations)
+    _found_again(connection, [row.id for row in rows])
 
 
-def _replace_parts(
-    connection: sqlite3.Connection,
-    generation: int,
-    rows: Sequence[RowRecord],
-    keys: Mapping[str, int],
-    matrix: Vector,
-) -> None:
-    table = int(generation)
-    connection.executemany(
-        f"DELETE FROM parts_{table} WHERE key = ?",
-        ((keys[row.id],) for row in rows if generation in row.parts),
-    )
-    seen = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (f"vectors_{table}",)).fetchone()
-    first = 1 + (seen[0] if seen else 0)
-    parts = [(row, part) for row in rows for part in row.parts.get(generation, ())]
-    connection.executemany(
-        f"INSERT INTO vectors_{table} (vid, key, part, vector) VALUES (?, ?, ?, ?)",
-        (
-            (vid, keys[row.id], int(part.part), vector)
-            for vid, ((row, part), vector) in enumerate(zip(parts, matrix, strict=True), first)
-        ),
-    )
-    connection.executemany(
-        f'INSERT INTO parts_{table} (key, part, "start", "end", text_hash, address, tokens, truncated, vid) '
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (
-                *(keys[row.id], int(part.part), int(part.span[0]), int(part.span[1]), row.text_hash),
-                *(part.address, int(part.tokens), bool(part.truncated), vid),
-            )
-            for vid, (row, part) in enumerate(parts, first)
-        ),
-    )
-
-
-def delete(connection: sqlite3.Connection, ids: Iterable[str]) -> int:
-    """Remove the rows; triggers remove what hangs on them. The number that existed."""
-    return sum(
-        connection.execute(f"DELETE FROM rows WHERE id IN ({marks})", tuple(piece)).rowcount
-        for marks, piece in chunks(list(ids))
-    )
-
-
-def _keys(connection: sqlite3.Connection, rows: Sequence[RowRecord]) -> dict[str, int]:
-    """The key of each row that is there. Raises RowError for one that another scope holds."""
+def _kept(connection: sqlite3.Connection, rows: Sequence[RowRecord]) -> dict[str, _Kept]:
+    """The rows that are there. Raises RowError for one that another scope holds."""
     scopes = {row.id: row.scope for row in rows}
-    found: dict[str, int] = {}
+    found: dict[str, _Kept] = {}
     for marks, piece in chunks(list(scopes)):
-        sql = f"SELECT id, key, scope FROM rows WHERE id IN ({marks})"
-        for row_id, key, scope in connection.execute(sql, tuple(piece)):
+        sql = f"SELECT id, key, scope, text_hash FROM rows WHERE id IN ({marks})"
+        for row_id, key, scope, text_hash in connection.execute(sql, tuple(piece)):
             if scope != scopes[row_id]:
                 raise RowError(
                     f"row {row_id!r} belongs to scope {scope!r}, not {scopes[row_id]!r}; nothing was written",
                     hint=f"an id names one row of the whole index: delete it from {scope!r}, or use another id",
                     id=row_id,
                 )
-            found[row_id] = key
+            found[row_id] = _Kept(key, text_hash)
     return found
+
+
+def _insert(connection: sqlite3.Connection, rows: Sequence[RowRecord], kept: dict[str, _Kept]) -> None:
+    """New rows, whose keys are added to ``kept``."""
+    first = 1 + connection.execute("SELECT coalesce(max(key), 0) FROM rows").fetchone()[0]
+    kept |= {row.id: _Kept(key, None) for key, row in enumerate(rows, first)}
+    connection.executemany(
+        "INSERT INTO texts (key, text) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text",
+        ((key, row.text) for key, row in enumerate(rows, first)),
+    )
+    connection.executemany(
+        "INSERT INTO rows (key, id, scope, row_hash, text_hash, metadata, metadata_hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            (key, row.id, row.scope, row.row_hash, row.text_hash, row.metadata, row.metadata_hash)
+            for key, row in enumerate(rows, first)
+        ),
+    )
+
+
+def _update(connection: sqlite3.Connection, rows: Sequence[RowRecord], kept: Mapping[str, _Kept]) -> None:
+    connection.executemany(
+        "INSERT INTO texts (key, text) VALUES (?, ?) "
+        "ON CONFLICT (key) DO UPDATE SET text = excluded.text WHERE text IS NOT excluded.text",
+        ((kept[row.id].key, row.text) for row in rows),
+    )
+    connection.executemany(
+        "UPDATE rows SET row_hash = ?, text_hash = ?, metadata = ?, metadata_hash = ? WHERE key = ?",
+        ((row.row_hash, row.text_hash, row.metadata, row.metadata_hash, kept[row.id].key) for row in rows),
+    )
+
+
+def _update_metadata(
+    connection: sqlite3.Connection,
+    rows: Sequence[RowRecord],
+    kept: Mapping[str, _Kept],
+    generations: Mapping[int, bool],
+) -> None:
+    """A row is settled by this only if another program has not touched its text or vectors since the plan."""
+    settled = " AND ".join(
+        ["text_hash IS ?"] + [f"NOT {lacks('rows', n)}" for n, complete in generations.items() if complete]
+    )
+    connection.executemany(
+        f"UPDATE rows SET metadata = ?, metadata_hash = ?, row_hash = CASE WHEN {settled} THEN ? END WHERE key = ?",
+        ((row.metadata, row.metadata_hash, row.text_hash, row.row_hash, kept[row.id].key) for row in rows),
+    )
+
+
+def _found_again(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    if connection.execute("SELECT EXISTS (SELECT 1 FROM lost)").fetchone()[0]:
+        connection.executemany("DELETE FROM lost WHERE id = ?", ((row_id,) for row_id in ids))
+
+
+# Vectors ------------------------------------------------------------------------------------------
+
+
+def _replace_parts(
+    connection: sqlite3.Connection, generation: int, rows: Sequence[tuple[int, bytes, Sequence[PartRecord]]]
+) -> None:
+    """``rows``: key, text hash and parts of each."""
+    n = int(generation)
+    connection.executemany(f"DELETE FROM parts_{n} WHERE key = ?", ((key,) for key, _, _ in rows))
+    seen = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (f"vectors_{n}",)).fetchone()
+    vid = seen[0] if seen else 0
+    parts, vectors = [], []
+    for key, text_hash, row_parts in rows:
+        for part in row_parts:
+            raw = b"" if part.vector is None else part.vector.astype("<f4", copy=False).tobytes()
+            if part.vector is not None:
+                vid += 1
+                vectors.append((vid, key, int(part.part), raw))
+            tokens, truncated = int(part.tokens), bool(part.truncated)
+            parts.append(
+                (
+                    *(key, int(part.part), int(part.span[0]), int(part.span[1]), text_hash, part.address),
+                    *(tokens, truncated, checksum(part.address, raw, tokens, truncated)),
+                    None if part.vector is None else vid,
+                )
+            )
+    connection.executemany(f"INSERT INTO vectors_{n} (vid, key, part, vector) VALUES (?, ?, ?, ?)", vectors)
+    connection.executemany(
+        f'INSERT INTO parts_{n} (key, part, "start", "end", text_hash, address, tokens, truncated, checksum, vid) '
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        parts,
+    )
+
+
+def _leave_out(connection: sqlite3.Connection, generation: int, keys: Sequence[int]) -> None:
+    """No vectors of an old text stay behind; a row that lacks vectors now makes the generation incomplete."""
+    n = int(generation)
+    connection.executemany(
+        f"DELETE FROM parts_{n} WHERE key = ?1 "
+        "AND text_hash IS NOT (SELECT r.text_hash FROM rows AS r WHERE r.key = ?1)",
+        ((key,) for key in keys),
+    )
+    for marks, piece in chunks(keys):
+        sql = f"SELECT EXISTS (SELECT 1 FROM rows AS r WHERE r.key IN ({marks}) AND {lacks('r', n)})"
+        if connection.execute(sql, tuple(piece)).fetchone()[0]:
+            connection.execute("UPDATE generations SET complete = 0 WHERE number = ?", (n,))
+            return
+
+
+def fill(connection: sqlite3.Connection, generation: int, rows: Sequence[Filling]) -> int:
+    """Replace the parts of rows whose text is still the one they were made from; how many these are."""
+    given = {row.id: row for row in rows}
+    matching = []
+    for marks, piece in chunks(list(given)):
+        sql = f"SELECT id, key, text_hash FROM rows WHERE id IN ({marks})"
+        for row_id, key, text_hash in connection.execute(sql, tuple(piece)):
+            if text_hash == given[row_id].text_hash:
+                matching.append((key, text_hash, given[row_id].parts))
+    _replace_parts(connection, generation, matching)
+    return len(matching)
+
+
+# Taking away --------------------------------------------------------------------------------------
+
+
+def delete(connection: sqlite3.Connection, ids: Sequence[str]) -> int:
+    """Remove the rows; triggers remove what hangs on them. The number that existed."""
+    _found_again(connection, ids)
+    return sum(
+        connection.execute(f"DELETE FROM rows WHERE id IN ({marks})", tuple(piece)).rowcount
+        for marks, piece in chunks(ids)
+    )
+
+
+def unsettle(connection: sqlite3.Connection, ids: Sequence[str], texts: bool) -> None:
+    """Take the hash of the row, and of its text if ``texts``."""
+    what = "row_hash = NULL, text_hash = NULL" if texts else "row_hash = NULL"
+    for marks, piece in chunks(ids):
+        connection.execute(f"UPDATE rows SET {what} WHERE id IN ({marks})", tuple(piece))

@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from idembed.space import ADDRESS_BYTES, Kept
+from idembed.space import ADDRESS_BYTES, CHECKSUM_BYTES, Kept, checksum
 
 __all__ = [
     "SUFFIX",
@@ -42,7 +42,6 @@ __all__ = [
 
 SUFFIX: Final = ".safetensors"
 TEMPORARY: Final = ".tmp-"
-_CHECK_BYTES: Final = 8
 _ALIGNMENT: Final = 64
 _MAX_HEADER: Final = 1 << 20
 _FORMAT: Final = "1"
@@ -71,14 +70,12 @@ class Entries:
 
     def checks(self) -> Bytes:
         """uint8 [n, 8]: what ``check`` must be for each entry."""
-        out = np.empty((len(self), _CHECK_BYTES), np.uint8)
-        columns = (self.address, self.vector.astype("<f4", copy=False), self.tokens.astype("<i4", copy=False))
-        for i, (address, vector, tokens, truncated) in enumerate(zip(*columns, self.truncated, strict=True)):
-            digest = hashlib.sha256(address.tobytes())
-            digest.update(vector.tobytes())
-            digest.update(tokens.tobytes() + truncated.tobytes())
-            out[i] = np.frombuffer(digest.digest()[:_CHECK_BYTES], np.uint8)
-        return out
+        columns = (self.address, self.vector.astype("<f4", copy=False), self.tokens.tolist(), self.truncated.tolist())
+        made = [
+            checksum(address.tobytes(), vector.tobytes(), tokens, truncated)
+            for address, vector, tokens, truncated in zip(*columns, strict=True)
+        ]
+        return np.frombuffer(b"".join(made), np.uint8).reshape(-1, CHECKSUM_BYTES)
 
     def kept(self, i: int) -> Kept:
         """Entry ``i``; its vector is a copy."""
@@ -103,7 +100,7 @@ class Segment:
         n = len(self._address)
         shapes = {
             "address": (n, ADDRESS_BYTES),
-            "check": (n, _CHECK_BYTES),
+            "check": (n, CHECKSUM_BYTES),
             "vector": (n, *self._vector.shape[1:2]),
             "tokens": (n,),
             "truncated": (n,),
@@ -129,7 +126,7 @@ class Segment:
     @property
     def size(self) -> int:
         """Bytes of all entries."""
-        return len(self) * (ADDRESS_BYTES + _CHECK_BYTES + 4 * self.dim + 5)
+        return len(self) * (ADDRESS_BYTES + CHECKSUM_BYTES + 4 * self.dim + 5)
 
     @property
     def addresses(self) -> Addresses:
@@ -186,7 +183,7 @@ def write_segment(folder: Path, batches: Iterator[Entries], n: int, dim: int) ->
         ("vector", "F32", (n, dim), 4 * n * dim),
         ("tokens", "I32", (n,), 4 * n),
         ("address", "U8", (n, ADDRESS_BYTES), n * ADDRESS_BYTES),
-        ("check", "U8", (n, _CHECK_BYTES), n * _CHECK_BYTES),
+        ("check", "U8", (n, CHECKSUM_BYTES), n * CHECKSUM_BYTES),
         ("truncated", "U8", (n,), n),
     ]
     try:

@@ -1,0 +1,151 @@
+"""Texts to the parts of one generation: each distinct missing text goes through the model once.
+
+A vector is looked for where it may already be: in the batch, in the store by its address, in a vault. Only then is
+the model asked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from idembed.index.meter import Meter
+from idembed.models.base import Model
+from idembed.space import Kept, address
+from idembed.split import Splitter
+from idembed.stores.base import Generation, PartRecord
+from idembed.vault import Vault
+
+__all__ = ["Embedder", "Lookup", "Made", "Span", "Work", "spans"]
+
+Span = tuple[int, int]
+Lookup = Callable[[Sequence[bytes]], Mapping[bytes, Kept]]
+"""A place where vectors may be: what it has of some addresses."""
+
+
+class Work(NamedTuple):
+    """A row to find vectors for: the [start, end) of each of its parts in characters."""
+
+    id: str
+    text: str
+    spans: list[Span]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The parts of each row of a batch by id; ``refused`` rows have none, each with the reason; ``asked`` are the rows
+    for which the model was asked (of equal texts, the first one's); ``empty`` lists (id, part) without a known word."""
+
+    parts: dict[str, list[PartRecord]]
+    refused: dict[str, str] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    empty: list[tuple[str, int]] = field(default_factory=list)
+
+
+def spans(splitter: Splitter | None, text: str) -> list[Span]:
+    """[start, end) of each part of ``text`` in characters: the whole text where nothing is split."""
+    return splitter.parts(text) if splitter else [(0, len(text))]
+
+
+class Embedder:
+    """Finds or makes the vectors of one generation; counts what the model did."""
+
+    def __init__(
+        self,
+        generation: Generation,
+        model: Callable[[], Model],
+        lookups: Sequence[Lookup],
+        *,
+        keep_in: Vault | None = None,
+        alive: Callable[[], None] = lambda: None,
+        meter: Meter | None = None,
+    ) -> None:
+        """``model`` is called when a text is missing for the first time. ``lookups`` are tried in order; everything
+        that the model makes goes into ``keep_in``. ``alive`` is called now and then while the model works."""
+        self.generation = generation
+        self._model = model
+        self._lookups = lookups
+        self._keep_in = keep_in
+        self._alive = alive
+        self._meter = meter or Meter()
+        self.embedded = 0
+        self.tokens = 0
+        self.truncated = 0
+        self.seconds = 0.0
+
+    def parts(self, rows: Sequence[Work]) -> Made:
+        """The parts of every row; rows of which the model refuses a text have none. Raises what the model raises."""
+        space = self.generation.space
+        places = {
+            row.id: [address(space.id, "document", row.text[start:end]) for start, end in row.spans] for row in rows
+        }
+        found = self._find({place for row_places in places.values() for place in row_places})
+        missing: dict[bytes, str] = {}
+        asked = set()
+        for row in rows:
+            for (start, end), place in zip(row.spans, places[row.id], strict=True):
+                if place not in found and place not in missing:
+                    missing[place] = row.text[start:end]
+                    asked.add(row.id)
+        empty = self._empty(missing)
+        made, reasons = self._embed({place: text for place, text in missing.items() if place not in empty})
+        found |= made
+        result = Made({}, asked=asked)
+        for row in rows:
+            if reason := next((reasons[place] for place in places[row.id] if place in reasons), None):
+                result.refused[row.id] = reason
+                continue
+            result.parts[row.id] = [
+                _record(number, span, place, found.get(place))
+                for number, (span, place) in enumerate(zip(row.spans, places[row.id], strict=True))
+            ]
+            result.empty.extend((row.id, number) for number, place in enumerate(places[row.id]) if place in empty)
+        return result
+
+    def _find(self, places: set[bytes]) -> dict[bytes, Kept]:
+        found: dict[bytes, Kept] = {}
+        for lookup in self._lookups:
+            if rest := places.difference(found):
+                found.update(lookup(sorted(rest)))
+        return found
+
+    def _empty(self, missing: Mapping[bytes, str]) -> set[bytes]:
+        """Those without a word that the model knows."""
+        if not missing or self._model().reads_every_text:
+            return set()
+        receipts = self._model().receipts(list(missing.values()))
+        return {place for place, receipt in zip(missing, receipts, strict=True) if not receipt.tokens}
+
+    def _embed(self, missing: dict[bytes, str]) -> tuple[dict[bytes, Kept], dict[bytes, str]]:
+        """The vectors, and the reasons why some texts have none."""
+        if not missing:
+            return {}, {}
+        model, texts = self._model(), list(missing.values())
+        self._meter.before(model, texts, self._alive)
+        started = time.monotonic()
+        result = model.embed(texts, "document", progress=lambda done: self._alive())
+        self.seconds += time.monotonic() - started
+        receipts = [receipt for n, receipt in enumerate(result.receipts) if n not in result.refused]
+        self.embedded += len(receipts)
+        self.tokens += sum(receipt.tokens for receipt in receipts)
+        self.truncated += sum(receipt.truncated for receipt in receipts)
+        self._meter.after(model, sum(receipt.tokens for receipt in receipts))
+        made: dict[bytes, Kept] = {}
+        reasons: dict[bytes, str] = {}
+        for number, (place, vector, receipt) in enumerate(zip(missing, result.vectors, result.receipts, strict=True)):
+            if number in result.refused:
+                reasons[place] = result.refused[number]
+            else:
+                made[place] = Kept(vector, receipt.tokens, receipt.truncated)
+        if self._keep_in is not None and made:
+            with self._keep_in.writer(self.generation.space.id, self.generation.space.dim) as writer:
+                writer.put(made)
+        return made, reasons
+
+
+def _record(number: int, span: Span, place: bytes, kept: Kept | None) -> PartRecord:
+    if kept is None:
+        return PartRecord(number, span, place, None, 0, False)
+    return PartRecord(number, span, place, kept.vector, kept.tokens, kept.truncated)

@@ -1,0 +1,206 @@
+"""What goes into a store and comes out of it.
+
+A *row* is stored once; its *parts* (one vector each) once per generation. A part is current if and only if its
+``text_hash`` equals its row's. A row is *settled* while it is as a source said: it then has a row hash, and every
+complete generation has its vectors. Whatever another program edits loses the hash of what was edited and the row
+hash with it, so the next plan looks at the row and the sync repairs it; vectors of an edited text are not searched.
+
+A generation is *complete* when no row lacks vectors in it. A write that leaves it out makes it incomplete; it is
+completed again by ``fill``, as a new one is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idembed.space import Space
+
+__all__ = [
+    "ROWS",
+    "Capabilities",
+    "Filling",
+    "Generation",
+    "Lease",
+    "Match",
+    "Orphans",
+    "PartRecord",
+    "RowHashes",
+    "RowRecord",
+    "RowState",
+    "Status",
+    "StoredPart",
+    "StoredRow",
+    "Vector",
+    "lease_of",
+]
+
+Status = Literal["building", "active", "standby", "dropped"]
+Vector = NDArray[np.float32]
+RowHashes = NDArray[np.bytes_]
+"""S16 [n]: NumPy compares them as unsigned bytes, padded with zeros to the full width."""
+ROWS = "rows"
+"""The name of the lease for writing rows; ``lease_of`` gives those for filling a generation."""
+
+
+def lease_of(generation: int) -> str:
+    """The name of the lease for filling a generation: who fills one does not keep others from writing rows."""
+    return f"generation {generation}"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store can do, declared truthfully and checked by the contract suite."""
+
+    exact_readback: bool
+    atomic_switch: bool
+    transactions: bool
+    approximate_search: bool
+    concurrent_writers: bool
+    max_key: int
+    """bytes of UTF-8"""
+    max_text: int
+    """bytes of UTF-8"""
+    max_metadata: int
+    """bytes of canonical JSON"""
+    max_dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One space's vectors within a store. ``model`` is the name by which to load the model again; ``complete``: no
+    row lacks vectors; ``activated`` grows with every activation, 0 before the first: of two standbys, the one with
+    the greater number was active last."""
+
+    number: int
+    space: Space
+    model: str
+    status: Status
+    complete: bool = False
+    activated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A writer's right to write what is called ``name``: ``fence`` grows with every lease of that name and is checked
+    in each batch."""
+
+    fence: int
+    owner: str
+    expires: float
+    """seconds since the epoch"""
+    name: str = ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class PartRecord:
+    """One vector to write. ``span``: [start, end) in characters of the row's text; ``vector``: float32 [dim], or None
+    when the model has none for this text, so that the part counts as done and is never found."""
+
+    part: int
+    span: tuple[int, int]
+    address: bytes
+    vector: Vector | None
+    tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RowRecord:
+    """A row to write. ``text`` None keeps the stored text and vectors (a metadata change); else ``parts`` maps
+    generation numbers to all parts of the row there, replacing those it had; in the generations that are not named,
+    parts of another text are removed. ``row_hash`` None: the row is not settled yet."""
+
+    id: str
+    scope: str
+    text: str | None
+    text_hash: bytes
+    metadata: str
+    """canonical JSON"""
+    metadata_hash: bytes
+    row_hash: bytes | None = None
+    parts: Mapping[int, Sequence[PartRecord]] = field(default_factory=dict)
+
+
+class Filling(NamedTuple):
+    """Vectors for a stored row, which count only if its text still has ``text_hash``."""
+
+    id: str
+    text_hash: bytes
+    parts: Sequence[PartRecord]
+
+
+class RowState(NamedTuple):
+    """What a plan needs to know of a stored row; ``current``: every generation asked about has its vectors.
+
+    A hash is empty when another program edited what it is of; ``row_hash`` also when the row is not settled.
+    """
+
+    id: str
+    scope: str
+    text_hash: bytes
+    metadata_hash: bytes
+    row_hash: bytes
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """One stored vector with what is known about it. ``checksum``: as it was when it was written (space.checksum)."""
+
+    part: int
+    span: tuple[int, int]
+    address: bytes
+    tokens: int
+    truncated: bool
+    text_hash: bytes
+    """hash of the whole text this part was made from"""
+    checksum: bytes
+    empty: bool
+    """whether it was written without a vector"""
+    vector: Vector | None
+    """float32 [n], where n is not dim if another program broke it; None where there is none or none was asked for"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """One stored row; ``parts`` are those of the generation asked for, in order."""
+
+    id: str
+    scope: str
+    text: str
+    metadata: dict[str, Any]
+    metadata_json: str
+    """as it is stored: canonical JSON unless another program edited it"""
+    text_hash: bytes
+    metadata_hash: bytes
+    row_hash: bytes
+    parts: tuple[StoredPart, ...] = ()
+
+    def has_current(self, part: StoredPart) -> bool:
+        """Whether ``part`` was made from the text as it is now; never once another program edited the text."""
+        return bool(self.text_hash) and part.text_hash == self.text_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One result of a search: which part of which row, and its inner product with the query. ``address`` is that
+    of the vector that was compared: a row read later may have another text, whose parts have other addresses."""
+
+    id: str
+    part: int
+    score: float
+    address: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Orphans:
+    """Records that belong to nothing: how many of a ``kind``, such as ``texts without a row``; some as ``examples``."""
+
+    kind: str
+    count: int
+    examples: tuple[str, ...]

@@ -1,0 +1,87 @@
+"""Generations in a SQLite file: made, made active, completed, dropped. The caller holds the transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import cast
+
+from idembed.errors import IncompleteError, StoreError
+from idembed.space import Space
+from idembed.stores import sqlite_schema
+from idembed.stores.records import Generation, Status
+from idembed.stores.sqlite_plan import count_lacking
+from idembed.stores.sqlite_read import lacks
+
+__all__ = ["activate", "complete", "create", "drop", "existing", "read"]
+
+
+def read(connection: sqlite3.Connection) -> list[Generation]:
+    """Every generation that was not dropped, by number."""
+    return [
+        Generation(number, Space.from_canonical(space), model, cast(Status, status), bool(complete), activated)
+        for number, space, model, status, complete, activated in connection.execute(
+            "SELECT number, space, model, status, complete, activated FROM generations "
+            "WHERE status <> 'dropped' ORDER BY number"
+        )
+    ]
+
+
+def existing(connection: sqlite3.Connection, path: str, number: int) -> Generation:
+    """Generation ``number``, or a StoreError that lists those there are."""
+    found = read(connection)
+    for generation in found:
+        if generation.number == number:
+            return generation
+    there = ", ".join(str(generation.number) for generation in found) or "none"
+    raise StoreError(f"{path}: there is no generation {number}", hint=f"generations: {there}", path=path)
+
+
+def create(connection: sqlite3.Connection, space: Space, model: str) -> int:
+    """A new, empty generation; its number."""
+    empty = not connection.execute("SELECT EXISTS (SELECT 1 FROM rows)").fetchone()[0]
+    cursor = connection.execute(
+        "INSERT INTO generations (space, model, status, complete) VALUES (?, ?, 'building', ?)",
+        (space.canonical, model, empty),
+    )
+    number = cast(int, cursor.lastrowid)
+    sqlite_schema.create_generation(connection, number)
+    return number
+
+
+def complete(connection: sqlite3.Connection, generation: Generation) -> int:
+    """The number of rows that lack vectors; with none, the generation is complete from now on."""
+    missing = count_lacking(connection, generation.number, generation.complete)
+    connection.execute("UPDATE generations SET complete = ? WHERE number = ?", (missing == 0, generation.number))
+    return missing
+
+
+def activate(connection: sqlite3.Connection, path: str, generation: Generation, incomplete: bool) -> None:
+    """In this order: an index lets only one be active."""
+    number = generation.number
+    missing = complete(connection, generation)
+    if missing and not incomplete:
+        raise IncompleteError(
+            f"{path}: {missing:,} rows have no vectors in generation {number} ({generation.model})",
+            hint="nothing was changed",
+            lacking=missing,
+            generation=number,
+        )
+    if missing:
+        connection.execute(f"UPDATE rows SET row_hash = NULL WHERE {lacks('rows', number)}")
+    connection.execute("UPDATE generations SET status = 'standby' WHERE status = 'active' AND number <> ?", (number,))
+    connection.execute(
+        "UPDATE generations SET status = 'active', activated = (SELECT 1 + max(activated) FROM generations) "
+        "WHERE number = ? AND status <> 'active'",
+        (number,),
+    )
+
+
+def drop(connection: sqlite3.Connection, path: str, generation: Generation) -> None:
+    """Remove its vectors and all that is known of them. Raises StoreError for the active one."""
+    if generation.status == "active":
+        raise StoreError(
+            f"{path}: generation {generation.number} is the one searched, so it is not dropped",
+            hint="switch to another generation first",
+        )
+    sqlite_schema.drop_generation(connection, generation.number)
+    connection.execute("UPDATE generations SET status = 'dropped' WHERE number = ?", (generation.number,))

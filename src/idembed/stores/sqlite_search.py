@@ -1,0 +1,83 @@
+"""Search in a SQLite file: vectors kept in memory, filters by SQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from idembed.errors import OptionError
+from idembed.filters import Condition
+from idembed.stores.records import Match, Vector
+from idembed.stores.sqlite_matrix import Ints, Mask, Matrix
+from idembed.stores.sqlite_where import compile_conditions
+
+__all__ = ["Searcher"]
+
+
+class Searcher:
+    """The vectors of the generations that were searched, in memory, and exact search over them."""
+
+    def __init__(self) -> None:
+        self._matrices: dict[int, Matrix] = {}
+
+    def keep_only(self, generations: Iterable[int]) -> None:
+        """Forget the vectors of all other generations."""
+        for gone in self._matrices.keys() - set(generations):
+            del self._matrices[gone]
+
+    def search(
+        self,
+        connection: sqlite3.Connection,
+        generation: int,
+        dim: int,
+        queries: Vector,
+        k: int,
+        conditions: Sequence[Condition],
+        within: int | None,
+    ) -> list[list[Match]]:
+        """As ``Store.search``, in the caller's transaction. Raises OptionError for what is no query."""
+        _check(queries, dim, k)
+        matrix = self._matrices.pop(generation, None) or Matrix(generation, dim)
+        matrix.refresh(connection)
+        self._matrices[generation] = matrix  # not reached when the refresh failed half-way
+        return matrix.search(connection, queries, k, _mask(connection, matrix, generation, conditions, within))
+
+
+def _mask(
+    connection: sqlite3.Connection, matrix: Matrix, generation: int, conditions: Sequence[Condition], within: int | None
+) -> Mask | None:
+    """What may be found; None: everything that is current."""
+    on_rows, on_parts = compile_conditions(connection, conditions) if conditions else (None, None)
+    masks = []
+    if on_rows is not None:
+        sql = f"SELECT r.key FROM rows AS r WHERE {on_rows.sql} ORDER BY r.key"
+        masks.append(matrix.mask_of_keys(_integers(connection, sql, on_rows.parameters)))
+    if on_parts is not None:
+        sql = f"SELECT p.vid FROM parts_{int(generation)} AS p WHERE {on_parts.sql}"
+        masks.append(matrix.mask_of_vids(_integers(connection, sql, on_parts.parameters)))
+    if within is not None:
+        sql = (
+            f"SELECT DISTINCT r.key FROM rows AS r JOIN parts_{int(within)} AS p USING (key) "
+            "WHERE p.vid IS NOT NULL AND p.text_hash = r.text_hash ORDER BY r.key"
+        )
+        masks.append(matrix.mask_of_keys(_integers(connection, sql, ())))
+    return np.logical_and.reduce(masks) if masks else None
+
+
+def _check(queries: Vector, dim: int, k: int) -> None:
+    if not isinstance(k, int | np.integer) or k < 1:
+        raise OptionError(f"k is the number of hits wanted, at least 1, not {k!r}")
+    if queries.dtype != np.float32 or queries.ndim != 2 or queries.shape[1] != dim:
+        raise OptionError(f"queries must be float32 [n, {dim}], not {queries.dtype} {list(queries.shape)}")
+    if not np.isfinite(queries).all():
+        raise OptionError("a query vector has NaN or infinity in it")
+    if not queries.any(axis=1).all():
+        raise OptionError("a query vector is all zeros, which is equally near to everything")
+
+
+def _integers(connection: sqlite3.Connection, sql: str, parameters: Sequence[Any]) -> Ints:
+    rows = connection.execute(sql, tuple(parameters)).fetchall()
+    return np.fromiter((value for (value,) in rows), np.int64, len(rows))
