@@ -292,7 +292,9 @@ void dots_of_rows(const float* rows, int64_t stride, const float* queries, int64
 void dots(const float* rows, int64_t count, int64_t stride, const float* queries, int64_t n_queries,
           int64_t n, float* out, int64_t out_stride) {
     int64_t r = 0;
-    for (; r + 4 <= count; r += 4) {
+    // One query takes the rows one after the other, as they lie in memory, which is what it waits for: twice
+    // as fast as four side by side. Several queries read a row from the cache.
+    for (; n_queries > 1 && r + 4 <= count; r += 4) {
         dots_of_rows<4>(rows + r * stride, stride, queries, n_queries, n, out + r, out_stride);
     }
     for (; r < count; ++r)

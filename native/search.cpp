@@ -32,6 +32,25 @@ void score_rows(const Kernels& kernels, const Matrix& m, const float* queries, i
     }
 }
 
+// Whether one of the `count` scores is at least `least`; NaN is not.
+bool any_from(const float* scores, int64_t count, float least) {
+    int found = 0;
+    for (int64_t i = 0; i < count; ++i) found |= scores[i] >= least;
+    return found != 0;
+}
+
+// Calls visit(i) for scores that may be at least `least()`, in order; those of blocks without any are passed
+// over.
+template <typename Least, typename Visit>
+void visit_from(const float* scores, int64_t n, Least least, Visit visit) {
+    constexpr int64_t block = 256;
+    for (int64_t begin = 0; begin < n; begin += block) {
+        const int64_t end = std::min(begin + block, n);
+        if (!any_from(scores + begin, end - begin, least())) continue;
+        for (int64_t i = begin; i < end; ++i) visit(i);
+    }
+}
+
 }  // namespace
 
 void scores(const Kernels& kernels, const Matrix& matrix, const float* queries, int64_t n_queries,
@@ -53,27 +72,31 @@ TopK top_k(const float* scores, int64_t n, int64_t k, int64_t* above, int64_t* t
     std::vector<float> best;
     best.reserve(static_cast<size_t>(k));
     float worst = lowest;
-    for (int64_t i = 0; i < n; ++i) {
-        if (!(scores[i] > worst)) continue;
-        if (static_cast<int64_t>(best.size()) == k) {
-            std::pop_heap(best.begin(), best.end(), std::greater<>());
-            best.back() = scores[i];
-        } else {
-            best.push_back(scores[i]);
-        }
-        std::push_heap(best.begin(), best.end(), std::greater<>());
-        if (static_cast<int64_t>(best.size()) == k) worst = best.front();
-    }
+    visit_from(
+        scores, n, [&] { return worst; },
+        [&](int64_t i) {
+            if (!(scores[i] > worst)) return;
+            if (static_cast<int64_t>(best.size()) == k) {
+                std::pop_heap(best.begin(), best.end(), std::greater<>());
+                best.back() = scores[i];
+            } else {
+                best.push_back(scores[i]);
+            }
+            std::push_heap(best.begin(), best.end(), std::greater<>());
+            if (static_cast<int64_t>(best.size()) == k) worst = best.front();
+        });
     TopK found{0, 0, best.empty() ? lowest : best.front()};
     if (best.empty()) return found;
-    for (int64_t i = 0; i < n; ++i) {
-        if (scores[i] > found.threshold) {
-            above[found.above++] = i;
-        } else if (scores[i] == found.threshold) {
-            if (found.tied < capacity) tied[found.tied] = i;
-            ++found.tied;
-        }
-    }
+    visit_from(
+        scores, n, [&] { return found.threshold; },
+        [&](int64_t i) {
+            if (scores[i] > found.threshold) {
+                above[found.above++] = i;
+            } else if (scores[i] == found.threshold) {
+                if (found.tied < capacity) tied[found.tied] = i;
+                ++found.tied;
+            }
+        });
     std::stable_sort(above, above + found.above, [&](int64_t a, int64_t b) { return scores[a] > scores[b]; });
     return found;
 }
