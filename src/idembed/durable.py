@@ -13,10 +13,10 @@ from typing import IO, Any, Literal, overload
 
 from idembed.errors import DiskFullError, OptionError
 
-__all__ = ["FULL", "durable", "sync_folder"]
+__all__ = ["FULL", "durable", "refuse_others", "sync_folder"]
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-"""What an OSError says when there is no more room."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What an OSError says when there is no more room: on the disk, for this user, or for a file."""
 
 
 @overload
@@ -27,15 +27,17 @@ def durable(path: Path, mode: Literal["w", "wb"]) -> AbstractContextManager[IO[A
     """A new file to write, seekable, that takes the name ``path`` when the block ends normally; text is
     UTF-8 with the line ends it is given. After an error there is no new file, and an old one is unharmed.
 
-    It is written beside ``path``, under a name of its own. Raises DiskFullError, or OptionError naming
-    ``path`` for another OSError of the file or of the block; a broken pipe or lost connection in the block
-    is passed on as it is.
+    It is written beside ``path``, or beside what ``path`` links to, under a name of its own. Raises DiskFullError,
+    or OptionError naming ``path`` where something else than a file is and for another OSError of the file or of the
+    block; a broken pipe or lost connection in the block is passed on as it is.
     """
     return _durable(path, mode)
 
 
 @contextlib.contextmanager
 def _durable(path: Path, mode: Literal["w", "wb"]) -> Iterator[IO[Any]]:
+    path = Path(os.path.realpath(path))
+    refuse_others(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         try:
@@ -53,6 +55,13 @@ def _durable(path: Path, mode: Literal["w", "wb"]) -> Iterator[IO[Any]]:
     except OSError as error:
         kind = DiskFullError if error.errno in FULL else OptionError
         raise kind(f"{path} cannot be written: {error.strerror or error}", file=str(path)) from error
+
+
+def refuse_others(path: Path) -> None:
+    """Raise OptionError where there is something else than a file, such as a device, which must not be replaced."""
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "not a file"
+        raise OptionError(f"{path} cannot be written: it is {what}", hint="name a file", file=str(path))
 
 
 def _create(path: Path, mode: Literal["w", "wb"]) -> IO[Any]:

@@ -19,6 +19,7 @@ __all__ = [
     "IntegrityError",
     "LeaseHeldError",
     "LeaseLostError",
+    "LockError",
     "MassDeletionError",
     "ModelError",
     "ModelNotFoundError",
@@ -168,6 +169,12 @@ class LeaseLostError(StoreError):
     """Another writer took over; what this one had committed is safe, the rest was not written."""
 
     exit_code = 7
+
+
+class LockError(IdembedError, ValueError):
+    """A lock file is missing, broken, or of a newer format."""
+
+    exit_code = 3
 
 
 class VaultError(IdembedError):

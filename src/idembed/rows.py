@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from idembed.arguments import check_kind
 from idembed.canonical import JSON, NotCanonicalError, canonical_json, check_text
-from idembed.errors import RowError
+from idembed.errors import OptionError, RowError
 
 __all__ = [
     "BUCKETS",
@@ -20,6 +21,7 @@ __all__ = [
     "Row",
     "bucket_of",
     "check_id",
+    "check_ids",
     "check_row",
     "row_hash",
     "text_hash",
@@ -31,6 +33,7 @@ BUCKETS = 4096
 RESERVED = frozenset({"$id", "$scope", "$tokens", "$truncated"})
 """Names a filter uses for what idembed knows about a vector; metadata may not use them."""
 _new = tuple.__new__
+_sha256 = hashlib.sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +91,13 @@ def text_hash(text: str) -> bytes:
 def row_hash(row_id: str, text: str, metadata: str) -> bytes:
     """What a plan compares: the first 16 bytes of SHA-256 over the row, ``metadata`` as canonical JSON; the lengths
     of id and text in characters come first, so that no two rows are written alike."""
-    return hashlib.sha256(_joined(row_id, text, metadata)).digest()[:ROW_HASH_BYTES]
+    joined = f"{len(row_id)},{len(text)},{row_id}{text}{metadata}"
+    return _sha256(joined.encode()).digest()[:ROW_HASH_BYTES]
 
 
 def bucket_of(row_hash: bytes) -> int:
     """The upper 12 bits of a row's hash, by which plans are joined in bounded memory."""
     return row_hash[0] << 4 | row_hash[1] >> 4
-
-
-def _joined(row_id: str, text: str, metadata: str) -> bytes:
-    return f"{len(row_id)},{len(text)},{row_id}{text}{metadata}".encode()
 
 
 def check_id(value: object, where: str) -> str:
@@ -115,6 +115,16 @@ def check_id(value: object, where: str) -> str:
     return str.__str__(value)  # str() of an enum member would be its name
 
 
+def check_ids(ids: Iterable[str | int], name: str = "ids") -> list[str]:
+    """A list of ids as sources take them: whole numbers by their decimal digits. Raises OptionError for what is no
+    list, a string too, and RowError for what is no id; ``name`` is the argument's."""
+    if isinstance(ids, str):
+        raise OptionError(f"{name}={ids!r}: a list of ids is needed")
+    check_kind(name, ids, Iterable, "a list of ids")
+    plain = [str(i) if isinstance(i, int) and not isinstance(i, bool) else i for i in ids]
+    return [check_id(row_id, f"{name}[{position}]") for position, row_id in enumerate(plain)]
+
+
 def check_row(row_id: object, text: object, metadata: object, where: str) -> CheckedRow:
     """The row, checked and hashed (2.7 µs). ``where`` says where it came from, such as ``cats.jsonl, line 7``.
 
@@ -123,12 +133,12 @@ def check_row(row_id: object, text: object, metadata: object, where: str) -> Che
     # What nearly all rows are; what is left over is right in another way, or wrong, and told so below.
     if type(row_id) is str and type(text) is str and type(metadata) is dict and 0 < len(row_id) <= MAX_ID_BYTES // 4:
         try:
-            canonical = canonical_json(metadata)
-            raw = _joined(row_id, text, canonical)
+            canonical = canonical_json(metadata) if metadata else "{}"
+            raw = f"{len(row_id)},{len(text)},{row_id}{text}{canonical}".encode()
         except (NotCanonicalError, UnicodeEncodeError):
             return _check_row(row_id, text, metadata, where)
         if b"\0" not in raw and text and not text.isspace() and ("$" not in canonical or RESERVED.isdisjoint(metadata)):
-            return _new(CheckedRow, (row_id, text, canonical, hashlib.sha256(raw).digest()[:ROW_HASH_BYTES]))
+            return _new(CheckedRow, (row_id, text, canonical, _sha256(raw).digest()[:ROW_HASH_BYTES]))
     return _check_row(row_id, text, metadata, where)
 
 

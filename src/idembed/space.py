@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from idembed.canonical import JSON, canonical_json
@@ -111,21 +111,24 @@ class Kept:
 def address(space_id: str, side: Side, text: str) -> bytes:
     """The name of one vector: the first 16 bytes of SHA-256 over (space id, side, text), each preceded by
     its length in bytes as 8 little-endian bytes."""
-    digest = hashlib.sha256()
-    for field in (space_id, side, text):
-        raw = field.encode("utf-8")
-        digest.update(len(raw).to_bytes(8, "little"))
-        digest.update(raw)
-    return digest.digest()[:ADDRESS_BYTES]
+    return hashlib.sha256(_before(space_id, side) + _prefixed(text)).digest()[:ADDRESS_BYTES]
+
+
+@lru_cache(64)
+def _before(space_id: str, side: Side) -> bytes:
+    return _prefixed(space_id) + _prefixed(side)
+
+
+def _prefixed(field: str) -> bytes:
+    raw = field.encode("utf-8")
+    return len(raw).to_bytes(8, "little") + raw
 
 
 def checksum(address: bytes, vector: bytes, tokens: int, truncated: bool) -> bytes:
     """What tells a damaged vector (little-endian float32 bytes) and its receipt from whole ones, wherever they are
     kept: the first 8 bytes of SHA-256 over address, vector, tokens as 4 little-endian bytes, and truncated as one."""
-    digest = hashlib.sha256(address)
-    digest.update(vector)
-    digest.update(tokens.to_bytes(4, "little", signed=True) + (b"\1" if truncated else b"\0"))
-    return digest.digest()[:CHECKSUM_BYTES]
+    ending = tokens.to_bytes(4, "little", signed=True) + (b"\1" if truncated else b"\0")
+    return hashlib.sha256(address + vector + ending).digest()[:CHECKSUM_BYTES]
 
 
 def _short(value: JSON) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from idembed.errors import NewerSchemaError, OptionError
+from idembed.errors import DamagedError, NewerSchemaError, OptionError
 
 __all__ = ["Heading", "Splitter", "headings"]
 
@@ -100,7 +100,12 @@ class Splitter:
 
     @classmethod
     def from_recorded(cls, recorded: Mapping[str, Any]) -> Splitter:
-        """The splitter that ``recorded()`` described; NewerSchemaError if it is not known here."""
+        """The splitter that ``recorded()`` described. Raises NewerSchemaError if it is not known here, DamagedError for
+        what describes none."""
+        if not isinstance(recorded, Mapping):
+            raise DamagedError(
+                f"how texts are split cannot be read: {recorded!r}", hint="restore the index from a backup"
+            )
         if set(recorded) != {"name", "version", "size"}:
             names = ", ".join(sorted(map(str, recorded)))
             raise NewerSchemaError(

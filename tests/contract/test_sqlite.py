@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
-from kit import Index, row, space
+from kit import Index, part, row, space
 
 from idembed.errors import (
     DamagedError,
@@ -30,8 +32,18 @@ from idembed.errors import (
 )
 from idembed.filters import parse_where
 from idembed.rows import check_row
-from idembed.stores import open_store, sqlite_file, sqlite_matrix, sqlite_migrate, sqlite_schema, without_password
-from idembed.stores.base import RowState
+from idembed.stores import (
+    open_store,
+    sqlite_file,
+    sqlite_generations,
+    sqlite_matrix,
+    sqlite_migrate,
+    sqlite_plan,
+    sqlite_schema,
+    sqlite_vectors,
+    without_password,
+)
+from idembed.stores.base import Generation, RowState
 
 QUERY = np.array([[1, 0, 0, 0]], np.float32)
 
@@ -412,6 +424,26 @@ def test_an_index_that_would_not_fit_in_memory_is_refused_with_advice(
         index.search([1, 0, 0, 0])
 
 
+def test_the_limit_on_memory_is_for_all_vectors_in_it(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    index.upsert(*(row(f"r{i}") for i in range(1000)))
+    monkeypatch.setenv("IDEMBED_MAX_MEMORY", "50K")
+    index.search([1, 0, 0, 0])
+    index.upsert(*(row(f"more{i}") for i in range(1000)))
+    with pytest.raises(StoreError, match="2,000 vectors"):
+        index.search([1, 0, 0, 0])
+
+
+def test_vectors_of_another_generation_make_room_for_those_that_are_searched(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.store.create_generation(index.lease, space(4, "other"), "m")
+    both = {1: [part("t", [1, 0, 0, 0])], 2: [part("t", [0, 1, 0, 0])]}
+    index.upsert(*(replace(row(f"r{i}", "t"), parts=both) for i in range(1000)))
+    monkeypatch.setenv("IDEMBED_MAX_MEMORY", "50K")  # for 1,300 vectors
+    for generation, score in (1, 1.0), (2, 0.0), (1, 1.0):
+        assert index.store.search(generation, QUERY, 1)[0][0].score == score
+
+
 # Other programs ---------------------------------------------------------------------------------------
 
 
@@ -456,6 +488,10 @@ def test_a_foreign_edit_of_metadata_is_seen_and_its_vector_still_searched(index:
         "INSERT INTO parts_1 SELECT key, 1, 0, 1, text_hash, address, 1, 0, checksum, NULL FROM parts_1 WHERE key = 2",
         "UPDATE vectors_1 SET vector = zeroblob(16) WHERE key = 2",
         "DELETE FROM vectors_1 WHERE key = 2",
+        "UPDATE rows SET row_hash = zeroblob(16) WHERE id = 'b'",
+        "UPDATE rows SET text_hash = zeroblob(32) WHERE id = 'b'",
+        "REPLACE INTO rows (key, id, scope, row_hash, text_hash, metadata, metadata_hash) "
+        "SELECT key, id, scope, row_hash, text_hash, '{\"k\": 3}', metadata_hash FROM rows WHERE id = 'b'",
     ],
 )
 def test_whatever_another_program_edits_unsettles_the_row(index: Index, path: Path, edit: str) -> None:
@@ -471,6 +507,41 @@ def test_a_row_that_another_program_removed_is_lost_until_it_is_written_or_delet
     assert index.store.lost() == ["b"]
     assert index.store.delete(index.lease, ["b"]) == 0
     assert index.store.lost() == []
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE parts_1 SET vid = 1 WHERE key = 2",
+        "UPDATE parts_1 SET address = randomblob(16) WHERE key = 2",
+        'UPDATE parts_1 SET "end" = 1 WHERE key = 2',
+        "INSERT INTO parts_1 SELECT 2, 1, 0, 1, text_hash, address, 1, 0, checksum, 1 FROM parts_1 WHERE key = 1",
+    ],
+)
+def test_a_part_that_another_program_made_or_altered_is_not_searched(index: Index, path: Path, edit: str) -> None:
+    states = edited(index, path, edit)
+    assert not states["b"].current
+    added = edit.startswith("INSERT")
+    assert [(m.id, m.part) for m in index.store.search(1, QUERY, 9)[0]] == ([("b", 0)] if added else []) + [("a", 0)]
+
+
+def test_hashes_that_another_program_writes_for_a_new_row_are_not_believed(index: Index, path: Path) -> None:
+    states = edited(
+        index,
+        path,
+        "INSERT INTO rows SELECT 77, 'twin', scope, row_hash, text_hash, metadata, metadata_hash FROM rows "
+        "WHERE id = 'b'",
+        "INSERT INTO texts VALUES (77, 'text b')",
+    )
+    assert states["twin"] == ("twin", "docs", b"", b"", b"", False)
+    assert list(index.store.unsettled()) == ["twin"]
+
+
+def test_a_key_that_something_was_left_of_is_not_used_again(index: Index, path: Path) -> None:
+    edited(index, path, "REPLACE INTO rows (key, id, scope) SELECT 0, id, scope FROM rows WHERE id = 'b'")
+    index.upsert(row("new", "new", [9, 0, 0, 0]))
+    assert index.states()["new"].current
+    assert ids(index) == ["new", "a"]
 
 
 def test_a_foreign_edit_that_says_the_same_changes_nothing(index: Index, path: Path) -> None:
@@ -572,7 +643,7 @@ def test_what_belongs_to_nothing_is_found_and_swept(index: Index, path: Path) ->
         other.execute(
             "INSERT INTO parts_1 SELECT 78, 0, 0, 1, text_hash, address, 1, 0, checksum, NULL FROM parts_1 LIMIT 1"
         )
-        other.execute("INSERT INTO vectors_1 SELECT 79, 1, 0, vector FROM vectors_1 LIMIT 1")
+        other.execute("INSERT INTO vectors_1 SELECT 79, 1, 0, vector, sum FROM vectors_1 LIMIT 1")
     assert [(o.kind, o.count, o.examples) for o in index.store.orphans()] == [
         ("texts without a row", 1, ("77",)),
         ("parts without a row in generation 1", 1, ("78/0",)),
@@ -602,6 +673,92 @@ def test_text_that_is_not_utf_8_is_read_with_replacements(index: Index, path: Pa
     assert [stored.text for stored in index.store.scan()] == ["a\ufffdb"]
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE vectors_1 SET vector = x'0100803f000000000000000000000000' WHERE vid = 1",  # one bit
+        "UPDATE vectors_1 SET vector = zeroblob(16) WHERE vid = 1",
+        "UPDATE vectors_1 SET vector = x'0000' WHERE vid = 1",
+        "DELETE FROM vectors_1 WHERE vid = 1",
+    ],
+)
+def test_a_vector_that_was_damaged_on_the_disk_is_not_searched_and_that_is_logged(
+    index: Index, path: Path, harm: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    index.upsert(row("a"), row("b", "b", [2, 0, 0, 0]))
+    with another_program(path) as other:
+        other.execute("UPDATE ours SET writing = 1")  # no trigger notices
+        other.execute(harm)
+        other.execute("UPDATE ours SET writing = 0")
+    with open_store(path) as store:
+        assert [match.id for match in store.search(1, QUERY, 9)[0]] == ["b"]
+    assert "1 vectors of generation 1 are not as they were written" in caplog.text
+
+
+def test_large_generations_are_read_by_several_threads(
+    path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sqlite_vectors, "_FEW_BYTES", 1)
+    monkeypatch.setattr(sqlite_vectors, "_PIECE_BYTES", 16 * 7)
+    index = Index(lambda: open_store(path))
+    index.upsert(*(row(f"r{i:03}", f"t{i}", [i, 0, 0, 0]) for i in range(500)))
+    index.store.delete(index.lease, [f"r{i:03}" for i in range(100, 200)])
+    with open_store(path) as store:
+        found = store.search(1, QUERY, 500)[0]
+        assert [match.id for match in found] == [f"r{i:03}" for i in reversed([*range(100), *range(200, 500)])]
+
+
+def test_what_goes_while_threads_read_is_read_as_the_transaction_sees_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_vectors, "_FEW_BYTES", 1)
+    monkeypatch.setattr(sqlite_vectors, "_PIECE_BYTES", 16 * 7)
+    index = Index(lambda: open_store(path))
+    index.upsert(*(row(f"r{i:03}", f"t{i}", [i, 0, 0, 0]) for i in range(50)))
+    opened = sqlite_file.open_reader
+
+    def late(place: str) -> sqlite3.Connection:
+        index.store.delete(index.lease, [f"r{i:03}" for i in range(10)])
+        return opened(place)
+
+    with open_store(path) as store:
+        monkeypatch.setattr("idembed.stores.sqlite.open_reader", late)
+        with store._reading() as connection:
+            found = store._searcher.search(connection, 1, 4, QUERY, 99, (), None)[0]
+        assert len(found) == 50
+        assert len(store.search(1, QUERY, 99)[0]) == 40
+
+
+def test_a_schema_that_is_not_utf_8_any_more_is_damage(index: Index, path: Path) -> None:
+    index.upsert(row("a"))
+    index.store.close()
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"CREATE TABLE leases", b"CREATE TABLE l\xd4ases"))
+    with pytest.raises(DamagedError, match=r"index\.db: the file is damaged"), open_store(path) as store:
+        store.writer()
+
+
+@pytest.mark.parametrize("raw", ["7afc72696368", "61", "ff", "efbfbd", "efbfbdff"])
+def test_rows_whose_ids_are_not_utf_8_are_read_once_each(index: Index, path: Path, raw: str) -> None:
+    """In pages of one row, so that each id is where the next page begins."""
+    index.upsert(row("b", "x"), row("zz", "x"), row("\U0001f600", "x"))
+    with another_program(path) as other:
+        other.execute(f"INSERT INTO rows (id) VALUES (CAST(x'{raw}' AS TEXT))")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("idembed.stores.sqlite_read._SCAN_ROWS", 1)
+        found = [stored.id for stored in islice(index.store.scan(1), 9)]
+    assert len(found) == 4
+    assert sorted(set(found) - {bytes.fromhex(raw).decode(errors="replace")}) == ["b", "zz", "\U0001f600"]
+
+
+def test_an_id_that_is_not_utf_8_any_more_is_damage(index: Index, path: Path) -> None:
+    index.upsert(row("a"), row("b"))
+    with another_program(path) as other:
+        other.execute("UPDATE rows SET id = CAST(x'61ff' AS TEXT) WHERE id = 'a'")
+    with pytest.raises(DamagedError, match=r"index\.db: the file is damaged"):
+        list(index.store.unsettled())
+
+
 def test_damage_in_the_file_is_told(index: Index, path: Path) -> None:
     index.upsert(*(row(f"r{i}", "some text " * 50) for i in range(500)))
     index.store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -622,6 +779,33 @@ def test_the_table_of_vectors_is_not_read_unless_asked(index: Index) -> None:
     assert len([sql for sql in read if "vectors_1" in sql]) == 1
 
 
+@pytest.mark.parametrize("harm", ["INSERT", "DELETE FROM parts_2 WHERE key = 1", "DELETE FROM vectors_2 WHERE key = 1"])
+def test_rows_are_counted_before_the_write_begins_and_those_that_changed_meanwhile_again(
+    index: Index, path: Path, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    index.store.create_generation(index.lease, space(2), "m")
+    both = {1: [part("t", [1, 0, 0, 0])], 2: [part("t", [1, 0])]}
+    index.upsert(*(replace(row(name, "t"), parts=both) for name in "ab"))
+    assert index.store.complete(index.lease, 2) == 0
+    count = sqlite_generations.count
+
+    def counted(connection: sqlite3.Connection, generation: Generation) -> sqlite_plan.Counted:
+        found = count(connection, generation)
+        monkeypatch.undo()
+        if harm == "INSERT":
+            with open_store(path) as other:
+                other.upsert(index.lease, [row("c", "c")])
+        else:
+            with another_program(path) as program:
+                program.execute(harm)
+        return found
+
+    monkeypatch.setattr(sqlite_generations, "count", counted)
+    assert index.store.complete(index.lease, 2) == 1
+    assert [g.complete for g in index.store.generations()] == [True, False]
+    assert index.store.complete(index.lease, 2) == 1
+
+
 def test_making_a_generation_active_is_one_transaction(index: Index, path: Path) -> None:
     with another_program(path) as other:
         other.execute(
@@ -638,7 +822,7 @@ def test_making_a_generation_active_is_one_transaction(index: Index, path: Path)
     [
         "UPDATE vectors_1 SET vector = x'00' WHERE vid = 1",
         "UPDATE vectors_1 SET vector = (SELECT vector FROM vectors_1 WHERE vid = 2) WHERE vid = 1",
-        "INSERT OR REPLACE INTO vectors_1 SELECT 1, key, part, vector FROM vectors_1 WHERE vid = 2",
+        "INSERT OR REPLACE INTO vectors_1 SELECT 1, key, part, vector, sum FROM vectors_1 WHERE vid = 2",
         "DELETE FROM vectors_1 WHERE vid = 1",
     ],
 )
@@ -724,7 +908,7 @@ def test_a_search_sees_what_another_process_wrote_and_reads_only_that(
     loaded = []
     append = sqlite_matrix.Matrix._append
     monkeypatch.setattr(
-        sqlite_matrix.Matrix, "_append", lambda self, raw, count: (loaded.append(count), append(self, raw, count))
+        sqlite_matrix.Matrix, "_append", lambda self, vectors: (loaded.append(len(vectors)), append(self, vectors))
     )
     with writing_process(path, 3) as child:
         assert child.wait(60) == 0
@@ -741,7 +925,7 @@ def test_vectors_of_deleted_rows_do_not_pile_up_in_memory(index: Index) -> None:
     for round_ in range(5):
         index.upsert(*(row(f"r{i}", f"text {round_}", [i, round_, 0, 0]) for i in range(1000)))
         assert len(index.search([1, 0, 0, 0], 2000)) == 1000
-    assert len(index.store._searcher._matrices[1]) <= 3024
+    assert index.store._searcher._matrices[1].bytes_held <= 3024 * 48
     assert index.search([0, 1, 0, 0], 1) == [("r0", 4.0)]
 
 

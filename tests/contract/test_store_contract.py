@@ -143,12 +143,14 @@ def test_a_writer_that_lost_its_lease_writes_nothing_at_all(index: Index) -> Non
         lambda: store.create_generation(lease, space(), "m"),
         lambda: store.activate(lease, 1),
         lambda: store.drop_generation(lease, 1),
+        lambda: store.name_model(lease, 1, "n"),
         lambda: store.renew(lease),
     ):
         with pytest.raises(LeaseLostError):
             write()
     assert [stored.text for stored in store.scan()] == ["before"]
     assert len(store.generations()) == 1
+    assert store.generations()[0].model != "n"
 
 
 # Rows -------------------------------------------------------------------------------------------------
@@ -394,8 +396,29 @@ def test_a_row_without_a_hash_is_unsettled_until_it_gets_one(index: Index) -> No
     index.store.unsettle(index.lease, ["a", "nobody"])
     assert list(index.store.unsettled("docs")) == ["a"]
     assert index.states()["a"].current
-    index.upsert(replace(row("a"), text=None))  # as a sync does that finds all else right
+    index.upsert(replace(row("a"), text=None))  # of its vectors nothing is known
+    assert list(index.store.unsettled("docs")) == ["a"]
+    index.upsert(row("a"))
     assert list(index.store.unsettled("docs")) == []
+
+
+def test_rows_are_settled_again_whose_hashes_and_vectors_are_right(index: Index) -> None:
+    index.upsert(row("a"), row("b", "old"), row("c", metadata={"k": 1}), row("d", "x", None), row("e"))
+    index.store.unsettle(index.lease, list("abcde"))
+    given = [row("a"), row("b", "new"), row("c"), row("d", "x"), row("e", scope="other"), row("nobody")]
+    assert index.store.settle(index.lease, given) == 1
+    assert sorted(index.store.unsettled()) == ["b", "c", "d", "e"]
+    assert index.states()["a"].row_hash == row("a").row_hash
+
+
+def test_no_row_is_settled_that_the_searched_generation_lacks_though_it_is_not_complete(index: Index) -> None:
+    index.upsert(row("a"), row("b"))
+    index.store.create_generation(index.lease, space(2), "m")
+    index.store.activate(index.lease, 2, incomplete=True)
+    assert sorted(index.store.unsettled()) == ["a", "b"]
+    assert index.store.settle(index.lease, [row("a"), row("b")]) == 0
+    index.upsert(replace(row("a"), text=None))
+    assert sorted(index.store.unsettled()) == ["a", "b"]
 
 
 def test_a_text_that_is_unsettled_is_not_searched(index: Index) -> None:
@@ -525,6 +548,18 @@ def test_scan_can_be_left_half_way(index: Index) -> None:
 
 
 # Generations ------------------------------------------------------------------------------------------
+
+
+def test_a_generation_gets_another_name_of_its_model_and_nothing_else_changes(index: Index) -> None:
+    store, lease = index.store, index.lease
+    store.create_generation(lease, space(2, "two"), "second")
+    index.upsert(row("a", "t"))
+    before = store.generations()
+    store.name_model(lease, 2, "elsewhere")
+    with index.open_again() as other:
+        assert other.generations() == [before[0], replace(before[1], model="elsewhere")]
+    with pytest.raises(StoreError, match="there is no generation 3"):
+        store.name_model(lease, 3, "elsewhere")
 
 
 def test_generations_are_built_activated_and_dropped(index: Index) -> None:

@@ -1,5 +1,7 @@
 """``idembed`` with the fake model of the unit tests, as a process: ``python fake_idembed.py COMMAND …``.
 
+One model is called new; any other name loads the same one.
+
 ``FAKE_PAUSE``: seconds that every batch takes.
 """
 
@@ -23,5 +25,5 @@ class SlowModel(FakeModel):
         return super().embed(*arguments, **options)
 
 
-models.load = lambda *_, **__: SlowModel()  # type: ignore[assignment]
+models.load = lambda name, *_, **__: SlowModel("new" if name == "new" else "fake")  # type: ignore[assignment]
 sys.exit(main())

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -100,6 +104,62 @@ def test_a_reader_that_closes_the_pipe_ends_the_command_quietly(tmp_path: Path) 
     with writer.stderr:
         assert writer.stderr.read() == b""
     assert writer.wait(30) == 0
+
+
+@posix
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["sync", "long.jsonl", "cats.db", "--on-long", "skip", "--allow-mass-deletion"], 8),
+        (["verify", "cats.db"], 9),
+        (["judge", "cats.db", "--queries", "q.jsonl", "--qrels", "r.tsv"], 11),
+        (["status", "cats.db"], 0),
+    ],
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_closed_pipe_does_not_change_the_exit_code(
+    cats: Path, arguments: list[str], code: int, as_json: bool
+) -> None:
+    (cats / "long.jsonl").write_text(json.dumps({"id": "a", "text": "word " * 60}) + "\n" + '{"id": "b", "text": "b"}')
+    (cats / "q.jsonl").write_text('{"_id": "1", "text": "cat number 1"}\n')
+    (cats / "r.tsv").write_text("1\tcat 1\t1\n")
+    assert run(FAKE, "sync", "cats.jsonl", "cats.db", cwd=cats).returncode == 0
+    if code == 11:
+        assert run(FAKE, "upgrade", "cats.db", "--to", "new", "--yes", cwd=cats).returncode == 0
+    if code == 9:
+        with closing(sqlite3.connect(cats / "cats.db")) as connection, connection:
+            connection.execute("UPDATE rows SET metadata = '{\"a\": 1}' WHERE id = 'cat 7'")
+    command = [*arguments, *(["--json"] if as_json else [])]
+    with closed_pipe() as closed:
+        done = run(FAKE, *command, cwd=cats, capture_output=False, stdout=closed, stderr=subprocess.PIPE)
+        both = run(FAKE, *command, cwd=cats, capture_output=False, stdout=closed, stderr=closed)
+    assert (done.returncode, both.returncode, "Broken" in done.stderr) == (code, code, False)
+
+
+@posix
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_error_that_nobody_reads_keeps_its_exit_code_and_a_warning_the_results(cats: Path, as_json: bool) -> None:
+    def unread(*arguments: str) -> tuple[int, str]:
+        command = [*arguments, *(["--json"] if as_json else [])]
+        with closed_pipe() as closed:
+            done = run(FAKE, *command, cwd=cats, capture_output=False, stdout=subprocess.PIPE, stderr=closed)
+        return done.returncode, done.stdout
+
+    assert unread("status", "no.db") == (5, "")
+    assert unread("status", "no.db", "--unknown") == (2, "")
+    assert run(FAKE, "sync", "cats.jsonl", "cats.db", cwd=cats).returncode == 0
+    assert run(FAKE, "upgrade", "cats.db", "--to", "new", "--yes", cwd=cats).returncode == 0
+    code, out = unread("switch", "cats.db")  # which warns that nothing was judged
+    assert (code, out[:12]) == (0, '{"index": "c' if as_json else "generation 2")
+
+
+@contextmanager
+def closed_pipe() -> Iterator[IO[bytes]]:
+    """A pipe whose reader has gone."""
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "wb") as writer:
+        yield writer
 
 
 def wait_for(folder: Path, pattern: str) -> None:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from idembed.cli import demo as demo_module
+from idembed.cli.output import Output
+
 FAKE = [sys.executable, str(Path(__file__).with_name("fake_idembed.py")), "demo"]
 REAL = [sys.executable, "-m", "idembed", "demo"]
 
@@ -31,6 +34,27 @@ def test_the_second_run_embeds_nothing(tmp_path: Path) -> None:
     assert int(rows[1].replace(",", "")) > 2000
     assert f"embedded 0, reused {rows[1]}, updated 0, deleted 0" in second
     assert [path.name for path in tmp_path.iterdir()] == ["demo.db"]
+
+
+def test_what_to_try_next_can_be_typed_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "venv" / "bin" / "idembed"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    for folder, on_path, typed in (
+        (tmp_path, tmp_path, "venv/bin/idembed"),
+        (program.parent, tmp_path, "./idembed"),
+        (program.parent.parent / "..", program.parent, "idembed"),
+    ):
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("PATH", str(on_path))
+        demo_module._next(Output(), Path("demo.db"))
+        lines = capsys.readouterr().out.splitlines()[2:]
+        assert len(lines) == 4
+        assert all(line.startswith(f"  {typed} s") for line in lines)
 
 
 def test_a_hostile_folder_changes_nothing(tmp_path: Path) -> None:

@@ -7,12 +7,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from idembed.errors import NoKnownWordError
 from idembed.models.base import Embedded, Model, OnLong, Receipt, Vectors
 from idembed.space import Side, Space, address
 
 MAX_TOKENS = 50
+
+
+def rows(*pairs: str, **metadata: object) -> list[dict[str, object]]:
+    """``"a:text of a"`` as rows."""
+    return [{"id": p.split(":", 1)[0], "text": p.split(":", 1)[1], "metadata": dict(metadata)} for p in pairs]
+
+
+def one_row_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row is written in a transaction of its own."""
+    monkeypatch.setattr("idembed.index.write._ROWS", 1)
+    monkeypatch.setattr("idembed.index.pace._ROWS", 1)
 
 
 class FakeModel(Model):

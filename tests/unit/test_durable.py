@@ -70,7 +70,13 @@ def test_the_file_reaches_the_disk_before_its_name_and_then_the_name(
 
 
 @pytest.mark.parametrize(
-    ("number", "kind"), [(errno.ENOSPC, DiskFullError), (errno.EDQUOT, DiskFullError), (errno.EIO, OptionError)]
+    ("number", "kind"),
+    [
+        (errno.ENOSPC, DiskFullError),
+        (errno.EDQUOT, DiskFullError),
+        (errno.EFBIG, DiskFullError),
+        (errno.EIO, OptionError),
+    ],
 )
 def test_errors_of_the_disk_name_the_file(tmp_path: Path, number: int, kind: type[Exception]) -> None:
     with pytest.raises(kind, match=r"out cannot be written: ") as caught, durable(tmp_path / "out", "wb"):
@@ -87,3 +93,24 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_broken_pipe_in_the_block_is_passed_on(tmp_path: Path) -> None:
     with pytest.raises(BrokenPipeError), durable(tmp_path / "out", "wb"):
         raise BrokenPipeError
+
+
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "file", tmp_path / "link"
+    target.write_text("old")
+    link.symlink_to(target)
+    with durable(link, "w") as file:
+        file.write("new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OptionError, match=r"pipe cannot be written: it is not a file"), durable(pipe, "w"):
+        pass
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [pipe]

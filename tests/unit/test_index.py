@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeModel, FakeWords
+from fakes import FakeModel, FakeWords, one_row_a_batch, rows
 
 from idembed.errors import (
+    DiskFullError,
+    IdembedError,
     IndexNotFoundError,
     LeaseHeldError,
     MassDeletionError,
@@ -32,12 +36,7 @@ from idembed.models.base import Receipt, TruncationWarning
 from idembed.rows import Row, check_row
 from idembed.space import Side, address
 from idembed.stores.base import PartRecord, RowRecord
-
-
-def rows(*pairs: str, **metadata: object) -> list[dict[str, object]]:
-    """``"a:text of a"`` as rows."""
-    return [{"id": p.split(":", 1)[0], "text": p.split(":", 1)[1], "metadata": dict(metadata)} for p in pairs]
-
+from idembed.vault.segment import write_segment
 
 CATS = rows("a:a cat", "b:a dog", "c:a fox")
 
@@ -114,7 +113,7 @@ def test_swapped_texts_embed_nothing(index: Index, model: FakeModel) -> None:
 def test_texts_swapped_far_apart_embed_nothing(
     tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("idembed.index.write._FEWEST_BYTES", 1)  # every row is a batch of its own
+    one_row_a_batch(monkeypatch)
     many = [f"{i:03}:text {i}" for i in range(50)]
     reversed_texts = [f"{i:03}:text {49 - i}" for i in range(50)]
     monkeypatch.setenv("IDEMBED_VAULT", str(tmp_path / "default"))
@@ -131,7 +130,7 @@ def test_texts_swapped_far_apart_embed_nothing(
 def test_without_a_vault_nothing_is_kept_outside_the_index(
     tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("idembed.index.write._FEWEST_BYTES", 1)
+    one_row_a_batch(monkeypatch)
     monkeypatch.setenv("IDEMBED_VAULT", str(tmp_path / "default"))
     with Index(tmp_path / "none.db", model, vault="none") as index:
         index.sync(CATS)
@@ -142,7 +141,7 @@ def test_without_a_vault_nothing_is_kept_outside_the_index(
 def test_a_vault_that_cannot_be_written_does_not_stop_a_local_model(
     tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("idembed.index.write._FEWEST_BYTES", 1)
+    one_row_a_batch(monkeypatch)
     monkeypatch.setenv("IDEMBED_VAULT", str(tmp_path / "file"))
     (tmp_path / "file").write_text("no folder")
     with Index(tmp_path / "a.db", model) as index:
@@ -150,6 +149,37 @@ def test_a_vault_that_cannot_be_written_does_not_stop_a_local_model(
         assert index.sync(rows("a:a fox", "b:a cat", "c:a dog")).embedded == 0
     with Index(tmp_path / "b.db", model, vault="all") as index, pytest.raises(VaultError):
         index.sync(CATS)
+
+
+def test_a_vault_whose_disk_is_full_does_not_stop_a_local_model(
+    tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(folder: Path, *rest: object) -> None:
+        if tmp_path in folder.parents:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_segment(folder, *rest)  # type: ignore[arg-type]
+
+    one_row_a_batch(monkeypatch)
+    monkeypatch.setenv("IDEMBED_VAULT", str(tmp_path / "full"))
+    monkeypatch.setattr("idembed.vault.writer.write_segment", full)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path.parent))
+    with Index(tmp_path / "a.db", model) as index:
+        index.sync(CATS)
+        assert index.sync(rows("a:a fox", "b:a cat", "c:a dog")).embedded == 0
+    with Index(tmp_path / "b.db", model, vault="all") as index, pytest.raises(DiskFullError):
+        index.sync(CATS)
+
+
+@pytest.mark.parametrize("splitter", ["7", '"x"', '{"name":"passages","size":"x","version":1}', '{"size":7}'])
+def test_a_record_of_how_texts_are_split_that_describes_nothing_is_refused(
+    tmp_path: Path, model: FakeModel, splitter: str
+) -> None:
+    with Index(tmp_path / "a.db", model, split=30) as index:
+        index.sync(CATS)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as other, other:
+        other.execute("UPDATE meta SET settings = ?", (f'{{"splitter":{splitter}}}',))
+    with pytest.raises(IdembedError):
+        Index(tmp_path / "a.db", model, split=30)
 
 
 def test_the_next_sync_mends_a_vector_that_another_program_overwrote(index: Index, model: FakeModel) -> None:
@@ -313,8 +343,8 @@ def test_the_plan_is_shown_without_writing(index: Index, model: FakeModel) -> No
     plan = index.plan([*rows("a:a cat", year=1), *rows("b:two dogs", "d:an owl")])
     assert str(plan) == "added 1, text changed 1, metadata changed 1, moved 0, deleted 1, unchanged 0"
     assert not plan.is_empty
-    assert model.asked == []
     assert index.plan(CATS).is_empty
+    assert [row.text for row in index.scan()] == ["a cat", "a dog", "a fox"]
 
 
 # Upsert, delete ------------------------------------------------------------------------------------

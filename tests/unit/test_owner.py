@@ -62,8 +62,15 @@ def test_a_living_owner_is_waited_for_then_refused(tmp_path: Path) -> None:
     with Index(tmp_path / "a.db", FakeModel()) as index:
         index.upsert([{"id": "a", "text": "a cat"}])
     store, other = open_store(tmp_path / "a.db"), open_store(tmp_path / "a.db")
-    with hold(store, 0), pytest.raises(LeaseHeldError, match="writ"), hold(other, 0.2):
+    with hold(store, 0):
+        with pytest.raises(LeaseHeldError, match="is being written by process") as caught, hold(other, 0.2):
+            pass
+        assert caught.value.message.endswith(f"a.db is being written by process {os.getpid()}")
+        assert str(caught.value.facts["owner"]).startswith(_machine())
+    lease = store.lease("elsewhere:17:?:ab", 3600)
+    with pytest.raises(LeaseHeldError, match="written by process 17 of another machine"), hold(other, 0):
         pass
+    store.release(lease)
     with hold(other, 0) as writing:
         assert writing.lease().fence > 0
     store.close()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import shutil
 import stat
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from idembed.errors import LeaseHeldError, OptionError, VaultError
+from idembed.errors import DiskFullError, LeaseHeldError, OptionError, VaultError
 from idembed.space import Kept
 from idembed.vault import GcReport, SpaceStats, Vault, default_path, folder, writer
 
@@ -208,6 +210,23 @@ def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_named_as_such_and_keeps_what_there_was(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with vault.writer(SPACE, DIM) as w:
+        w.put({place(1): kept(1)})
+    with monkeypatch.context() as patch:
+        patch.setattr("idembed.vault.writer.write_segment", full)
+        with pytest.raises(DiskFullError, match="cannot be written") as caught, vault.writer(SPACE, DIM) as w:
+            w.put({place(2): kept(2)})
+    assert "what was kept before is safe" in caught.value.hint
+    assert vault.get(SPACE, [place(1), place(2)]).keys() == {place(1)}
+
+
 # Damage -----------------------------------------------------------------------------------------------
 
 
@@ -247,6 +266,7 @@ def test_a_cut_off_or_foreign_file_is_left_out_and_reported(vault: Vault) -> Non
     (path,) = segments(vault)
     raw = path.read_bytes()
     fill(vault, range(100, 110))
+    huge = b'{"address":{"dtype":"U8","shape":[%s],"data_offsets":[0,0]}}' % (b"9" * 200)
     for content in (
         raw[:-1],
         raw[:100],
@@ -255,6 +275,8 @@ def test_a_cut_off_or_foreign_file_is_left_out_and_reported(vault: Vault) -> Non
         b"\xff" * 400,
         b"\x02" + bytes(7) + b"{}",
         b"\x02" + bytes(7) + b"[]",
+        (1 << 19).to_bytes(8, "little") + b"[" * (1 << 19),
+        len(huge).to_bytes(8, "little") + huge,
     ):
         path.write_bytes(content)
         again = Vault(vault.path)
@@ -429,6 +451,24 @@ def test_two_vaults_are_merged_by_copying_files(vault: Vault, tmp_path: Path) ->
     assert len(Vault(tmp_path / "by hand").get(SPACE, [place(n) for n in range(20)])) == 20
 
 
+def test_merging_mends_a_segment_that_is_damaged_here_and_spoils_none(vault: Vault, tmp_path: Path) -> None:
+    fill(vault, range(10))
+    other = Vault(tmp_path / "other")
+    assert other.merge(vault.path) == 1
+    (mine,) = segments(vault)
+    flip(mine, mine.stat().st_size - 200)
+    assert other.merge(vault.path) == 0
+    assert Vault(other.path).verify() == 10
+    vault = Vault(vault.path)
+    before = vault.verify()
+    assert before < 10
+    assert vault.damaged
+    assert vault.merge(other.path) == 1
+    assert (vault.verify(), vault.damaged) == (10, {})
+    assert Vault(vault.path).verify() == 10
+    assert vault.merge(other.path) == 0
+
+
 def test_merging_waits_for_the_writer_and_keeps_others_out(
     vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -472,6 +512,71 @@ def test_gc_shows_first_and_removes_what_no_index_holds(vault: Vault) -> None:
     assert segments(vault, OTHER) == []
 
 
+def cut_off(path: Path) -> int:
+    """Leaves half of the file; how many bytes that is."""
+    os.truncate(path, path.stat().st_size // 2)
+    return path.stat().st_size
+
+
+def test_gc_removes_files_that_are_damaged_as_a_whole(vault: Vault) -> None:
+    fill(vault, range(10))
+    (path,) = segments(vault)
+    fill(vault, range(20, 22))
+    (other,) = set(segments(vault)) - {path}
+    size = cut_off(path)
+    keep = [place(20), place(21)]
+    assert Vault(vault.path).gc(keep, dry_run=True) == GcReport(0, 0, 1, size)
+    assert Vault(vault.path).gc(keep, older_than=3600.0) == GcReport(0, 0)
+    opened = Vault(vault.path)
+    assert opened.gc(keep) == GcReport(0, 0, 1, size)
+    assert (segments(vault), opened.damaged) == ([other], {})
+    assert Vault(vault.path).gc(keep) == GcReport(0, 0)
+
+
+def test_forgetting_leaves_damaged_files_to_gc(vault: Vault) -> None:
+    fill(vault, range(10))
+    (path,) = segments(vault)
+    cut_off(path)
+    assert Vault(vault.path).forget(SPACE, [place(1)]) == GcReport(0, 0)
+    assert segments(vault) == [path]
+
+
+@pytest.mark.parametrize("number", [13, 5])
+def test_gc_removes_no_file_that_only_cannot_be_opened(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    fill(vault, range(10))
+    (path,) = segments(vault)
+    opened = Path.open
+
+    def refused(self: Path, *arguments: object, **options: object) -> object:
+        if self == path:
+            raise OSError(number, os.strerror(number), str(self))
+        return opened(self, *arguments, **options)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refused)
+        again = Vault(vault.path)
+        assert again.gc([]) == GcReport(0, 0)
+        assert again.damaged == {path: f"it cannot be opened ({os.strerror(number)})"}
+    assert Vault(vault.path).verify() == 10
+
+
+def test_gc_removes_no_file_that_is_as_it_was_written(vault: Vault) -> None:
+    """A newer idembed's, say, which this one cannot read."""
+    fill(vault, range(1))
+    content = b"\x02" + bytes(7) + b"{}"
+    newer = vault.path / SPACE / f"{hashlib.sha256(content).hexdigest()[:32]}.safetensors"
+    newer.write_bytes(content)
+    foreign = newer.with_name("weights.safetensors")
+    foreign.write_bytes(content[:4])
+    again = Vault(vault.path)
+    assert again.gc([place(0)]) == GcReport(0, 0)
+    assert again.damaged.keys() == {newer, foreign}
+    assert newer.exists()
+    assert foreign.exists()
+
+
 def test_gc_spares_what_is_young_also_after_a_merge(vault: Vault) -> None:
     fill(vault, range(10))
     (path,) = segments(vault)
@@ -494,3 +599,11 @@ def test_the_default_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", "/home/someone")
     assert default_path() == Path("/home/someone/.local/share/idembed/vault")
+
+
+def test_gc_of_whatever_age_asks_no_clock(vault: Vault) -> None:
+    fill(vault, range(3))
+    (path,) = segments(vault)
+    os.utime(path, (9e9, 9e9))  # the clock was set back since
+    assert vault.gc([place(0)], older_than=1.0).vectors == 0
+    assert vault.gc([place(0)]).vectors == 2

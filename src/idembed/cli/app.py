@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import sys
 import traceback
@@ -12,8 +11,29 @@ from typing import Annotated, Any
 
 import typer
 
-from idembed.cli import demo, encode, export, models, pull, search, similarity, sync, train
-from idembed.cli.output import clean, prepare_streams, print_error
+from idembed.cli import (
+    copy,
+    demo,
+    encode,
+    export,
+    judge,
+    lock,
+    models,
+    plan,
+    pull,
+    rebuild,
+    search,
+    similarity,
+    status,
+    switch,
+    sync,
+    train,
+    upgrade,
+    verify,
+)
+from idembed.cli.confirm import DeclinedError
+from idembed.cli.output import abandon_output, prepare_streams, print_error
+from idembed.cli.vault import vault
 from idembed.errors import IdembedError
 
 __all__ = ["app", "main"]
@@ -46,34 +66,58 @@ def _options(
     pass
 
 
-for command in (demo, encode, similarity, models, pull, sync, search, export, train):
-    app.command()(getattr(command, command.__name__.rpartition(".")[2]))
+for command in (
+    demo.demo,
+    encode.encode,
+    similarity.similarity,
+    models.models,
+    pull.pull,
+    sync.sync,
+    search.search,
+    plan.plan,
+    status.status,
+    verify.verify,
+    lock.lock,
+    upgrade.upgrade,
+    judge.judge,
+    switch.switch,
+    switch.rollback,
+    switch.drop,
+    rebuild.rebuild,
+    copy.copy,
+    copy.adopt,
+    export.export,
+    train.train,
+):
+    app.command()(command)
+app.add_typer(vault, name="vault")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (docs/cli.md). ``arguments`` default to ``sys.argv[1:]``."""
     prepare_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    as_json = "--json" in given
-    if not as_json and not {"--quiet", "-q"} & set(given):
-        _show_log()
+    as_json, code = "--json" in given, 0
     try:
         code = _run(given)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has what it wanted, as in `idembed search … | head`: Python's last flush must not fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        abandon_output()
+        return code
     except KeyboardInterrupt as stop:  # a command that knows better says what there is
         there_is = str(stop) or "what was committed is kept"
         print_error(f"interrupted; {there_is}", code=INTERRUPTED, as_json=as_json)
         return INTERRUPTED
     except IdembedError as error:
+        declined = isinstance(error, DeclinedError)
+        if declined and not as_json:
+            print(error.message, file=sys.stderr)
+            return error.exit_code
         _traceback()
         print_error(
             error.message,
             hint=error.hint,
-            kind=type(error).__name__,
+            kind="RefusedError" if declined else type(error).__name__,
             facts=error.facts,
             code=error.exit_code,
             as_json=as_json,
@@ -118,15 +162,6 @@ def _run(arguments: list[str]) -> int:
         )
         return 2
     return 0
-
-
-def _show_log() -> None:
-    """What the library logs as a warning (a damaged file in the vault, say), in the words of the others."""
-    logger = logging.getLogger("idembed")
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.format = lambda record: clean(f"warning: {record.getMessage()}")  # type: ignore[method-assign]
-        logger.addHandler(handler)
 
 
 def _traceback() -> None:

@@ -45,52 +45,52 @@ def encode(
     JSON lines to standard output. Line i gives vector i; memory does not grow with the number of lines.
     """
     long = options.on_long(on_long)
-    out = Output(as_json=as_json, quiet=quiet)
-    source = _source(texts, file)
+    with Output(as_json=as_json, quiet=quiet) as out:
+        source = _source(texts, file)
 
-    from idembed import models
+        from idembed import models
 
-    side: Side = "query" if query else "document"
-    count = truncated = 0
-    with ExitStack() as stack:
-        # Where vectors go to the terminal, a bar would stand in their way.
-        bars = stack.enter_context(Bars(quiet=quiet or (output is None and sys.stdout.isatty())))
-        bars.update(f"loading {model}")
-        loaded = models.load(model, profile) if profile else models.load(model)
-        about = {"model": loaded.name, "space": loaded.space.id, "side": side, "dim": loaded.space.dim}
-        writer = None
-        if output is not None:
-            facts = {"model": loaded.name, "side": side, "space": loaded.space.id}
-            writer = stack.enter_context(vector_writer(output, loaded.space.dim, facts))
-        document = _Document(about)
-        for batch in _batches(source):
-            try:
-                embedded = loaded.embed(batch, side, on_long=long)
-            except RowError as error:
-                raise _placed(error, count, "text" if texts else "line") from error
-            count += len(batch)
-            truncated += sum(receipt.truncated for receipt in embedded.receipts)
-            bars.update("encoding", count, len(texts) if texts else None, "texts")
-            if writer is not None:
-                writer.write(batch, embedded.vectors)
-            elif as_json:
-                document.write(batch, embedded)
-            else:
-                for text, vector in zip(batch, embedded.vectors, strict=True):
-                    write_json_line(text, vector)
-    counts = {"count": count, "truncated": truncated}
-    if writer is not None:
-        out.result(about | counts | {"output": str(output)})
-    elif as_json:
-        document.end(counts)
-    if truncated:
-        out.warn(cut(truncated))
-    if writer is not None and out.talks:
-        out.line(f"wrote {number_of(count, 'vector')} of {loaded.space.dim} dimensions to {output}")
+        side: Side = "query" if query else "document"
+        count = truncated = 0
+        with ExitStack() as stack:
+            # Where vectors go to the terminal, a bar would stand in their way.
+            bars = stack.enter_context(Bars(quiet=quiet or (output is None and sys.stdout.isatty())))
+            bars.update(f"loading {model}")
+            loaded = models.load(model, profile) if profile else models.load(model)
+            about = {"model": loaded.name, "space": loaded.space.id, "side": side, "dim": loaded.space.dim}
+            writer = None
+            if output is not None:
+                facts = {"model": loaded.name, "side": side, "space": loaded.space.id}
+                writer = stack.enter_context(vector_writer(output, loaded.space.dim, facts))
+            document = _Document(about)
+            for batch in _batches(source):
+                try:
+                    embedded = loaded.embed(batch, side, on_long=long)
+                except RowError as error:
+                    raise _placed(error, count, "text" if texts else "line") from error
+                count += len(batch)
+                truncated += sum(receipt.truncated for receipt in embedded.receipts)
+                bars.update("encoding", count, len(texts) if texts else None, "texts")
+                if writer is not None:
+                    writer.write(batch, embedded.vectors)
+                elif as_json:
+                    document.write(batch, embedded)
+                else:
+                    for text, vector in zip(batch, embedded.vectors, strict=True):
+                        write_json_line(text, vector)
+        counts = {"count": count, "truncated": truncated}
+        if truncated:
+            out.warn(cut(truncated))
+        if writer is not None:
+            out.result(about | counts | {"output": str(output)})
+        elif as_json:
+            document.end(counts | {"warnings": out.warnings})
+        if writer is not None and out.talks:
+            out.line(f"wrote {number_of(count, 'vector')} of {loaded.space.dim} dimensions to {output}")
 
 
 class _Document:
-    """One line of JSON on standard output, written text by text: ``about``, ``texts``, then the counts.
+    """One line of JSON on standard output, written text by text: ``about``, ``texts``, then the rest.
 
     Nothing is written before the first vectors, so most errors leave standard output empty.
     """
@@ -110,9 +110,9 @@ class _Document:
             sys.stdout.write(self._next + to_json(record))
             self._next = ", "
 
-    def end(self, counts: dict[str, int]) -> None:
+    def end(self, rest: dict[str, Any]) -> None:
         start = "" if self._next == ", " else self._next
-        print(f"{start}], {to_json(counts)[1:]}")
+        print(f"{start}], {to_json(rest)[1:]}")
 
 
 def _source(texts: list[str] | None, file: str | None) -> Iterable[str]:

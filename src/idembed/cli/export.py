@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from idembed.cli import options
-from idembed.cli.output import Output, number_of
+from idembed.cli.output import Output, number_of, shown_url
 from idembed.cli.progress import Bars
 
 __all__ = ["export"]
@@ -25,13 +25,12 @@ def export(
 
     It holds ids, texts, metadata and vectors, and appears whole or not at all.
     """
-    out = Output(as_json=as_json, quiet=quiet)
+    with Output(as_json=as_json, quiet=quiet) as out:
+        from idembed.index import Index
 
-    from idembed.index import Index
-
-    with Bars(quiet=quiet) as bars, Index(index) as opened:
-        bars.update("writing")
-        parts = opened.export(file, scope=scope)
-    out.result({"index": index, "output": str(file), "parts": parts})
-    if out.talks:
-        out.line(f"wrote {number_of(parts, 'vector')} to {file}")
+        with Bars(quiet=quiet) as bars, Index(index) as opened:
+            bars.update("writing")
+            parts = opened.export(file, scope=scope)
+        out.result({"index": shown_url(index), "output": str(file), "parts": parts})
+        if out.talks:
+            out.line(f"wrote {number_of(parts, 'vector')} to {file}")

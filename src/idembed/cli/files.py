@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
-from idembed.durable import durable
+from idembed.durable import durable, refuse_others
 from idembed.errors import OptionError, SourceError
 
 if TYPE_CHECKING:
     from idembed.models.base import Vectors
 
-__all__ = ["VectorWriter", "read_lines", "vector_writer", "write_json_line"]
+__all__ = ["VectorWriter", "check_folder", "check_target", "read_lines", "vector_writer", "write_json_line"]
 
 _HEADER_BYTES = 128
 
@@ -108,6 +109,21 @@ def _safetensors_header(facts: Mapping[str, str]) -> Callable[[int, int], bytes]
         return room.to_bytes(8, "little") + fields.ljust(room).encode("ascii")
 
     return header
+
+
+def check_target(path: Path) -> None:
+    """OptionError now, and not when the work is done, where a file ``path`` could not be written."""
+    refuse_others(path)
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """OptionError where nothing could be made beside, or instead of, ``path``."""
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise OptionError(f"{path} cannot be written: there is no folder {folder}", hint="make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OptionError(f"{path} cannot be written: the folder {folder} does not allow it")
 
 
 def write_json_line(text: str, vector: Vectors) -> None:

@@ -9,10 +9,27 @@ import typer
 from idembed.errors import OptionError
 
 if TYPE_CHECKING:
+    from idembed.index.sync import OnLongRow as OnLongRowChoice
     from idembed.models.base import OnEmpty as OnEmptyChoice
     from idembed.models.base import OnLong as OnLongChoice
 
-__all__ = ["DEFAULT_MODEL", "IndexArgument", "Json", "Model", "OnEmpty", "OnLong", "Quiet", "on_empty", "on_long"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "IndexArgument",
+    "Json",
+    "MaxCost",
+    "Model",
+    "OnEmpty",
+    "OnLong",
+    "OnLongRow",
+    "Quiet",
+    "Throttle",
+    "Yes",
+    "on_empty",
+    "on_long",
+    "on_long_row",
+    "share",
+]
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
@@ -23,9 +40,40 @@ OnLong = Annotated[
     str,
     typer.Option(metavar="cut|error", help="Cut and count texts longer than the model reads, or refuse."),
 ]
+OnLongRow = Annotated[
+    str,
+    typer.Option(
+        metavar="cut|error|skip",
+        help="Texts longer than the model reads: cut and count them, refuse, or set their rows aside.",
+    ),
+]
 OnEmpty = Annotated[
     str,
     typer.Option(metavar="error|skip", help="Refuse, or leave out, texts without a word that word vectors know."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def _max_cost(value: float | None) -> float | None:
+    if value is None or value >= 0:
+        return value
+    raise OptionError(f"--max-cost {value:g}: it is a number of dollars, 0 or more", option="--max-cost")
+
+
+def _throttle(value: float | None) -> float | None:
+    if value is None or value > 0:
+        return value
+    raise OptionError(f"--throttle {value:g}: it is a number of texts a second, more than 0", option="--throttle")
+
+
+MaxCost = Annotated[
+    float | None,
+    typer.Option(
+        metavar="DOLLARS", callback=_max_cost, help="Stop before embedding costs more; what was paid for is kept."
+    ),
+]
+Throttle = Annotated[
+    float | None, typer.Option(metavar="TEXTS", callback=_throttle, help="Embed at most so many texts a second.")
 ]
 IndexArgument = Annotated[str, typer.Argument(metavar="INDEX", help="The index, a file such as demo.db.")]
 
@@ -37,6 +85,28 @@ def on_long(value: str) -> OnLongChoice:
     if value == "error":
         return "error"
     raise OptionError(f"--on-long {value!r}: it takes cut or error", option="--on-long")
+
+
+def on_long_row(value: str) -> OnLongRowChoice:
+    """``value`` if it is one. Raises OptionError that says what the option takes."""
+    if value == "skip":
+        return "skip"
+    if value in ("cut", "error"):
+        return on_long(value)
+    raise OptionError(f"--on-long {value!r}: it takes cut, error or skip", option="--on-long")
+
+
+def share(value: str | None) -> float | None:
+    """``5%`` or ``0.05`` as 0.05. Raises OptionError for what is no share."""
+    if value is None:
+        return None
+    try:
+        number = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 1:
+        raise OptionError(f"--until {value}: it is a share of the rows, such as 5% or 0.05", option="--until")
+    return number
 
 
 def on_empty(value: str) -> OnEmptyChoice:

@@ -22,13 +22,12 @@ def pull(
 
     They are checked, and those already here are not fetched again.
     """
-    out = Output(as_json=as_json, quiet=quiet)
+    with Output(as_json=as_json, quiet=quiet) as out:
+        from idembed.models import hub
 
-    from idembed.models import hub
-
-    with Bars(quiet=quiet) as bars:
-        bars.update(f"fetching {model}")
-        folder = hub.pull(model)
-    out.result({"model": model, "folder": str(folder)})
-    if out.talks:
-        out.line(f"{model} is in {folder}")
+        with Bars(quiet=quiet) as bars:
+            bars.update(f"fetching {model}")
+            folder = hub.pull(model)
+        out.result({"model": model, "folder": str(folder)})
+        if out.talks:
+            out.line(f"{model} is in {folder}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from idembed.cli import options
-from idembed.cli.output import Output, clean, console, cuts_noted
+from idembed.cli.output import Output, clean, console
 from idembed.cli.progress import Bars
 from idembed.errors import FilterError, OptionError
 
@@ -36,6 +36,9 @@ def search(
         str | None,
         typer.Option("--model", "-m", metavar="NAME|FOLDER", help="Where the index's model is, if it was moved."),
     ] = None,
+    blend: Annotated[
+        bool, typer.Option("--blend", help="Search what is there of a generation that is being built, too.")
+    ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -46,21 +49,22 @@ def search(
     if (question is None) == (like is None):
         raise OptionError("search takes either a question or --id ID", hint='idembed search demo.db "a question"')
     conditions = parse_conditions(where or [])
-    out = Output(as_json=as_json, quiet=quiet)
+    with Output(as_json=as_json, quiet=quiet) as out:
+        from idembed.index import Index
 
-    from idembed.index import Index
-
-    with cuts_noted() as cuts, Bars(quiet=quiet) as bars, Index(index, model=model) as opened:
-        bars.update("searching")
-        hits = opened.search(question, id=like, k=k, where=conditions, min_score=min_score, scope=scope)
-    found = [as_document(hit) for hit in hits]
-    out.result({"question": question, "id": like, "truncated": bool(cuts), "hits": found})
-    if not as_json:
-        print_hits(out, hits)
-    for message in cuts:
-        out.warn(message)
-    if not hits:
-        out.warn("no row matches")
+        with Bars(quiet=quiet) as bars, Index(index, model=model) as opened:
+            bars.update("searching")
+            hits = opened.search(
+                question, id=like, k=k, where=conditions, min_score=min_score, scope=scope, blend=blend
+            )
+        found = [as_document(hit) for hit in hits]
+        out.result({"question": question, "id": like, "truncated": bool(out.cuts), "hits": found})
+        if not as_json:
+            print_hits(out, hits)
+        for message in out.cuts:
+            out.warn(message)
+        if not hits:
+            out.warn("no row matches")
 
 
 def parse_conditions(given: Sequence[str]) -> dict[str, Any] | None:

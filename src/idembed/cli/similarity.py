@@ -28,31 +28,33 @@ def similarity(
     """
     if len(texts) < 2:
         raise OptionError("similarity compares at least two texts", hint='idembed similarity "a cat" "a kitten"')
-    out = Output(as_json=as_json, quiet=quiet)
+    with Output(as_json=as_json, quiet=quiet) as out:
+        from idembed import models
 
-    from idembed import models
+        with Bars(quiet=quiet) as bars:
+            bars.update(f"loading {model}")
+            loaded = models.load(model)
+            embedded = loaded.embed(texts)
+        vectors = [vector.tolist() for vector in embedded.vectors]
+        truncated = sum(receipt.truncated for receipt in embedded.receipts)
+        # fsum rounds once, so that the matrix is the same on every machine and exactly symmetric.
+        matrix = [[math.fsum(map(mul, a, b)) for b in vectors] for a in vectors]
+        out.result(
+            {
+                "model": loaded.name,
+                "similarity": loaded.space.similarity,
+                "texts": texts,
+                "truncated": truncated,
+                "matrix": matrix,
+            }
+        )
+        if truncated:
+            out.warn(cut(truncated))
+        if not as_json:
+            _show(texts, matrix)
 
-    with Bars(quiet=quiet) as bars:
-        bars.update(f"loading {model}")
-        loaded = models.load(model)
-        embedded = loaded.embed(texts)
-    vectors = [vector.tolist() for vector in embedded.vectors]
-    truncated = sum(receipt.truncated for receipt in embedded.receipts)
-    # fsum rounds once, so that the matrix is the same on every machine and exactly symmetric.
-    matrix = [[math.fsum(map(mul, a, b)) for b in vectors] for a in vectors]
-    out.result(
-        {
-            "model": loaded.name,
-            "similarity": loaded.space.similarity,
-            "texts": texts,
-            "truncated": truncated,
-            "matrix": matrix,
-        }
-    )
-    if truncated:
-        out.warn(cut(truncated))
-    if as_json:
-        return
+
+def _show(texts: list[str], matrix: list[list[float]]) -> None:
     label = len(str(len(texts)))
     cells = [[f"{value:.3f}" for value in row] for row in matrix]
     width = max(len(cell) for row in cells for cell in row) + 2

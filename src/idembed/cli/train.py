@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from idembed.cli import options
+from idembed.cli.files import check_folder
 from idembed.cli.output import Output, number_of
 from idembed.cli.progress import Bars
 from idembed.cli.sentences import Sentences, bytes_read, open_sentences
@@ -96,79 +97,77 @@ def train(
     builds an index on it.
     """
     compatible = _compat(compat)
-    out = Output(as_json=as_json, quiet=quiet)
-    _check_output(output, force)
+    with Output(as_json=as_json, quiet=quiet) as out:
+        _check_output(output, force)
 
-    from idembed.models.words.tokens import WordTokenizer
-    from idembed.models.words.word2vec import Word2Vec
+        from idembed.models.words.tokens import WordTokenizer
+        from idembed.models.words.word2vec import Word2Vec
 
-    words = WordTokenizer(kind=_kind(tokenizer), deacc=deacc, min_len=min_len, max_len=max_len)
-    corpus = open_sentences(source, words, id_field=id_field, text_field=text_field)
-    there_is = "nothing was written"
-    try:
-        with _Watch(out, corpus) as watch:
-            model = Word2Vec(
-                sentences=corpus if isinstance(corpus, Sentences) else None,
-                corpus_file=None if isinstance(corpus, Sentences) else corpus,
-                vector_size=vector_size,
-                alpha=alpha,
-                window=window,
-                min_count=min_count,
-                sample=sample,
-                seed=seed,
-                workers=workers,
-                min_alpha=min_alpha,
-                sg=int(sg),
-                negative=negative,
-                ns_exponent=ns_exponent,
-                epochs=epochs,
-                compute_loss=loss,
-                callbacks=[watch],
-                max_final_vocab=max_final_vocab,
-                compat=compatible,
-                tokenizer=words,
-                progress=watch.progress,
-            )
-        there_is = f"{output} is as it was, or new and whole"
-        model.save(output)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(there_is) from None
-    size = sum(file.stat().st_size for file in output.iterdir())
-    nearest = _nearest(model.wv)
-    skipped = corpus.skipped if isinstance(corpus, Sentences) else []
-    out.result(
-        {
-            "source": source,
-            "output": str(output),
-            "method": _method(model),
-            **watch.read(),
-            "words": len(model.wv),
-            "dim": model.vector_size,
-            "epochs": model.epochs,
-            "seconds": watch.seconds,
-            "training_seconds": watch.training_seconds,
-            "words_per_second": watch.words_per_second,
-            "loss": watch.losses if loss else None,
-            "nearest": nearest,
-            "bytes": size,
-            "skipped": skipped,
-        }
-    )
-    if out.talks:
-        out.line(
-            f"trained {_method(model)}: {number_of(len(model.wv), 'vector')} of {model.vector_size} dimensions, "
-            f"{number_of(model.epochs, 'epoch')} in {watch.training_seconds:.1f} s, "
-            f"{watch.words_per_second:,.0f} words/s"
+        words = WordTokenizer(kind=_kind(tokenizer), deacc=deacc, min_len=min_len, max_len=max_len)
+        corpus = open_sentences(source, words, id_field=id_field, text_field=text_field)
+        there_is = "nothing was written"
+        try:
+            with _Watch(out, corpus) as watch:
+                model = Word2Vec(
+                    sentences=corpus if isinstance(corpus, Sentences) else None,
+                    corpus_file=None if isinstance(corpus, Sentences) else corpus,
+                    vector_size=vector_size,
+                    alpha=alpha,
+                    window=window,
+                    min_count=min_count,
+                    sample=sample,
+                    seed=seed,
+                    workers=workers,
+                    min_alpha=min_alpha,
+                    sg=int(sg),
+                    negative=negative,
+                    ns_exponent=ns_exponent,
+                    epochs=epochs,
+                    compute_loss=loss,
+                    callbacks=[watch],
+                    max_final_vocab=max_final_vocab,
+                    compat=compatible,
+                    tokenizer=words,
+                    progress=watch.progress,
+                )
+            there_is = f"{output} is as it was, or new and whole"
+            model.save(output)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(there_is) from None
+        size = sum(file.stat().st_size for file in output.iterdir())
+        nearest = _nearest(model.wv)
+        skipped = corpus.skipped if isinstance(corpus, Sentences) else []
+        out.result(
+            {
+                "source": source,
+                "output": str(output),
+                "method": _method(model),
+                **watch.read(),
+                "words": len(model.wv),
+                "dim": model.vector_size,
+                "epochs": model.epochs,
+                "seconds": watch.seconds,
+                "training_seconds": watch.training_seconds,
+                "words_per_second": watch.words_per_second,
+                "loss": watch.losses if loss else None,
+                "nearest": nearest,
+                "bytes": size,
+                "skipped": skipped,
+            }
         )
-        if loss:
-            out.line("loss of each epoch: " + ", ".join(f"{value:,.0f}" for value in watch.losses))
-        if nearest is not None:
-            out.line(f"nearest to {nearest['word']}: " + ", ".join(word for word, _ in nearest["neighbours"]))
-        out.line(f"wrote {output} ({size / 1e6:,.1f} MB)")
-    if skipped:
-        out.warn(f"{len(skipped):,} left out:")
-        for name, reason in skipped[:_SKIPPED_SHOWN]:
-            out.warn(f"{name}: {reason}")
+        if out.talks:
+            out.line(
+                f"trained {_method(model)}: {number_of(len(model.wv), 'vector')} of {model.vector_size} dimensions, "
+                f"{number_of(model.epochs, 'epoch')} in {watch.training_seconds:.1f} s, "
+                f"{watch.words_per_second:,.0f} words/s"
+            )
+            if loss:
+                out.line("loss of each epoch: " + ", ".join(f"{value:,.0f}" for value in watch.losses))
+            if nearest is not None:
+                out.line(f"nearest to {nearest['word']}: " + ", ".join(word for word, _ in nearest["neighbours"]))
+            out.line(f"wrote {output} ({size / 1e6:,.1f} MB)")
+        if skipped:
+            out.warn(f"{len(skipped):,} left out", [f"{name}: {reason}" for name, reason in skipped[:_SKIPPED_SHOWN]])
 
 
 class _Watch:
@@ -277,10 +276,7 @@ def _check_output(output: Path, force: bool) -> None:
         if not force:
             raise OptionError(f"{output} exists", hint="give another name; --force replaces word vectors")
         check_target(place, keeps_outputs=True)
-    if not place.parent.is_dir():
-        raise OptionError(f"{output} cannot be written: there is no folder {place.parent}", hint="make it first")
-    if not os.access(place.parent, os.W_OK | os.X_OK):
-        raise OptionError(f"{output} cannot be written: the folder {place.parent} does not allow it")
+    check_folder(output)
 
 
 def _compat(value: str | None) -> Literal["gensim"] | None:

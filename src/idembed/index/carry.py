@@ -14,11 +14,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from idembed.errors import LeaseHeldError, VaultError
+from idembed.errors import DiskFullError, LeaseHeldError, VaultError
 from idembed.index.chunks import chunks
 from idembed.index.embed import spans
 from idembed.index.owner import Writing
-from idembed.index.spool import Spool, Verdict
+from idembed.index.spool import Outcome, Spool
 from idembed.space import address
 from idembed.split import Splitter
 from idembed.stores.base import Generation, Store
@@ -50,7 +50,7 @@ def carried(
         vault = Vault(folder)
         try:
             _carry(spool, store, writing, vault, generations, splitter)
-        except (VaultError, LeaseHeldError) as error:
+        except (VaultError, DiskFullError, LeaseHeldError) as error:
             _LOG.warning("%s; if this sync is killed, the next may embed moved texts again", error.message)
             vault = Vault(temporary)
             _carry(spool, store, writing, vault, generations, splitter)
@@ -67,14 +67,14 @@ def _carry(
     splitter: Splitter | None,
 ) -> None:
     """Put the vectors in flight into ``vault``, durably. Most plans have none, and nothing is written."""
-    if not spool.count(Verdict.TEXT):
+    if not spool.count(Outcome.TEXT):
         return
     for generation in generations:
-        for chunk in chunks(spool.pending(Verdict.TEXT), _CHUNK):
+        for chunk in chunks(spool.pending(Outcome.TEXT), _CHUNK):
             writing.keep()
             stored = store.get([row.id for _, row in chunk], generation.number, vectors=False)
             spool.carry((), (part.address for row in stored.values() for part in row.parts))
-    for chunk in chunks(spool.pending(Verdict.TEXT, Verdict.ADDED), _CHUNK):
+    for chunk in chunks(spool.pending(Outcome.TEXT, Outcome.ADDED), _CHUNK):
         writing.keep()
         texts = [row.text[start:end] for _, row in chunk for start, end in spans(splitter, row.text)]
         for space_id in sorted({generation.space.id for generation in generations}):

@@ -6,32 +6,30 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from idembed import models, stores
+from idembed import stores
 from idembed.errors import (
+    DamagedError,
     IndexNotFoundError,
-    ModelNotFoundError,
     OptionError,
-    SpaceMismatchError,
     StoreError,
     VaultError,
 )
+from idembed.index.at_hand import ModelsAtHand, mismatch
+from idembed.index.limits import Limits
+from idembed.index.origin import INDEX_ID, change_meta, new_id, refuse_unfinished
 from idembed.index.owner import Writing
 from idembed.models.base import Model
-from idembed.rows import CheckedRow
 from idembed.space import Space
 from idembed.split import Splitter
 from idembed.stores.base import Generation, Status, Store
 from idembed.vault import Vault
 
-__all__ = ["DEFAULT_MODEL", "Catalog"]
+__all__ = ["Catalog"]
 
 _LOG = logging.getLogger(__name__)
-
-DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
 
 class Catalog:
@@ -50,17 +48,16 @@ class Catalog:
         self.wait = wait
         self._opened: Store | None = None
         self._closed = False
-        self._asked = model
-        self._others = list(models)
-        self._by_space: dict[str, Model] = {}
+        self._models = ModelsAtHand(model, models)
         self._split = split
         self._vault_choice = vault
+        self._is_checked = False
+        """Whether what was asked for is known to be what the index records."""
         try:
             self._opened = stores.open_store(url, create=False)
         except IndexNotFoundError:
             return
         try:
-            self._check_split(self._opened)
             self.check()
         except BaseException:
             self._opened.close()
@@ -72,8 +69,7 @@ class Catalog:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
-        self._by_space.clear()
-        self.__dict__.pop("asked", None)
+        self._models.forget()
 
     @property
     def store(self) -> Store | None:
@@ -94,9 +90,10 @@ class Catalog:
 
     def active(self) -> Generation | None:
         """The generation that is searched; None while nothing was ever written."""
-        if self.store is None:
-            return None
-        return next((g for g in self.store.generations() if g.status == "active"), None)
+        return next((g for g in self._generations() if g.status == "active"), None)
+
+    def _generations(self) -> Sequence[Generation]:
+        return self.store.generations() if self.store else ()
 
     def readable(self) -> tuple[Store, Generation]:
         """The store and its active generation. Raises StoreError where there is nothing to read."""
@@ -105,8 +102,21 @@ class Catalog:
             hint = "make one: idembed sync SOURCE INDEX"
             raise IndexNotFoundError(f"there is no index at {self.name}", hint=hint)
         if active is None:
+            self.refuse_part()
             raise StoreError(f"{self.name} holds no vectors yet", hint="sync a source into it first")
         return self.store, active
+
+    def refuse_part(self) -> None:
+        """Raise StoreError for a part of something that is taken over or copied, DamagedError where there are rows and
+        no generation is searched."""
+        if self.store is None or self.active() is not None:
+            return
+        refuse_unfinished(self.store.read_meta()[1], self.name)
+        if self.store.count():
+            raise DamagedError(
+                f"{self.name} has rows, and no generation that is searched",
+                hint="restore it from a backup, or sync into a new file",
+            )
 
     def generation(self, number: int | None, *statuses: Status) -> Generation:
         """Generation ``number``, which must have one of ``statuses`` if any are given; without a number, the only one
@@ -126,11 +136,10 @@ class Catalog:
 
     # Models ----------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def asked(self) -> Model:
         """The model that was asked for, else the one of a new index by default; its space unchecked."""
-        asked = DEFAULT_MODEL if self._asked is None else self._asked
-        return models.load(asked) if isinstance(asked, str) else asked
+        return self._models.asked
 
     def model(self) -> Model:
         """The model of the generation that is searched; before there is one, that of the first.
@@ -144,65 +153,33 @@ class Catalog:
 
     def model_of(self, generation: Generation) -> Model:
         """The model of any generation: one that was given, or the recorded one. Raises as ``model``."""
-        space_id = generation.space.id
-        while self._others:
-            other = self._others.pop()
-            self.know(models.load(other) if isinstance(other, str) else other)
-        if self._asked is not None:
-            self.know(self.asked)
-        if space_id not in self._by_space:
-            model = self._recorded(generation)
-            if model.space.id != space_id:
-                raise self._mismatch(generation, model)
-            self.know(model)
-        return self._by_space[space_id]
+        model = self._models.of(generation, self.name)
+        if model.space.id != generation.space.id:
+            raise mismatch(self.name, self._generations(), generation, model)
+        return model
 
-    def check(self) -> None:
-        """Raise SpaceMismatchError when the model that was asked for is not that of the active generation."""
-        active = self.active()
-        if self._asked is not None and active is not None and self.asked.space.id != active.space.id:
-            raise self._mismatch(active, self.asked)
+    def at_hand(self, generation: Generation) -> Model | None:
+        """The model of a generation if it was given, or loaded since; the recorded one is not loaded."""
+        return self._models.known(generation)
+
+    def batch_size_of(self, generation: Generation) -> int:
+        """How many texts its model is best given at once; no model is loaded to know it."""
+        return self._models.batch_size_of(generation)
 
     def know(self, model: Model) -> None:
         """Use this model for the generations of its space."""
-        self._by_space[model.space.id] = model
+        self._models.know(model)
 
-    def _recorded(self, generation: Generation) -> Model:
-        """The model of the name that is recorded, unchecked."""
-        name = generation.model
-        try:
-            return models.load(name)
-        except ModelNotFoundError as error:
-            which = "" if generation.status == "active" else f"generation {generation.number} of "
-            raise ModelNotFoundError(
-                f"{which}{self.name} was built with {name}, which is not there any more: {error.message}",
-                hint="bring it back, or say where it is now: Index(…, model=…), idembed search --model …",
-                model=name,
-            ) from error
-
-    def _mismatch(self, generation: Generation, model: Model) -> SpaceMismatchError:
-        facts = [str(difference) for difference in generation.space.differences(model.space)]
-        index = self.name
-        others = [g for g in self.store.generations() if g.space.id == model.space.id] if self.store else []
-        if others:
-            hint = f"generation {others[0].number} ({others[0].status}) has that space: idembed switch {index}"
-        elif generation.model == model.name:
-            hint = (
-                "what lies there was changed since: bring back what the index was built with, or move the index to "
-                f"what is there now: idembed upgrade {index} --to {model.name}"
-            )
-        else:
-            hint = (
-                "open the index without naming a model to use the one it records, or move it to the other: "
-                f"idembed upgrade {index} --to {model.name}"
-            )
-        which = index if generation.status == "active" else f"generation {generation.number} of {index}"
-        return SpaceMismatchError(
-            f"{which} was built with {generation.model}; the vectors of {model.name} as it is now are of "
-            f"another space (here: the index, there: the model). {'; '.join(facts)}",
-            hint=f"vectors of two spaces cannot be compared: {hint}",
-            differences=facts,
-        )
+    def check(self) -> None:
+        """Raise SpaceMismatchError when the model that was asked for is not that of the active generation, OptionError
+        when the index splits texts in another way: once, as soon as there is one."""
+        active = self.active()
+        if self.store is None or self._is_checked:
+            return
+        self._check_split(self.store)
+        if self._models.given is not None and active is not None and self.asked.space.id != active.space.id:
+            raise mismatch(self.name, self._generations(), active, self.asked)
+        self._is_checked = active is not None
 
     def reads_every_text(self) -> bool:
         """Whether every text has a vector (``Model.reads_every_text``); to know it of checkpoints, none is loaded."""
@@ -224,14 +201,16 @@ class Catalog:
         if "splitter" not in meta:
             splitter = self._new_splitter(split)
             recorded = splitter.recorded() if splitter else None
-            if not store.swap_meta(version, {**meta, "splitter": recorded}):
+            if not store.swap_meta(version, {INDEX_ID: new_id(), **meta, "splitter": recorded}):
                 return self.make(split)
         return store
 
     def ready(self, store: Store, writing: Writing) -> Generation:
-        """The generation to write into; the first one is made, and active at once."""
+        """The generation to write into; the first one is made, and active at once. Raises as ``refuse_part``."""
+        self.refuse_part()
         if (active := self.active()) is not None:
             return active
+        self._is_checked = True
         return store.create_generation(writing.lease(), self.asked.space, self.asked.name, activate=True)
 
     def splitter(self, split: int | None = None) -> Splitter | None:
@@ -250,7 +229,7 @@ class Catalog:
         meta = store.read_meta()[1]
         if self._split is None or "splitter" not in meta:
             return
-        recorded = meta["splitter"]["size"] if meta["splitter"] else 0
+        recorded = Splitter.from_recorded(meta["splitter"]).size if meta["splitter"] else 0
         if recorded != self._split:
             was = f"splits texts at {recorded} characters" if recorded else "does not split texts"
             raise OptionError(
@@ -258,26 +237,18 @@ class Catalog:
                 hint="how an index splits is settled when it is made: leave split out, or build a new index",
             )
 
-    def limits(self) -> Callable[[CheckedRow], str]:
-        """What of a row is larger than the store declares to hold, as words for an error; empty if nothing."""
-        if self.store is None:
-            return lambda row: ""
-        limits = self.store.capabilities
-        smallest = min(limits.max_text, limits.max_metadata)
+    def limits(self) -> Limits:
+        """What the store declares to hold."""
+        return Limits(self.store.capabilities if self.store else None)
 
-        def excess(row: CheckedRow) -> str:
-            if 4 * (len(row.text) + len(row.metadata)) <= smallest and 4 * len(row.id) <= limits.max_key:
-                return ""  # a character has at most 4 bytes
-            for what, value, most in (
-                ("id", row.id, limits.max_key),
-                ("text", row.text, limits.max_text),
-                ("metadata", row.metadata, limits.max_metadata),
-            ):
-                if (size := len(value.encode("utf-8"))) > most:
-                    return f"the {what} of row {row.id!r} has {size:,} bytes, the store holds {most:,}"
-            return ""
-
-        return excess
+    def vault_folder(self) -> Path | None:
+        """Where the vault is; None: there is none."""
+        choice = self._vault_choice
+        if choice == "none":
+            return None
+        if isinstance(choice, Vault):
+            return choice.path
+        return Vault(None if choice in (None, "all") else choice).path
 
     def vault(self, space: Space) -> tuple[Vault | None, bool]:
         """The vault to look into for vectors of a space (None: none at all), and whether everything its model makes is
@@ -301,11 +272,6 @@ class Catalog:
             return None, False
         return vault, keep
 
-    def change_meta(self, change: Callable[[dict[str, Any]], None]) -> None:
+    def change_meta(self, change: Callable[[dict[str, Any]], object]) -> None:
         """Change the settings in one step, whoever else changes them meanwhile."""
-        store, _ = self.readable()
-        while True:
-            version, meta = store.read_meta()
-            change(meta)
-            if store.swap_meta(version, meta):
-                return
+        change_meta(self.readable()[0], change)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from idembed.index.chunks import chunks
 from idembed.index.meter import Meter
 from idembed.models.base import Model
 from idembed.space import Kept, address
@@ -61,15 +62,22 @@ class Embedder:
         keep_in: Vault | None = None,
         alive: Callable[[], None] = lambda: None,
         meter: Meter | None = None,
+        batch_size: int = Model.batch_size,
+        recent: dict[bytes, Kept] | None = None,
     ) -> None:
         """``model`` is called when a text is missing for the first time. ``lookups`` are tried in order; everything
-        that the model makes goes into ``keep_in``. ``alive`` is called now and then while the model works."""
+        that the model makes goes into ``keep_in``. ``alive`` is called now and then while the model works. ``recent``:
+        what was made and is not written yet, shared with other embedders that are written together with this one."""
         self.generation = generation
-        self._model = model
+        self.batch_size = batch_size
+        """How many texts the model is given at once."""
+        self._load = model
+        self._loaded: Model | None = None
         self._lookups = lookups
         self._keep_in = keep_in
         self._alive = alive
         self._meter = meter or Meter()
+        self._recent = {} if recent is None else recent
         self.embedded = 0
         self.tokens = 0
         self.truncated = 0
@@ -104,8 +112,17 @@ class Embedder:
             result.empty.extend((row.id, number) for number, place in enumerate(places[row.id]) if place in empty)
         return result
 
+    def written(self) -> None:
+        """What was made so far is in the store."""
+        self._recent.clear()
+
+    def _model(self) -> Model:
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
+
     def _find(self, places: set[bytes]) -> dict[bytes, Kept]:
-        found: dict[bytes, Kept] = {}
+        found = {place: self._recent[place] for place in places if place in self._recent}
         for lookup in self._lookups:
             if rest := places.difference(found):
                 found.update(lookup(sorted(rest)))
@@ -120,29 +137,36 @@ class Embedder:
 
     def _embed(self, missing: dict[bytes, str]) -> tuple[dict[bytes, Kept], dict[bytes, str]]:
         """The vectors, and the reasons why some texts have none."""
-        if not missing:
-            return {}, {}
-        model, texts = self._model(), list(missing.values())
+        made: dict[bytes, Kept] = {}
+        reasons: dict[bytes, str] = {}
+        if missing:
+            for batch in chunks(missing.items(), self.batch_size):
+                self._embed_batch(dict(batch), made, reasons)
+        return made, reasons
+
+    def _embed_batch(self, batch: dict[bytes, str], made: dict[bytes, Kept], reasons: dict[bytes, str]) -> None:
+        model, texts = self._model(), list(batch.values())
         self._meter.before(model, texts, self._alive)
         started = time.monotonic()
         result = model.embed(texts, "document", progress=lambda done: self._alive())
         self.seconds += time.monotonic() - started
         receipts = [receipt for n, receipt in enumerate(result.receipts) if n not in result.refused]
+        tokens = sum(receipt.tokens for receipt in receipts)
         self.embedded += len(receipts)
-        self.tokens += sum(receipt.tokens for receipt in receipts)
+        self.tokens += tokens
         self.truncated += sum(receipt.truncated for receipt in receipts)
-        self._meter.after(model, sum(receipt.tokens for receipt in receipts))
-        made: dict[bytes, Kept] = {}
-        reasons: dict[bytes, str] = {}
-        for number, (place, vector, receipt) in enumerate(zip(missing, result.vectors, result.receipts, strict=True)):
+        self._meter.after(model, tokens)
+        kept = {}
+        for number, (place, vector, receipt) in enumerate(zip(batch, result.vectors, result.receipts, strict=True)):
             if number in result.refused:
                 reasons[place] = result.refused[number]
             else:
-                made[place] = Kept(vector, receipt.tokens, receipt.truncated)
-        if self._keep_in is not None and made:
+                kept[place] = Kept(vector, receipt.tokens, receipt.truncated)
+        if self._keep_in is not None and kept:
             with self._keep_in.writer(self.generation.space.id, self.generation.space.dim) as writer:
-                writer.put(made)
-        return made, reasons
+                writer.put(kept)
+        self._recent |= kept
+        made |= kept
 
 
 def _record(number: int, span: Span, place: bytes, kept: Kept | None) -> PartRecord:

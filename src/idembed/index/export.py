@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from idembed.durable import durable
-from idembed.errors import OptionError
+from idembed.errors import DamagedError, OptionError
 from idembed.index.chunks import chunks
 from idembed.space import Space
 from idembed.stores.base import StoredRow
@@ -26,8 +26,8 @@ _ROWS = 1000
 def export_rows(rows: Iterable[StoredRow], path: Path, space: Space) -> int:
     """Write every current part of ``rows``; the format follows the suffix. The number of parts.
 
-    The file appears under its name only when it is whole. Raises OptionError for another suffix, and
-    DiskFullError.
+    The file appears under its name only when it is whole. Raises OptionError for another suffix, DamagedError for a
+    row that is not as it was written, and DiskFullError.
     """
     write = _WRITERS.get(path.suffix.lower())
     if write is None:
@@ -42,6 +42,10 @@ def _records(rows: Iterable[StoredRow]) -> Iterator[dict[str, Any]]:
         for part in row.parts:
             if not row.has_current(part) or part.vector is None:
                 continue
+            if not (row.is_whole and part.is_whole):
+                raise DamagedError(
+                    f"row {row.id!r} is damaged; nothing was written", hint="mend it first: idembed verify --repair"
+                )
             start, end = part.span
             yield dict(
                 zip(

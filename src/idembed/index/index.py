@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from idembed.arguments import check_whole
 from idembed.errors import OptionError
 from idembed.filters import parse_where
+from idembed.index.blend import blended
 from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks
+from idembed.index.estimate import estimate_plan
 from idembed.index.export import export_rows
+from idembed.index.lifecycle import Lifecycle
+from idembed.index.moved import record_moved
 from idembed.index.owner import hold
 from idembed.index.plan import Plan, refuse_mass_deletion
-from idembed.index.report import Progress, Report
+from idembed.index.report import Progress, Report, teller
 from idembed.index.search import find_hits, find_neighbours, query_vectors
 from idembed.index.spool import Spool
-from idembed.index.sync import Sync, teller
-from idembed.models.base import Model, OnEmpty, OnLong, Vectors
+from idembed.index.sync import OnLongRow, Sync
+from idembed.models.base import Model, OnEmpty, Vectors
 from idembed.models.texts import warn_cut
-from idembed.rows import Hit, Row, check_id
+from idembed.rows import Hit, Row, check_ids
 from idembed.sources import open_source
 from idembed.space import Space
 from idembed.split import Splitter
-from idembed.stores.base import Generation
 from idembed.vault import Vault
 
 __all__ = ["Index"]
@@ -35,7 +40,7 @@ __all__ = ["Index"]
 _CHUNK = 500
 
 
-class Index:
+class Index(Lifecycle):
     """Rows, their vectors, and search over them. Use as a context manager, in one thread.
 
     ``url``: a SQLite file (``pets.db``); it is made at the first write. ``model``: a name, a folder or a
@@ -43,7 +48,8 @@ class Index:
     all-MiniLM-L6-v2 for a new index. ``split``: for a new index, the largest part of a text in characters
     (0: never split; None: as the first source suggests). ``vault``: ``None`` keeps what cannot be computed
     again, ``"all"`` keeps every vector, ``"none"`` nothing; a path names the folder and keeps every vector.
-    ``wait``: seconds to wait for another writer.
+    ``wait``: seconds to wait for another writer. ``models``: those of generations that are not searched, where they
+    cannot be loaded by the names that are recorded.
 
     Raises SpaceMismatchError when ``model`` is of another space than the index was built in, NotAnIndexError
     for a file that is something else.
@@ -57,8 +63,9 @@ class Index:
         split: int | None = None,
         vault: str | Path | Vault | None = None,
         wait: float = 10.0,
+        models: Sequence[str | Model] = (),
     ) -> None:
-        self._catalog = Catalog(url, model, split, vault, wait)
+        self._catalog = Catalog(url, model, split, vault, wait, models)
 
     def __enter__(self) -> Self:
         return self
@@ -85,11 +92,6 @@ class Index:
         return self._catalog.model()
 
     @property
-    def generations(self) -> list[Generation]:
-        """Every space's vectors in this index."""
-        return self._catalog.store.generations() if self._catalog.store else []
-
-    @property
     def splitter(self) -> Splitter | None:
         """How long texts are split, as recorded; None when they are not."""
         return self._catalog.splitter()
@@ -103,22 +105,31 @@ class Index:
         scope: str = "default",
         id_field: str | None = None,
         text_field: str | None = None,
+        estimate: bool = True,
+        progress: Callable[[Progress], None] | None = None,
     ) -> Plan:
-        """The exact difference between ``source`` and its scope; nothing is written and no model is asked. (So a
-        row that ``on_empty="skip"`` leaves out counts as added, or as changed if it was there.)"""
+        """The exact difference between ``source`` and its scope; nothing is written. With ``estimate``, if there are
+        texts to embed: what that takes, for which the model is loaded and a sample of the texts embedded, for a second;
+        an API is only asked for its price. (A row that ``on_empty="skip"`` leaves out counts as added, or as changed if
+        it was there.)"""
         opened = open_source(source, id_field=id_field, text_field=text_field)
+        tell = teller(progress)
         with Spool() as spool:
-            return Sync(self._catalog, spool, opened, scope).plan()
+            plan = Sync(self._catalog, spool, opened, scope, tell=tell).plan()
+            if not estimate or not (plan.added or plan.moved or plan.changed):
+                return plan
+            return replace(plan, estimates=tuple(estimate_plan(self._catalog, spool, opened.split)))
 
     def sync(
         self,
         source: object,
         *,
         scope: str = "default",
-        on_long: OnLong = "cut",
+        on_long: OnLongRow = "cut",
         on_empty: OnEmpty = "error",
         allow_empty: bool = False,
         allow_mass_deletion: bool = False,
+        forget: bool = False,
         id_field: str | None = None,
         text_field: str | None = None,
         progress: Callable[[Progress], None] | None = None,
@@ -128,9 +139,11 @@ class Index:
         ``source``: a path (JSONL, CSV, Parquet, a folder of text files), a table (pandas, polars, Arrow), or
         an iterable of dicts or Rows. It is read to its end and planned before the first write; deletions
         come last. Killed anywhere, the next sync continues. ``on_long="error"`` refuses texts that are
-        longer than the model reads, before anything is written. ``on_empty="skip"`` leaves out, and reports as
-        ``skipped``, what has no word that word vectors know: rows (one that was there before is deleted), and of
-        split rows the parts; ``"error"`` refuses them before anything is written.
+        longer than the model reads, before anything is written; ``"skip"`` sets their rows aside, as those are whose
+        texts the model refuses: the rest goes on, ``report.aside`` has the reasons, and a row that was there before is
+        deleted. ``on_empty="skip"`` leaves out, and reports as ``skipped``, what has no word that word vectors know:
+        rows (likewise), and of split rows the parts; ``"error"`` refuses them before anything is written. ``forget``
+        removes from the vault what was made of the texts that go.
 
         Raises MassDeletionError for an empty source and for one that would delete more than half of the
         scope, unless allowed; NoKnownWordError naming the row.
@@ -150,6 +163,7 @@ class Index:
                 scope,
                 on_long=on_long,
                 on_empty=on_empty,
+                forget=forget,
                 guard=guard,
                 tell=teller(progress),
             )
@@ -162,7 +176,7 @@ class Index:
         rows: Iterable[object],
         *,
         scope: str = "default",
-        on_long: OnLong = "cut",
+        on_long: OnLongRow = "cut",
         on_empty: OnEmpty = "error",
     ) -> Report:
         """Add or change the given rows (as in ``sync``) and leave every other alone."""
@@ -174,6 +188,7 @@ class Index:
         return self._finished(report, started)
 
     def _finished(self, report: Report, started: float) -> Report:
+        record_moved(self._catalog)
         report.seconds = time.monotonic() - started
         if report.truncated:
             warn_cut(
@@ -202,15 +217,18 @@ class Index:
         where: Mapping[str, Any] | None = None,
         min_score: float | None = None,
         scope: str | None = None,
+        blend: bool = False,
     ) -> list[Hit]:
         """The ``k`` parts nearest to a text, a ``vector`` (float32 [dim]), or the row ``id`` (itself left
         out), best first, equal scores by id. Exact. ``where`` filters by metadata (see idembed.filters) and
-        by ``$truncated``, ``$tokens``, ``$scope``, ``$id``.
+        by ``$truncated``, ``$tokens``, ``$scope``, ``$id``. ``blend``, for a text: as ``search_many``.
         """
         if sum(given is not None for given in (text, vector, id)) != 1:
             raise OptionError("search takes exactly one of a text, vector=… and id=…")
         if text is not None:
-            return self.search_many([text], k=k, where=where, min_score=min_score, scope=scope)[0]
+            return self.search_many([text], k=k, where=where, min_score=min_score, scope=scope, blend=blend)[0]
+        if blend:
+            raise OptionError("blend is for a text: a vector and a row are of one space")
         if vector is not None:
             query = _as_vector(vector)
             if query.ndim != 1:
@@ -228,11 +246,19 @@ class Index:
         where: Mapping[str, Any] | None = None,
         min_score: float | None = None,
         scope: str | None = None,
+        blend: bool = False,
     ) -> list[list[Hit]]:
-        """``search`` for several texts, or for each row of a float32 [n, dim] matrix, in one pass."""
+        """``search`` for several texts, or for each row of a float32 [n, dim] matrix, in one pass.
+
+        ``blend``, for texts, during an upgrade: the generation that is being built is searched too, as far as it is,
+        and both lists are merged by reciprocal rank; scores are then those of the merging."""
         conditions = parse_where(where)
         store, active = self._catalog.readable()
-        vectors = query_vectors(queries, active.space, self._catalog.model)
+        if blend:
+            if isinstance(queries, np.ndarray) or min_score is not None:
+                raise OptionError("blend is for texts, and has no min_score: its scores are made of ranks")
+            return blended(self._catalog, queries, _checked_k(k), conditions, scope)
+        vectors = query_vectors(queries, active.space, lambda: self._catalog.model_of(active))
         found = store.search(active.number, vectors, _checked_k(k), conditions, scope=scope)
         return find_hits(store, active, found, _checked_floor(min_score))
 
@@ -287,17 +313,13 @@ def _checked_floor(min_score: float | None) -> float | None:
 
 
 def _checked_k(k: int) -> int:
-    if not isinstance(k, int | np.integer) or isinstance(k, bool):
-        raise OptionError(f"k={k!r}: a whole number is needed")
+    check_whole("k", k)
     if k < 1:
         raise OptionError(f"k={k}: at least one result must be asked for")
     return k
 
 
 def _checked_ids(ids: str | int | Iterable[str | int]) -> list[str]:
-    """As sources take them: whole numbers by their decimal digits."""
     if not isinstance(ids, str | int | Iterable):
         raise OptionError(f"ids={ids!r}: an id or a list of ids is needed")
-    given = [ids] if isinstance(ids, str | int) else list(ids)
-    plain = [str(i) if isinstance(i, int) and not isinstance(i, bool) else i for i in given]
-    return [check_id(row_id, f"ids[{position}]") for position, row_id in enumerate(plain)]
+    return check_ids([ids] if isinstance(ids, str | int) else ids)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from idembed.arguments import is_number
 from idembed.errors import CostLimitError, OptionError
 from idembed.models.base import Model
+from idembed.shown import number_of
 
 __all__ = ["Meter"]
 
@@ -25,10 +27,10 @@ class Meter:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        if max_dollars is not None and not max_dollars >= 0:
-            raise OptionError(f"max_cost={max_dollars}: it is a number of dollars, 0 or more")
-        if texts_per_second is not None and not texts_per_second > 0:
-            raise OptionError(f"throttle={texts_per_second}: it is a number of texts a second, more than 0")
+        if max_dollars is not None and not (is_number(max_dollars) and max_dollars >= 0):
+            raise OptionError(f"max_cost={max_dollars!r}: it is a number of dollars, 0 or more")
+        if texts_per_second is not None and not (is_number(texts_per_second) and texts_per_second > 0):
+            raise OptionError(f"throttle={texts_per_second!r}: it is a number of texts a second, more than 0")
         self._max = max_dollars
         self._rate = texts_per_second
         self._clock = clock
@@ -43,8 +45,9 @@ class Meter:
         if self._max is not None and model.dollars_per_million_tokens:
             tokens = sum(receipt.tokens for receipt in model.receipts(texts))
             if self.dollars + _price(model, tokens) > self._max:
+                spent = f"${self.dollars:,.2f} went for {number_of(self._texts, 'text')}"
                 raise CostLimitError(
-                    f"the limit of ${self._max:,.2f} is reached: ${self.dollars:,.2f} went for {self._texts:,} texts",
+                    f"the limit of ${self._max:,.2f} is reached: {spent}",
                     hint="what was embedded is kept: run it again with a higher limit (--max-cost), and it goes on",
                     spent=self.dollars,
                 )

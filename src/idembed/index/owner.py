@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from idembed.errors import LeaseHeldError
-from idembed.stores.base import Lease, Store
+from idembed.stores.base import ROWS, Lease, Store
 
 __all__ = ["Writing", "hold", "is_dead"]
 
@@ -41,21 +41,21 @@ class Writing:
 
 
 @contextlib.contextmanager
-def hold(store: Store, wait: float) -> Iterator[Writing]:
-    """Hold the right to write, waiting up to ``wait`` seconds for another living writer to end."""
+def hold(store: Store, wait: float, name: str = ROWS) -> Iterator[Writing]:
+    """Hold the right to write what is called ``name``, waiting up to ``wait`` seconds for another living writer."""
     owner = f"{_machine()}:{os.getpid()}:{_started(os.getpid())}:{secrets.token_hex(4)}"
     deadline = time.monotonic() + wait
     dead = None
     while True:
         try:
-            lease = store.lease(owner, _SECONDS, instead_of=dead)
+            lease = store.lease(owner, _SECONDS, name=name, instead_of=dead)
             break
         except LeaseHeldError as error:
             holder = str(error.facts.get("owner", ""))
             if holder != dead and is_dead(holder):
                 dead = holder  # the next turn takes over, unless another writer was quicker
             elif time.monotonic() >= deadline:
-                raise
+                raise _named(error, holder) from None
             else:
                 time.sleep(0.1)
     try:
@@ -63,6 +63,15 @@ def hold(store: Store, wait: float) -> Iterator[Writing]:
     finally:
         with contextlib.suppress(Exception):  # the first error matters; the lease runs out by itself
             store.release(lease)
+
+
+def _named(error: LeaseHeldError, owner: str) -> LeaseHeldError:
+    """The same error, with the process in place of the mark it left."""
+    parts = owner.split(":")
+    if len(parts) != 4 or not parts[1].isdigit():
+        return error
+    process = f"process {parts[1]}{'' if parts[0] == _machine() else ' of another machine or container'}"
+    return LeaseHeldError(error.message.replace(owner, process), hint=error.hint, **error.facts)
 
 
 def is_dead(owner: str) -> bool:

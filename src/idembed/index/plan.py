@@ -10,16 +10,18 @@ is deleted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 from idembed.errors import MassDeletionError, RowError
 from idembed.index.chunks import chunks
-from idembed.index.spool import Judged, Spool, Verdict
+from idembed.index.estimate import Estimate
+from idembed.index.spool import Noted, Outcome, Spool
 from idembed.rows import BUCKETS
 from idembed.stores.base import RowState, Store
 
-__all__ = ["Plan", "judge", "plan_rows", "plan_scope", "refuse_mass_deletion", "tally"]
+__all__ = ["Plan", "outcome_of", "plan_rows", "plan_scope", "refuse_mass_deletion", "tally"]
 
 _ROWS_AT_ONCE = 1 << 21
 """Rows that are compared at a time: some 200 MB."""
@@ -32,7 +34,7 @@ class Plan:
     neither added nor deleted), ``deleted`` and ``unchanged``; ``stored`` rows were in the scope before. ``text_bytes``:
     UTF-8 bytes of the texts of new and changed rows. ``lost`` rows were removed by another program, and the source does
     not have them either. ``aside`` rows of the source are left out, as the model has no
-    vector for them; only a sync asks the model."""
+    vector for them; only a sync asks the model. ``estimates``: what embedding takes, for each generation."""
 
     added: int
     changed: int
@@ -44,6 +46,7 @@ class Plan:
     text_bytes: int
     lost: int = 0
     aside: int = 0
+    estimates: tuple[Estimate, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -56,16 +59,20 @@ class Plan:
             f"moved {self.moved:,}, deleted {self.deleted:,}, unchanged {self.unchanged:,}"
         )
 
+    def as_dict(self) -> dict[str, Any]:
+        """All numbers, for JSON."""
+        return asdict(self)
 
-def judge(row_hash: bytes, text_hash: bytes, state: RowState | None) -> Verdict:
+
+def outcome_of(row_hash: bytes, text_hash: bytes, state: RowState | None) -> Outcome:
     """What a row of the source means, given what is stored under its id."""
     if state is None:
-        return Verdict.ADDED
+        return Outcome.ADDED
     if state.row_hash == row_hash:
-        return Verdict.UNCHANGED
-    if not state.current or state.text_hash != text_hash:
-        return Verdict.TEXT
-    return Verdict.METADATA
+        return Outcome.UNCHANGED
+    if not state.row_hash or not state.current or state.text_hash != text_hash:
+        return Outcome.TEXT  # also where another program touched it, whatever it was: whole vectors are found again
+    return Outcome.METADATA
 
 
 def plan_scope(
@@ -75,16 +82,16 @@ def plan_scope(
     generations: Sequence[int],
     progress: Callable[[int], None] | None = None,
 ) -> Plan:
-    """Compare the spooled source with its scope, bucket by bucket in bounded memory; the verdicts and the
+    """Compare the spooled source with its scope, bucket by bucket in bounded memory; the outcomes and the
     ids to delete are recorded in the spool. Raises RowError for an id that occurs more than once or that another
     scope holds."""
     stored = store.count(scope) if store else 0
-    spool.forget_verdicts()
+    spool.forget_outcomes()
     for buckets in _ranges(max(spool.rows, stored)):
         spool.compare(buckets, store.row_hashes(scope, buckets) if store else None)
         if progress is not None:
             progress(spool.rows * buckets.stop // BUCKETS)
-    _judge_differing(spool, store, scope, generations, whole=True)
+    _compare_differing(spool, store, scope, generations, whole=True)
     if store:
         for hashes in spool.gone():
             _doom(spool, store, list(store.ids_at(scope, hashes).values()))
@@ -96,17 +103,19 @@ def plan_scope(
 
 def plan_rows(spool: Spool, store: Store | None, scope: str, generations: Sequence[int]) -> Plan:
     """Compare each spooled row with the stored row of its id; nothing is deleted."""
-    spool.forget_verdicts()
+    spool.forget_outcomes()
     for buckets in _ranges(spool.rows):
         spool.compare(buckets, None)
-    _judge_differing(spool, store, scope, generations, whole=False)
+    _compare_differing(spool, store, scope, generations, whole=False)
     return tally(spool, 0)
 
 
-def _judge_differing(spool: Spool, store: Store | None, scope: str, generations: Sequence[int], *, whole: bool) -> None:
+def _compare_differing(
+    spool: Spool, store: Store | None, scope: str, generations: Sequence[int], *, whole: bool
+) -> None:
     for rows in spool.differing():
         states = store.states([row.id for _, row in rows], generations) if store else {}
-        verdicts = []
+        outcomes = []
         for ordinal, row in rows:
             state, text_hash = states.get(row.id), row.text_hash
             if state is not None and state.scope != scope:
@@ -115,12 +124,12 @@ def _judge_differing(spool: Spool, store: Store | None, scope: str, generations:
                     hint=f"an id names one row of the whole index: delete it from {state.scope!r}, or use another id",
                     id=row.id,
                 )
-            if whole and state is not None and state.row_hash:
+            if whole and state is not None and state.row_hash not in (b"", row.row_hash):
                 spool.refuse_twin(ordinal, state.row_hash)
-            verdict = judge(row.row_hash, text_hash, state)
+            outcome = outcome_of(row.row_hash, text_hash, state)
             size = len(row.text) if row.text.isascii() else len(row.text.encode())
-            verdicts.append(Judged(ordinal, verdict, row.id, text_hash, size))
-        spool.judge(verdicts)
+            outcomes.append(Noted(ordinal, outcome, row.id, text_hash, size))
+        spool.note(outcomes)
 
 
 def _doom(spool: Spool, store: Store, ids: Sequence[str]) -> None:
@@ -131,8 +140,8 @@ def _doom(spool: Spool, store: Store, ids: Sequence[str]) -> None:
 
 
 def tally(spool: Spool, stored: int) -> Plan:
-    """The plan that the verdicts in the spool make; ``stored``: rows in the scope, 0 if the source is not all of it."""
-    kinds = (Verdict.ADDED, Verdict.TEXT, Verdict.METADATA, Verdict.ASIDE)
+    """The plan that the outcomes in the spool make; ``stored``: rows in the scope, 0 if the source is not all of it."""
+    kinds = (Outcome.ADDED, Outcome.TEXT, Outcome.METADATA, Outcome.ASIDE)
     added, changed, updated, aside = map(spool.count, kinds)
     unchanged = spool.rows - added - changed - updated - aside
     moved = spool.moved_count()
@@ -160,7 +169,7 @@ def refuse_mass_deletion(plan: Plan, rows: int, scope: str, allow_empty: bool, a
     if 2 * plan.deleted > plan.stored and not allow_mass_deletion:
         raise MassDeletionError(
             f"this sync would delete {plan.deleted:,} of the {plan.stored:,} rows of scope {scope!r}",
-            hint="nothing was changed. If the source is right, allow it: allow_mass_deletion=True, "
+            hint="nothing was deleted. If the source is right, allow it: allow_mass_deletion=True, "
             "--allow-mass-deletion; if it is one of several sources, give each its own scope",
         )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["Phase", "Progress", "Report"]
+from idembed.shown import number_of
 
-Phase = Literal["reading", "planning", "embedding", "deleting", "checking", "copying"]
+__all__ = ["Phase", "Progress", "Report", "Tell", "ignore", "rows_lack", "teller"]
+
+Phase = Literal["reading", "planning", "embedding", "deleting", "checking", "comparing", "copying", "asking"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,25 @@ class Progress:
     phase: Phase
     done: int
     total: int | None
+
+
+Tell = Callable[[Phase, int, int | None], None]
+
+
+def ignore(phase: Phase, done: int, total: int | None) -> None:
+    """Progress that nobody watches."""
+
+
+def teller(progress: Callable[[Progress], None] | None) -> Tell:
+    """``progress`` as the functions here call it."""
+    if progress is None:
+        return ignore
+    return lambda phase, done, total: progress(Progress(phase, done, total))
+
+
+def rows_lack(count: int) -> str:
+    """``1 row has no vectors``, ``20 rows have no vectors``."""
+    return f"{number_of(count, 'row')} {'has' if count == 1 else 'have'} no vectors"
 
 
 @dataclass(slots=True)

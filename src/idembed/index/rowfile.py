@@ -9,17 +9,21 @@ from __future__ import annotations
 import marshal
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from idembed.rows import BUCKETS, ROW_HASH_BYTES, CheckedRow
 
-__all__ = ["Hashed", "RowFile"]
+__all__ = ["Hashed", "RowFile", "SpooledRow"]
 
+SpooledRow: TypeAlias = tuple[int, str, str, str, bytes]
+"""Position, id, text, metadata, row hash."""
+_MARSHAL: Final = 2
+"""The version without references to equal objects, which are rare here and cost a fifth more to look for."""
 _PIECE: Final = 1 << 20
 """Hashes that are looked at at once."""
 
@@ -45,18 +49,20 @@ class RowFile:
         self._begin: list[int] = []
         """Where it begins in the file."""
         self._end = 0
-        self._last: tuple[int, list[tuple[int, str, str, str, bytes]]] = (-1, [])
+        self._last: tuple[int, list[SpooledRow]] = (-1, [])
         self.count = 0
 
     def close(self) -> None:
         """Remove everything."""
         self._open.close()
 
-    def append(self, rows: Sequence[tuple[int, CheckedRow]]) -> None:
-        """Add (position, row) pairs; positions come back as they are given."""
-        raw = marshal.dumps([(position, *row) for position, row in rows])
+    def append(self, rows: list[SpooledRow]) -> None:
+        """Add rows; positions come back as they are given."""
+        if not rows:
+            return
+        raw = marshal.dumps(rows, _MARSHAL)
         self._rows.write(raw)
-        self._hashes.write(b"".join([row.row_hash for _, row in rows]))
+        self._hashes.write(b"".join([row[-1] for row in rows]))
         self._first.append(self.count)
         self._begin.append(self._end)
         self._end += len(raw)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from idembed.errors import NoKnownWordError, OptionError, RowError
+from idembed.errors import ModelError, NoKnownWordError, OptionError, RowError
 from idembed.filters import Condition
 from idembed.index.chunks import chunks
 from idembed.models.base import Model, Vectors
@@ -18,6 +19,7 @@ from idembed.stores.base import Generation, Match, Store, StoredRow
 
 __all__ = ["find_hits", "find_neighbours", "query_vectors"]
 
+_LOG = logging.getLogger(__name__)
 _CHUNK = 500
 
 
@@ -44,14 +46,20 @@ def query_vectors(queries: Sequence[str] | Vectors, space: Space, model: Callabl
     return np.stack([_unit(vector) for vector in vectors])
 
 
-def find_hits(store: Store, active: Generation, found: list[list[Match]], min_score: float | None) -> list[list[Hit]]:
-    """The matches at or above ``min_score`` with their rows, in the same order."""
+def find_hits(
+    store: Store, generation: Generation, found: list[list[Match]], min_score: float | None
+) -> list[list[Hit]]:
+    """The matches in a generation at or above ``min_score`` with their rows, in the same order. A row whose text or
+    metadata are not what was written, though no program edited them, is damaged: it is left out, and logged."""
     floor = -math.inf if min_score is None else min_score
     kept = [[match for match in matches if match.score >= floor] for matches in found]
     wanted = sorted({match.id for matches in kept for match in matches})
     rows: dict[str, StoredRow] = {}
     for chunk in chunks(wanted, _CHUNK):
-        rows.update(store.get(chunk, active.number, vectors=False))
+        rows.update(store.get(chunk, generation.number, vectors=False))
+    for row_id in [row_id for row_id, row in rows.items() if not row.is_whole]:
+        _LOG.warning("row %r is damaged and left out: idembed verify says how", row_id)
+        del rows[row_id]
     return [[hit for match in matches for hit in _hit(rows.get(match.id), match)] for matches in kept]
 
 
@@ -62,9 +70,9 @@ def find_neighbours(
     row = store.get([row_id], active.number).get(row_id)
     if row is None:
         raise RowError(f"there is no row {row_id!r}", hint="id= takes the id of a stored row", id=row_id)
-    vectors = [p.vector for p in row.parts if p.vector is not None and row.has_current(p)]
+    vectors = [p.vector for p in row.parts if p.vector is not None and row.has_current(p) and p.is_whole]
     if not vectors:
-        raise RowError(f"row {row_id!r} has no vector yet", hint="sync its source again", id=row_id)
+        raise RowError(f"row {row_id!r} has no vector", hint="sync its source, or: idembed verify --repair", id=row_id)
     best: dict[tuple[str, int], Match] = {}
     for matches in store.search(active.number, np.stack(vectors), k + len(vectors), conditions, scope=scope):
         for match in matches:
@@ -93,6 +101,8 @@ def _embedded(texts: list[str], model: Model) -> Vectors:
                 position=position,
             )
     made = model.embed(texts, "query")
+    for position, reason in made.refused.items():
+        raise ModelError(f"{model.name} refused query {position} ({texts[position]!r}): {reason}", hint="ask otherwise")
     if cut := sum(receipt.truncated for receipt in made.receipts):
         most = max(receipt.tokens for receipt in made.receipts)
         warn_cut(f"{cut} of {len(texts)} questions were cut to the {most} tokens that {model.name} reads")
@@ -100,7 +110,8 @@ def _embedded(texts: list[str], model: Model) -> Vectors:
 
 
 def _unit(vector: Vectors) -> Vectors:
-    length = math.sqrt(math.fsum(float(x) * float(x) for x in vector))
+    exact = vector.astype(np.float64)
+    length = math.sqrt(math.fsum(np.square(exact).tolist()))
     if length == 0.0:
         raise OptionError("a query vector is zero; it has no direction")
-    return (vector.astype(np.float64) / length).astype(np.float32)
+    return (exact / length).astype(np.float32)

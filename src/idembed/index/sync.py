@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Literal
 
@@ -11,11 +12,11 @@ from idembed.index.carry import carried
 from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks
 from idembed.index.embed import spans
-from idembed.index.forget import Forgetting
+from idembed.index.forget import Forgetting, is_left
 from idembed.index.owner import Writing, hold
 from idembed.index.plan import Plan, plan_rows, plan_scope, tally
-from idembed.index.report import Phase, Progress, Report
-from idembed.index.spool import Spool, Verdict
+from idembed.index.report import Report, Tell, ignore
+from idembed.index.spool import Outcome, Spool
 from idembed.index.targets import targets_of
 from idembed.index.write import Writer
 from idembed.models.base import OnEmpty, Receipt
@@ -23,22 +24,10 @@ from idembed.rows import CheckedRow, check_id
 from idembed.sources.base import Source
 from idembed.stores.base import Store
 
-__all__ = ["OnLongRow", "Sync", "Tell", "ignore", "teller"]
+__all__ = ["OnLongRow", "Sync"]
 
 OnLongRow = Literal["cut", "error", "skip"]
-Tell = Callable[[Phase, int, int | None], None]
 _CHUNK = 500
-
-
-def ignore(phase: Phase, done: int, total: int | None) -> None:
-    """Progress that nobody watches."""
-
-
-def teller(progress: Callable[[Progress], None] | None) -> Tell:
-    """``progress`` as the functions here call it."""
-    if progress is None:
-        return ignore
-    return lambda phase, done, total: progress(Progress(phase, done, total))
 
 
 class Sync:
@@ -71,6 +60,10 @@ class Sync:
             raise OptionError(f'on_long={on_long!r}: it is "cut", "error" or "skip"')
         if on_empty not in ("error", "skip"):
             raise OptionError(f'on_empty={on_empty!r}: it is "error" or "skip"')
+        if forget and catalog.vault_folder() is None:
+            raise OptionError(
+                "nothing can be forgotten without the vault", hint="leave vault='none', --vault none, out"
+            )
         self._scope = check_id(scope, "scope")
         self._whole = whole
         self._on_long = on_long
@@ -80,11 +73,16 @@ class Sync:
         self._too_long: list[tuple[str, str]] = []
         self._guard = guard
         self._tell = tell
-        hint = source.size_hint
-        spool.fill(source, catalog.limits(), lambda done: tell("reading", done, hint))
+        self._is_read = False
 
     def plan(self, progress: Callable[[int], None] | None = None) -> Plan:
-        """The difference, as the store is now; nothing is written."""
+        """The difference, as the store is now; nothing is written. The source is read the first time. Raises StoreError
+        for a part of an index."""
+        self._catalog.refuse_part()
+        if not self._is_read:
+            hint = self._source.size_hint
+            self._spool.fill(self._source, self._catalog.limits(), lambda done: self._tell("reading", done, hint))
+            self._is_read = True
         store = self._catalog.store
         generations = [g.number for g in store.generations() if g.complete or g.status == "active"] if store else []
         if not self._whole:
@@ -103,14 +101,21 @@ class Sync:
         before = self._catalog.store.writer() if self._catalog.store else (0, "")
         plan = self._accepted_plan(self._planned)
         if plan.is_empty:
-            return Report(reused=plan.unchanged)
+            return self._nothing_to_do(plan)
         store = self._catalog.make(self._source.split)
         with hold(store, self._catalog.wait) as writing:
+            self._catalog.check()  # somebody else may have made it
             if before != (writing.lease().fence - 1, ""):  # somebody wrote since, or was writing while we planned
                 plan = self._accepted_plan(lambda done: writing.keep(), writing.keep)
                 if plan.is_empty:
-                    return Report(reused=plan.unchanged)
+                    return self._nothing_to_do(plan)
             return self._apply(plan, store, writing)
+
+    def _nothing_to_do(self, plan: Plan) -> Report:
+        report = Report(reused=plan.unchanged)
+        if self._catalog.store is not None and is_left(self._catalog):
+            report.forgotten = Forgetting(self._catalog, self._catalog.store).forget()
+        return report
 
     def _accepted_plan(self, progress: Callable[[int], None], alive: Callable[[], None] = lambda: None) -> Plan:
         """The plan, once the guard, ``on_long`` and ``on_empty`` had nothing against it; ``alive`` is called now and
@@ -138,18 +143,20 @@ class Sync:
         active = catalog.ready(store, writing)
         splitter = catalog.splitter()
         generations, beside = store.generations(), catalog.vault(active.space)[0]
-        forgetting = Forgetting(catalog, store) if self._forget else None
+        forgetting = Forgetting(catalog, store) if self._forget or is_left(catalog) else None
         with carried(spool, store, writing, generations, splitter, index=catalog.identity, beside=beside) as in_flight:
             targets = targets_of(catalog, store, writing, in_flight)
             writer = Writer(store, writing, targets, self._scope, splitter)
             report = writer.report
             total = plan.added + plan.moved + plan.changed + plan.updated
-            if forgetting:
-                forgetting.note(spool.pending_ids(Verdict.TEXT), writing.keep)
-            jobs = spool.pending(Verdict.TEXT, Verdict.ADDED, Verdict.METADATA)
+            if forgetting and self._forget:
+                forgetting.note(spool.pending_ids(Outcome.TEXT), writing.keep)
+            jobs = spool.pending(Outcome.TEXT, Outcome.ADDED, Outcome.METADATA)
             writer.write(jobs, lambda done: self._tell("embedding", done, total))
+            if writer.refused:
+                self._guard(replace(plan, deleted=plan.deleted + len(writer.refused)), spool.rows)
             for chunk in chunks(chain(spool.doomed(), writer.refused), _CHUNK):
-                if forgetting:
+                if forgetting and self._forget:
                     forgetting.note(chunk, writing.keep)
                 report.deleted += store.delete(writing.lease(), chunk)
                 self._tell("deleting", report.deleted, plan.deleted)
@@ -201,7 +208,7 @@ class Sync:
         """The rows that need vectors, each with the receipts of its parts."""
         catalog = self._catalog
         splitter = catalog.splitter(self._source.split)
-        for chunk in chunks(self._spool.pending(Verdict.TEXT, Verdict.ADDED), _CHUNK):
+        for chunk in chunks(self._spool.pending(Outcome.TEXT, Outcome.ADDED), _CHUNK):
             alive()
             parts = [[row.text[start:end] for start, end in spans(splitter, row.text)] for _, row in chunk]
             receipts = iter(catalog.model().receipts([text for texts in parts for text in texts]))

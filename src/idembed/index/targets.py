@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 from idembed.index.catalog import Catalog
 from idembed.index.embed import Embedder, Lookup, Work
 from idembed.index.meter import Meter
 from idembed.index.owner import Writing
-from idembed.space import address
+from idembed.space import Kept, Space, address
 from idembed.stores.base import Generation, PartRecord, Store
 from idembed.vault import Vault
 
-__all__ = ["Target", "embedder_for", "targets_of"]
+__all__ = ["LookInto", "Target", "embedder_for", "lookups_for", "targets_of", "without_vectors"]
+
+
+LookInto = Literal["everything", "vault", "nothing"]
 
 
 @dataclass(slots=True)
@@ -28,20 +34,22 @@ class Target:
         """The generation's."""
         return self.generation.number
 
-    def without_vectors(self, row: Work) -> list[PartRecord]:
-        """Parts that say that the model has no vector for this row."""
-        space_id = self.generation.space.id
-        return [
-            PartRecord(number, (start, end), address(space_id, "document", row.text[start:end]), None, 0, False)
-            for number, (start, end) in enumerate(row.spans)
-        ]
+
+def without_vectors(generation: Generation, row: Work) -> list[PartRecord]:
+    """Parts that say that the generation's model has no vector for this row."""
+    space_id = generation.space.id
+    return [
+        PartRecord(number, (start, end), address(space_id, "document", row.text[start:end]), None, 0, False)
+        for number, (start, end) in enumerate(row.spans)
+    ]
 
 
 def targets_of(catalog: Catalog, store: Store, writing: Writing, in_flight: Vault | None = None) -> list[Target]:
     """The active generation, then all others that were not dropped."""
     found = sorted(store.generations(), key=lambda generation: generation.status != "active")
+    recent: dict[bytes, Kept] = {}
     return [
-        Target(generation, embedder_for(catalog, store, writing, generation, in_flight=in_flight))
+        Target(generation, embedder_for(catalog, store, writing, generation, in_flight=in_flight, recent=recent))
         for generation in found
     ]
 
@@ -54,25 +62,27 @@ def embedder_for(
     *,
     in_flight: Vault | None = None,
     meter: Meter | None = None,
-    anew: bool = False,
+    recent: dict[bytes, Kept] | None = None,
+    look_into: LookInto = "everything",
 ) -> Embedder:
     """What makes the vectors of ``generation``, looking first in every generation of its space, among the vectors in
-    flight, and in the vault; with ``anew``, nowhere."""
-    space_id = generation.space.id
+    flight, and in the vault; or only in the vault; or nowhere."""
     vault, keep = catalog.vault(generation.space)
-    lookups: list[Lookup] = []
-    if not anew:
-        for other in store.generations():
-            if other.space.id == space_id:
-                lookups.append(lambda places, number=other.number: store.vectors_at(number, places))  # type: ignore[misc]
-        for beside in (in_flight, vault):
-            if beside is not None:
-                lookups.append(lambda places, beside=beside: beside.get(space_id, places))  # type: ignore[misc]
+    places = [place for place in (in_flight, vault) if place] if look_into != "nothing" else []
     return Embedder(
         generation,
         lambda: catalog.model_of(generation),
-        lookups,
+        lookups_for(store if look_into == "everything" else None, generation.space, places),
         keep_in=vault if keep else None,
         alive=writing.keep,
         meter=meter,
+        batch_size=catalog.batch_size_of(generation),
+        recent=recent,
     )
+
+
+def lookups_for(store: Store | None, space: Space, vaults: Sequence[Vault]) -> list[Lookup]:
+    """Where vectors of a space may be: every generation that has it, then the vaults."""
+    generations = [g.number for g in store.generations() if g.space.id == space.id] if store else []
+    lookups: list[Lookup] = [partial(store.vectors_at, number) for number in generations if store]
+    return lookups + [partial(vault.get, space.id) for vault in vaults]

@@ -1,29 +1,28 @@
 """Rows to the store, with vectors for every generation that is kept right. Each batch is one durable transaction, so
-a killed sync loses the batch in flight."""
+a killed sync loses the batch in flight (pace.py)."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 
-from idembed.errors import ModelError, SpaceMismatchError
+from idembed.errors import IdembedError, ModelError, SpaceMismatchError
+from idembed.index.chunks import weighed
 from idembed.index.embed import Made, Work, spans
 from idembed.index.owner import Writing
+from idembed.index.pace import Pace
 from idembed.index.report import Report
-from idembed.index.spool import Verdict
-from idembed.index.targets import Target
+from idembed.index.spool import Outcome
+from idembed.index.targets import Target, without_vectors
 from idembed.rows import CheckedRow
 from idembed.split import Splitter
 from idembed.stores.base import PartRecord, RowRecord, Store
 
 __all__ = ["Job", "Writer"]
 
-Job = tuple[Verdict, CheckedRow]
+Job = tuple[Outcome, CheckedRow]
 
-_ROWS = 5_000
-_FEWEST_BYTES, _MOST_BYTES = 32_768, 1_048_576
-_SECONDS = 2.0
-"""A batch aims at this time: short enough to lose little, long enough that its fsync costs nothing."""
+_ROWS = 1000
 
 
 class Writer:
@@ -38,53 +37,65 @@ class Writer:
         self._targets = targets
         self._scope = scope
         self._splitter = splitter
-        self._batch_bytes = _FEWEST_BYTES
+        self._waiting: list[RowRecord] = []
+        self._pace = Pace(lambda: sum(target.embedder.seconds for target in targets))
         self.report = Report()
         self.refused: list[str] = []
         """Ids of rows that were there and are not any more what they should be: they must be deleted."""
 
     def write(self, jobs: Iterable[Job], progress: Callable[[int], None]) -> None:
-        """Upsert every row; ``progress`` gets the number of rows written so far."""
+        """Upsert every row; ``progress`` gets the number of rows written so far. What was made before an error is
+        written all the same."""
         done = 0
-        for batch in self._batches(jobs):
-            started = time.monotonic()
-            self._write_batch(batch)
-            done += len(batch)
-            progress(done)
-            took = time.monotonic() - started
-            if took < _SECONDS / 2:
-                self._batch_bytes = min(2 * self._batch_bytes, _MOST_BYTES)
-            elif took > 2 * _SECONDS:
-                self._batch_bytes = max(self._batch_bytes // 2, _FEWEST_BYTES)
+        try:
+            for step in weighed(jobs, _ROWS, self._texts, self._batch_size()):
+                self._waiting += self._records(step)
+                done += len(step)
+                if self._pace.is_due:
+                    self._commit()
+                    progress(done)
+        except BaseException:
+            with contextlib.suppress(IdembedError):  # the first error matters
+                self._commit()
+            raise
+        self._commit()
+        progress(done)
         for target in self._targets:
             self.report.embedded += target.embedder.embedded
             self.report.tokens += target.embedder.tokens
             self.report.truncated += target.embedder.truncated
             self.report.model_seconds += target.embedder.seconds
 
-    def _batches(self, jobs: Iterable[Job]) -> Iterator[list[Job]]:
-        batch: list[Job] = []
-        weight = 0
-        for job in jobs:
-            batch.append(job)
-            weight += len(job[1].text) if job[0] >= Verdict.TEXT else 0
-            if weight >= self._batch_bytes or len(batch) >= _ROWS:
-                yield batch
-                batch, weight = [], 0
-        if batch:
-            yield batch
+    def _batch_size(self) -> int:
+        return min(target.embedder.batch_size for target in self._targets)
 
-    def _write_batch(self, batch: Sequence[Job]) -> None:
+    def _texts(self, job: Job) -> int:
+        """How many texts of a row may have to go through a model: about, where texts are split."""
+        outcome, row = job
+        if outcome < Outcome.TEXT:
+            return 0
+        return 1 + len(row.text) // self._splitter.size if self._splitter else 1
+
+    def _commit(self) -> None:
+        if self._waiting:
+            self._store.upsert(self._writing.lease(), self._waiting)
+        self._waiting = []
+        for target in self._targets:
+            target.embedder.written()
+        self._pace.written()
+
+    def _records(self, step: Sequence[Job]) -> list[RowRecord]:
+        """What is to be written for some rows, with vectors for every generation."""
         work = [
-            Work(row.id, row.text, spans(self._splitter, row.text)) for verdict, row in batch if verdict >= Verdict.TEXT
+            Work(row.id, row.text, spans(self._splitter, row.text)) for outcome, row in step if outcome >= Outcome.TEXT
         ]
         active, *others = self._targets
         made = active.embedder.parts(work)
         self._note_empty(active, made)
         if made.refused:
             self.report.aside += tuple(made.refused.items())
-            self.refused.extend(row.id for verdict, row in batch if verdict is Verdict.TEXT and row.id in made.refused)
-            batch = [job for job in batch if job[1].id not in made.refused]
+            self.refused.extend(row.id for outcome, row in step if outcome is Outcome.TEXT and row.id in made.refused)
+            step = [job for job in step if job[1].id not in made.refused]
             work = [row for row in work if row.id not in made.refused]
         parts = {active.number: made.parts}
         asked = set(made.asked)
@@ -92,12 +103,13 @@ class Writer:
             if (also := self._also(target, work)) is not None:
                 parts[target.number] = also.parts
                 asked |= also.asked
-        self._store.upsert(self._writing.lease(), [self._record(verdict, row, parts) for verdict, row in batch])
-        for verdict, row in batch:
-            self.report.added += verdict is Verdict.ADDED
-            self.report.changed += verdict is Verdict.TEXT
-            self.report.updated += verdict is Verdict.METADATA
+        for outcome, row in step:
+            self.report.added += outcome is Outcome.ADDED
+            self.report.changed += outcome is Outcome.TEXT
+            self.report.updated += outcome is Outcome.METADATA
             self.report.reused += row.id not in asked
+            self._pace.add(len(row.text) + len(row.metadata))
+        return [self._record(outcome, row, parts) for outcome, row in step]
 
     def _also(self, target: Target, work: Sequence[Work]) -> Made | None:
         """The parts for a generation that is not searched; None, from now on, when its model cannot be used."""
@@ -112,7 +124,7 @@ class Writer:
         for row in work:
             if reason := made.refused.get(row.id):
                 self.report.skipped += ((row.id, f"no vector in generation {target.number}: {reason}"),)
-                made.parts[row.id] = target.without_vectors(row)
+                made.parts[row.id] = without_vectors(target.generation, row)
         return made
 
     def _note_empty(self, target: Target, made: Made) -> None:
@@ -122,7 +134,7 @@ class Writer:
             for row_id, number in made.empty
         )
 
-    def _record(self, verdict: Verdict, row: CheckedRow, parts: dict[int, dict[str, list[PartRecord]]]) -> RowRecord:
-        text = row.text if verdict >= Verdict.TEXT else None
+    def _record(self, outcome: Outcome, row: CheckedRow, parts: dict[int, dict[str, list[PartRecord]]]) -> RowRecord:
+        text = row.text if outcome >= Outcome.TEXT else None
         mine = {number: found[row.id] for number, found in parts.items()} if text is not None else {}
         return RowRecord(row.id, self._scope, text, row.text_hash, row.metadata, row.metadata_hash, row.row_hash, mine)

@@ -55,6 +55,9 @@ class Model(ABC):
     """True when embedding a text again gives the same bytes (local models); False for APIs."""
     reads_every_text: bool = True
     """False when a text may have no vector, which its receipt tells: word vectors know only their own words."""
+    batch_size: int = 256
+    """Texts that it is best given at once. Between two calls what was made is written, so that a killed process loses
+    the work of one call."""
     dollars_per_million_tokens: float = 0.0
     """What embedding costs; nothing on this machine."""
 

@@ -12,7 +12,7 @@ from idembed.errors import OptionError, StoreError
 if TYPE_CHECKING:
     from idembed.stores.base import Store
 
-__all__ = ["open_store", "without_password"]
+__all__ = ["is_index", "open_store", "without_password"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters or more: C:\demo.db is a path
 _PASSWORD = re.compile(r"(//[^/?#@:]*):[^/?#]*@")
@@ -39,6 +39,18 @@ def open_store(url: str | Path, *, create: bool = True, read_only: bool = False)
             hint="a file such as demo.db, sqlite:///demo.db (relative) or sqlite:////folder/demo.db",
         )
     return _OPENERS[name](url, create, read_only)
+
+
+def is_index(path: Path) -> bool:
+    """Whether the file there is an index, of whatever version: SQLite says whose a file is in its header."""
+    from idembed.stores.sqlite_schema import APPLICATION_ID
+
+    try:
+        with path.open("rb") as file:
+            header = file.read(72)
+    except OSError:
+        return False
+    return header.startswith(b"SQLite format 3\0") and header[68:] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def without_password(url: str) -> str:

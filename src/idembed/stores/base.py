@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Self
 
 from idembed.filters import Condition
@@ -66,6 +67,11 @@ class Store(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @abstractmethod
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All that is read inside is of one state of the database, whoever writes meanwhile, where the database can do
+        that (``capabilities.snapshots``). Nothing is written inside."""
 
     # What the index knows about itself -------------------------------------------------------------
 
@@ -134,6 +140,10 @@ class Store(ABC):
         vectors in it. Under the lease for filling it."""
 
     @abstractmethod
+    def name_model(self, lease: Lease, number: int, model: str) -> None:
+        """Record another name by which the generation's model is loaded: it was moved."""
+
+    @abstractmethod
     def drop_generation(self, lease: Lease, number: int) -> None:
         """Remove its vectors for good. The active one is refused."""
 
@@ -157,6 +167,11 @@ class Store(ABC):
     def delete(self, lease: Lease, ids: Sequence[str]) -> int:
         """Remove rows and their vectors in every generation; the number that existed. Ids that are not there are not
         ``lost`` any more either."""
+
+    @abstractmethod
+    def settle(self, lease: Lease, rows: Sequence[RowRecord]) -> int:
+        """Give rows their row hash again, of which nothing else is written: those whose text and metadata have these
+        hashes, and which have vectors in the active and in every complete generation; the number of rows."""
 
     @abstractmethod
     def unsettle(self, lease: Lease, ids: Sequence[str], *, texts: bool = False) -> None:
@@ -205,6 +220,10 @@ class Store(ABC):
     @abstractmethod
     def count(self, scope: str | None = None) -> int:
         """The number of rows."""
+
+    @abstractmethod
+    def sample(self, count: int) -> list[str]:
+        """The ids of at most ``count`` rows spread over all of them; the same ones while no row comes or goes."""
 
     @abstractmethod
     def get(self, ids: Sequence[str], generation: int | None = None, *, vectors: bool = True) -> dict[str, StoredRow]:

@@ -15,10 +15,11 @@ LIMIT_VARIABLE: Final = "IDEMBED_MAX_MEMORY"
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)
 
 
-def check_fits(needed: int, what: str) -> None:
-    """Raise StoreError with advice when ``needed`` bytes are more than IDEMBED_MAX_MEMORY, or than is free."""
+def check_fits(needed: int, held: int, what: str) -> None:
+    """Raise StoreError with advice when ``needed`` bytes, beside those ``held`` already, are more than
+    IDEMBED_MAX_MEMORY, or, where that is not set, than is free."""
     stated = os.environ.get(LIMIT_VARIABLE)
-    limit = _parse(stated) if stated else available_memory()
+    limit = max(0, _parse(stated) - held) if stated else available_memory()
     if limit is None or needed <= limit:
         return
     source = f"{LIMIT_VARIABLE} allows" if stated else "there are"

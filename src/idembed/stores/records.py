@@ -5,8 +5,8 @@ A *row* is stored once; its *parts* (one vector each) once per generation. A par
 complete generation has its vectors. Whatever another program edits loses the hash of what was edited and the row
 hash with it, so the next plan looks at the row and the sync repairs it; vectors of an edited text are not searched.
 
-A generation is *complete* when no row lacks vectors in it. A write that leaves it out makes it incomplete; it is
-completed again by ``fill``, as a new one is.
+A generation is *complete* when no settled row lacks vectors in it. A write that leaves it out makes it incomplete; it
+is completed again by ``fill``, as a new one is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from idembed.space import Space
+from idembed.rows import text_hash
+from idembed.space import Space, checksum
 
 __all__ = [
     "ROWS",
@@ -61,6 +62,7 @@ class Capabilities:
     transactions: bool
     approximate_search: bool
     concurrent_writers: bool
+    snapshots: bool
     max_key: int
     """bytes of UTF-8"""
     max_text: int
@@ -73,8 +75,8 @@ class Capabilities:
 @dataclass(frozen=True, slots=True)
 class Generation:
     """One space's vectors within a store. ``model`` is the name by which to load the model again; ``complete``: no
-    row lacks vectors; ``activated`` grows with every activation, 0 before the first: of two standbys, the one with
-    the greater number was active last."""
+    settled row lacks vectors; ``activated`` grows with every activation, 0 before the first: of two standbys, the one
+    with the greater number was active last."""
 
     number: int
     space: Space
@@ -164,6 +166,14 @@ class StoredPart:
     """whether it was written without a vector"""
     vector: Vector | None
     """float32 [n], where n is not dim if another program broke it; None where there is none or none was asked for"""
+    is_sound: bool = True
+    """False where the store itself sees that ``vector`` is damaged, or what it knows it by: it is not searched"""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is as it was written, ``vector`` included, which must have been asked for."""
+        raw = b"" if self.vector is None else self.vector.astype("<f4", copy=False).tobytes()
+        return self.is_sound and self.checksum == checksum(self.address, raw, self.tokens, self.truncated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +194,17 @@ class StoredRow:
     def has_current(self, part: StoredPart) -> bool:
         """Whether ``part`` was made from the text as it is now; never once another program edited the text."""
         return bool(self.text_hash) and part.text_hash == self.text_hash
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether text and metadata are not damaged. Edits by other programs, which take the hash away, are no damage,
+        and not seen here."""
+        return self.has_right_text and self.metadata_hash in (b"", text_hash(self.metadata_json))
+
+    @property
+    def has_right_text(self) -> bool:
+        """Whether the text is not damaged, as ``is_whole``."""
+        return self.text_hash in (b"", text_hash(self.text))
 
 
 @dataclass(frozen=True, slots=True)

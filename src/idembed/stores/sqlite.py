@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
@@ -38,7 +37,7 @@ from idembed.stores.records import (
     StoredRow,
     Vector,
 )
-from idembed.stores.sqlite_file import mapped, open_file, stamp
+from idembed.stores.sqlite_file import mapped, open_file, open_reader, stamp
 from idembed.stores.sqlite_search import Searcher
 from idembed.stores.sqlite_where import install
 
@@ -58,6 +57,7 @@ class SQLiteStore(Store):
         transactions=True,
         approximate_search=False,
         concurrent_writers=False,
+        snapshots=True,
         max_key=512,
         max_text=900_000_000,
         max_metadata=100_000_000,
@@ -67,12 +67,19 @@ class SQLiteStore(Store):
 
     def __init__(self, path: str, *, create: bool = True, read_only: bool = False) -> None:
         self.url = path
-        self._searcher = Searcher()
+        self._in_snapshot = False
         self._open(create, read_only)
 
     def _open(self, create: bool, read_only: bool) -> None:
         self._connection, self._writable, self._immutable = open_file(self.url, create=create, read_only=read_only)
+        try:
+            with mapped(self.url):
+                sqlite_audit.check_tables(self._connection, self.url)
+        except BaseException:
+            self._connection.close()
+            raise
         install(self._connection)
+        self._searcher = Searcher(None if self._immutable is not None else lambda: open_reader(self.url))
 
     def close(self) -> None:
         self._searcher.keep_only(())
@@ -81,8 +88,21 @@ class SQLiteStore(Store):
             self._connection.close()
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with self._reading():
+            outer, self._in_snapshot = self._in_snapshot, True
+            try:
+                yield
+            finally:
+                self._in_snapshot = outer
+
+    @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """One state of the file for everything read inside."""
+        if self._in_snapshot:
+            with mapped(self.url):
+                yield self._connection
+            return
         with mapped(self.url), self._unchanged():
             self._connection.execute("BEGIN")
             try:
@@ -98,7 +118,6 @@ class SQLiteStore(Store):
         if self._immutable is not None and stamp(self.url) != self._immutable:
             before = self._connection
             self._open(create=False, read_only=True)
-            self._searcher.keep_only(())
             before.close()
         try:
             yield
@@ -133,8 +152,7 @@ class SQLiteStore(Store):
 
     def read_meta(self) -> tuple[int, dict[str, Any]]:
         with self._reading() as connection:
-            version, settings = connection.execute("SELECT version, settings FROM meta").fetchone()
-        return version, json.loads(settings)
+            return sqlite_read.settings(connection, self.url)
 
     def swap_meta(self, version: int, meta: Mapping[str, Any]) -> bool:
         settings = canonical_json(meta)
@@ -188,16 +206,28 @@ class SQLiteStore(Store):
             number = sqlite_generations.create(connection, space, model)
             if activate:
                 made = self._existing(connection, number)
-                sqlite_generations.activate(connection, self.url, made, incomplete=True)
+                counted = sqlite_generations.count(connection, made)
+                sqlite_generations.activate(connection, self.url, made, counted, incomplete=True)
             return self._existing(connection, number)
 
     def activate(self, lease: Lease, number: int, *, incomplete: bool = False) -> None:
+        counted = self._counted(number)
         with self._writing(lease) as connection:
-            sqlite_generations.activate(connection, self.url, self._existing(connection, number), incomplete)
+            generation = self._existing(connection, number)
+            sqlite_generations.activate(connection, self.url, generation, counted, incomplete)
 
     def complete(self, lease: Lease, number: int) -> int:
+        counted = self._counted(number)
         with self._writing(lease) as connection:
-            return sqlite_generations.complete(connection, self._existing(connection, number))
+            return sqlite_generations.complete(connection, self._existing(connection, number), counted)
+
+    def _counted(self, number: int) -> sqlite_plan.Counted:
+        with self._reading() as connection:
+            return sqlite_generations.count(connection, self._existing(connection, number))
+
+    def name_model(self, lease: Lease, number: int, model: str) -> None:
+        with self._writing(lease) as connection:
+            sqlite_generations.name_model(connection, self._existing(connection, number), model)
 
     def drop_generation(self, lease: Lease, number: int) -> None:
         with self._writing(lease) as connection:
@@ -212,7 +242,7 @@ class SQLiteStore(Store):
         dims = {generation.number: generation.space.dim for generation in self.generations()}
         checked = sqlite_write.check_rows(rows, dims)
         with self._writing(lease) as connection:
-            generations = {g.number: g.complete for g in sqlite_generations.read(connection)}
+            generations = sqlite_generations.needed(connection)
             for number in {number for row in checked for number in row.parts} - generations.keys():
                 self._existing(connection, number)
             sqlite_write.upsert(connection, checked, generations)
@@ -228,7 +258,13 @@ class SQLiteStore(Store):
 
     def delete(self, lease: Lease, ids: Sequence[str]) -> int:
         with self._writing(lease) as connection:
-            return sqlite_write.delete(connection, _known(ids))
+            count = sqlite_write.delete(connection, _known(ids))
+            sqlite_schema.trim_changes(connection)
+            return count
+
+    def settle(self, lease: Lease, rows: Sequence[RowRecord]) -> int:
+        with self._writing(lease) as connection:
+            return sqlite_write.settle(connection, rows, sqlite_generations.needed(connection))
 
     def unsettle(self, lease: Lease, ids: Sequence[str], *, texts: bool = False) -> None:
         with self._writing(lease) as connection:
@@ -279,6 +315,10 @@ class SQLiteStore(Store):
             else:
                 found = connection.execute("SELECT count(*) FROM rows WHERE scope = ?", (scope,))
             return int(found.fetchone()[0])
+
+    def sample(self, count: int) -> list[str]:
+        with self._reading() as connection:
+            return sqlite_plan.sample(connection, count)
 
     def get(self, ids: Sequence[str], generation: int | None = None, *, vectors: bool = True) -> dict[str, StoredRow]:
         with self._reading() as connection:
@@ -337,4 +377,4 @@ class SQLiteStore(Store):
 
 def _known(ids: Sequence[str]) -> list[str]:
     """Those that may be there at all: SQLite would cut one at its NUL."""
-    return [row_id for row_id in ids if not check_text(row_id)]
+    return [row_id for row_id in ids if isinstance(row_id, str) and not check_text(row_id)]

@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from idembed.errors import DamagedError
 from idembed.stores.records import Orphans
 
-__all__ = ["damage", "orphans", "sweep"]
+__all__ = ["check_tables", "damage", "orphans", "sweep"]
 
 _EXAMPLES: Final = 5
 
@@ -20,6 +21,21 @@ class _Kind(NamedTuple):
     table: str
     condition: str
     label: str
+
+
+def check_tables(connection: sqlite3.Connection, path: str) -> None:
+    """Raise DamagedError where a table is gone, without which a sync might find nothing to do."""
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    numbers = connection.execute("SELECT number FROM generations WHERE status <> 'dropped'") if there else ()
+    of_generations = (table for (n,) in numbers for table in (f"parts_{n}", f"vectors_{n}"))
+    gone = sorted({"rows", "texts", *of_generations} - there)
+    if there and gone:
+        raise DamagedError(
+            f"{path}: the table {gone[0]} is gone",
+            hint="restore it from a backup, or sync into a new file: vectors that are still in the vault are not "
+            "computed again",
+            path=path,
+        )
 
 
 def orphans(connection: sqlite3.Connection, generations: Sequence[int]) -> list[Orphans]:
@@ -54,7 +70,10 @@ def damage(connection: sqlite3.Connection) -> list[str]:
 
 def _kinds(generations: Sequence[int]) -> list[_Kind]:
     no_row = "NOT EXISTS (SELECT 1 FROM rows AS r WHERE r.key = o.key)"
-    kinds = [_Kind("texts without a row", "texts", no_row, "o.key")]
+    kinds = [
+        _Kind("rows whose id is no text", "rows", "typeof(o.id) <> 'text'", "o.key"),
+        _Kind("texts without a row", "texts", no_row, "o.key"),
+    ]
     for n in map(int, generations):
         parts, vectors = f"parts_{n}", f"vectors_{n}"
         kinds.append(_Kind(f"parts without a row in generation {n}", parts, no_row, "o.key || '/' || o.part"))

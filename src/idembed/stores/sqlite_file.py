@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
@@ -15,16 +15,16 @@ from idembed.errors import (
     DamagedError,
     DiskFullError,
     IdembedError,
-    IndexNotFoundError,
     NewerSchemaError,
     NotAnIndexError,
     ReadOnlyError,
     StoreError,
 )
 from idembed.stores import sqlite_schema as schema
+from idembed.stores.sqlite_header import check_header, descriptor_of
 from idembed.stores.sqlite_migrate import migrate
 
-__all__ = ["Opened", "mapped", "open_file", "read_ahead", "stamp"]
+__all__ = ["Opened", "mapped", "open_file", "open_reader", "read_ahead", "stamp"]
 
 BUSY_SECONDS: Final = 10.0
 PAGE_SIZE: Final = 16384
@@ -32,7 +32,8 @@ PAGE_SIZE: Final = 16384
 make every small change larger in the log."""
 _CACHE_KIB: Final = 65536
 _AHEAD: Final = 8 << 20
-_MAGIC: Final = b"SQLite format 3\0"
+_MAPPED: Final = 1 << 40
+"""More than there is: SQLite maps what the file has, up to a limit of its own."""
 
 Stamp = tuple[int | None, int, int, bool]
 """inode (None: there is no file), bytes, nanoseconds of the last change, whether there is a log"""
@@ -61,7 +62,7 @@ def open_file(path: str, *, create: bool, read_only: bool) -> Opened:
 
     A file that is not ours is refused by reading its header, before SQLite sees it, and stays as it is.
     """
-    _check(path, create and not read_only)
+    check_header(path, create and not read_only)
     folder = os.path.dirname(os.path.abspath(path))
     writable = not read_only
     if os.path.exists(path):
@@ -94,47 +95,25 @@ def open_file(path: str, *, create: bool, read_only: bool) -> Opened:
     return Opened(connection, writable, before if immutable else None)
 
 
-def _check(path: str, create: bool) -> None:
-    """Refuse, by looking only, what is not our file."""
-    try:
-        if os.path.isdir(path):
-            raise NotAnIndexError(f"{path} is a folder, not an index", hint="name a file, such as demo.db", path=path)
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise NotAnIndexError(f"{path} is not a file", hint="name a file, such as demo.db", path=path)
-        with open(path, "rb") as file:
-            header = file.read(100)
-    except FileNotFoundError:
-        folder = os.path.dirname(os.path.abspath(path))
-        if not os.path.isdir(folder):
-            raise StoreError(
-                f"{path}: the folder {folder} does not exist", hint="create the folder first", path=path
-            ) from None
-        if create:
-            return
-        raise IndexNotFoundError(
-            f"there is no index {path}", hint="look at the path, or sync into it first", path=path
-        ) from None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}", path=path) from None
-    if not header:
-        if create:
-            return
-        raise IndexNotFoundError(f"{path} is empty, there is no index in it", hint="sync into it first", path=path)
-    if header[:16] != _MAGIC or int.from_bytes(header[68:72], "big") != schema.APPLICATION_ID:
-        kind = "a database of another program" if header[:16] == _MAGIC else "not an index"
-        raise NotAnIndexError(f"{path} is {kind}; it was left as it is", hint="name another file", path=path)
-    found = int.from_bytes(header[60:64], "big")
-    if found > schema.VERSION:
-        raise NewerSchemaError(
-            f"{path} was written by a newer idembed (schema {found}; this one knows {schema.VERSION})",
-            hint="upgrade idembed: pip install -U idembed",
-            path=path,
-        )
+def open_reader(path: str) -> sqlite3.Connection:
+    """One more connection to a file that is open, for a thread of its own, which reads in passing: its cache is small,
+    and pages are mapped where the system can."""
+    connection = _connect(path, "ro", shared=True)
+    connection.execute("PRAGMA cache_size = -8192")
+    connection.execute(f"PRAGMA mmap_size = {_MAPPED}")
+    return connection
 
 
-def _connect(path: str, mode: str, *, immutable: bool = False) -> sqlite3.Connection:
+def _connect(path: str, mode: str, *, immutable: bool = False, shared: bool = False) -> sqlite3.Connection:
     uri = f"{Path(os.path.abspath(path)).as_uri()}?mode={mode}{'&immutable=1' if immutable else ''}"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=256)
+    connection = sqlite3.connect(
+        uri,
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_SECONDS,
+        cached_statements=256,
+        check_same_thread=not shared,
+    )
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA trusted_schema = OFF")
@@ -212,19 +191,19 @@ def _version(connection: sqlite3.Connection) -> int:
 @contextmanager
 def read_ahead(connection: sqlite3.Connection) -> Iterator[None]:
     """Have the system read the whole file while it is read inside page by page (a quarter faster from a disk)."""
-    if not hasattr(os, "posix_fadvise"):
+    path = connection.execute("PRAGMA database_list").fetchone()[2]
+    descriptor = descriptor_of(path) if hasattr(os, "posix_fadvise") else None
+    if descriptor is None:
         yield
         return
-    path = connection.execute("PRAGMA database_list").fetchone()[2]
     left = threading.Event()
 
     def advise() -> None:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            for begin in range(0, size, _AHEAD):
+        with suppress(OSError):  # it is only advice
+            for begin in range(0, os.fstat(descriptor).st_size, _AHEAD):
                 if left.is_set():
                     return
-                os.posix_fadvise(file.fileno(), begin, _AHEAD, os.POSIX_FADV_WILLNEED)
+                os.posix_fadvise(descriptor, begin, _AHEAD, os.POSIX_FADV_WILLNEED)
 
     thread = threading.Thread(target=advise, name="idembed-read-ahead", daemon=True)
     thread.start()
@@ -242,6 +221,9 @@ def mapped(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         _raise(error, path)
+    except UnicodeDecodeError as error:  # in what SQLite says of its own schema
+        _, message, hint = _DAMAGED
+        raise DamagedError(f"{path}: {message}", hint=hint, path=path) from error
     except UnicodeEncodeError as error:
         raise StoreError(f"{path}: a string with a lone surrogate cannot be stored", path=path) from error
 
@@ -250,6 +232,8 @@ def _raise(error: sqlite3.Error, path: str) -> NoReturn:
     code = getattr(error, "sqlite_errorcode", 0)
     primary = code & 0xFF
     kind, message, hint = _MEANINGS.get(code) or _MEANINGS.get(primary) or (StoreError, f"SQLite says: {error}", "")
+    if isinstance(error, sqlite3.OperationalError) and "decode to UTF-8" in str(error):
+        kind, message, hint = _DAMAGED
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
         kind, message, hint = StoreError, "the index was closed", "open it again"
     raise kind(f"{path}: {message}", hint=hint, path=path, sqlite=getattr(error, "sqlite_errorname", "")) from error

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import lru_cache
 from typing import cast
 
-from idembed.errors import IncompleteError, StoreError
+from idembed.errors import DamagedError, IncompleteError, StoreError
 from idembed.space import Space
 from idembed.stores import sqlite_schema
 from idembed.stores.records import Generation, Status
-from idembed.stores.sqlite_plan import count_lacking
+from idembed.stores.sqlite_plan import Counted, count_lacking, lacking_since
 from idembed.stores.sqlite_read import lacks
 
-__all__ = ["activate", "complete", "create", "drop", "existing", "read"]
+__all__ = ["activate", "complete", "count", "create", "drop", "existing", "name_model", "needed", "read"]
 
 
 def read(connection: sqlite3.Connection) -> list[Generation]:
-    """Every generation that was not dropped, by number."""
+    """Every generation that was not dropped, by number. Raises DamagedError for a space that is none."""
     return [
-        Generation(number, Space.from_canonical(space), model, cast(Status, status), bool(complete), activated)
+        Generation(number, _space(number, space), model, cast(Status, status), bool(complete), activated)
         for number, space, model, status, complete, activated in connection.execute(
             "SELECT number, space, model, status, complete, activated FROM generations "
             "WHERE status <> 'dropped' ORDER BY number"
         )
     ]
+
+
+@lru_cache(64)
+def _space(number: int, recorded: str) -> Space:
+    try:
+        return Space.from_canonical(recorded)
+    except (ValueError, KeyError, TypeError):
+        raise DamagedError(
+            f"the space of generation {number} cannot be read",
+            hint="restore the file from a backup, or sync into a new one",
+            generation=number,
+        ) from None
+
+
+def needed(connection: sqlite3.Connection) -> dict[int, bool]:
+    """Every generation by number, and whether a row needs vectors in it to be settled."""
+    return {generation.number: generation.complete or generation.status == "active" for generation in read(connection)}
 
 
 def existing(connection: sqlite3.Connection, path: str, number: int) -> Generation:
@@ -48,17 +66,27 @@ def create(connection: sqlite3.Connection, space: Space, model: str) -> int:
     return number
 
 
-def complete(connection: sqlite3.Connection, generation: Generation) -> int:
-    """The number of rows that lack vectors; with none, the generation is complete from now on."""
-    missing = count_lacking(connection, generation.number, generation.complete)
+def count(connection: sqlite3.Connection, generation: Generation) -> Counted:
+    """How many rows lack vectors in it. Takes seconds for millions of rows, so not in a transaction that writes."""
+    return count_lacking(connection, generation.number, generation.complete)
+
+
+def complete(connection: sqlite3.Connection, generation: Generation, counted: Counted) -> int:
+    """The number of rows that lack vectors; with none, the generation is complete from now on. ``counted`` was made
+    before the transaction began; what changed since is looked at."""
+    missing = counted.rows
+    if not missing and lacking_since(connection, generation.number, counted) is not False:
+        missing = count_lacking(connection, generation.number, complete=False).rows
     connection.execute("UPDATE generations SET complete = ? WHERE number = ?", (missing == 0, generation.number))
     return missing
 
 
-def activate(connection: sqlite3.Connection, path: str, generation: Generation, incomplete: bool) -> None:
+def activate(
+    connection: sqlite3.Connection, path: str, generation: Generation, counted: Counted, incomplete: bool
+) -> None:
     """In this order: an index lets only one be active."""
     number = generation.number
-    missing = complete(connection, generation)
+    missing = complete(connection, generation, counted)
     if missing and not incomplete:
         raise IncompleteError(
             f"{path}: {missing:,} rows have no vectors in generation {number} ({generation.model})",
@@ -74,6 +102,11 @@ def activate(connection: sqlite3.Connection, path: str, generation: Generation, 
         "WHERE number = ? AND status <> 'active'",
         (number,),
     )
+
+
+def name_model(connection: sqlite3.Connection, generation: Generation, model: str) -> None:
+    """Record another name of its model."""
+    connection.execute("UPDATE generations SET model = ? WHERE number = ?", (model, generation.number))
 
 
 def drop(connection: sqlite3.Connection, path: str, generation: Generation) -> None:

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from itertools import chain
+from itertools import zip_longest
 from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from idembed import native
-from idembed.errors import DamagedError
-from idembed.stores.memory import check_fits
+from idembed.ascending import among
 from idembed.stores.records import Match, Vector
 from idembed.stores.sqlite_file import read_ahead
+from idembed.stores.sqlite_vectors import Connect, read_vectors
 
-__all__ = ["Ints", "Mask", "Matrix"]
+__all__ = ["Ints", "MakeRoom", "Mask", "Matrix"]
 
-_BLOCK_BYTES: Final = 64 << 20
-_FETCH: Final = 256
+_LOG = logging.getLogger(__name__)
+
+_BLOCK_BYTES: Final = 256 << 20
+"""Of addresses; memory is only taken by what is written."""
+_MANY_BYTES: Final = 64 << 20
 _ALIGNMENT: Final = 64
 _DEAD: Final = 1024
 """Vectors that are searched no more are put up with up to this number, or as many as are searched."""
-_BESIDE: Final = 8 + 8 + 4 + 1
-"""Bytes kept a vector beside it: vid, key, part, whether it is searchable."""
+_BESIDE: Final = 8 + 8 + 4 + 1 + 1
+"""Bytes kept a vector beside it: vid, key, part, whether it is whole, and searchable."""
 _SCORE_BYTES: Final = 64 << 20
+
+_KEYS: Final = 1024
+"""Rows whose parts are read at a time."""
 
 _T = TypeVar("_T", bound=np.generic)
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+MakeRoom = Callable[[int, str], None]
+"""Asked for so many bytes, for that purpose; raises when they are not to be had."""
+_NO_PARTS: Final[Ints] = np.empty((0, 3), np.int64)
 
 
 class Matrix:
@@ -45,99 +56,107 @@ class Matrix:
         self._number = number
         self._dim = dim
         self._block_rows = max(1, _BLOCK_BYTES // (4 * dim))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Hold nothing."""
         self._blocks: list[Vector] = []
         self._size = 0
         self._vids: Ints = np.empty(0, np.int64)
         self._keys: Ints = np.empty(0, np.int64)
         self._parts: NDArray[np.int32] = np.empty(0, np.int32)
+        self._whole: Mask = np.empty(0, np.bool_)
+        """Which vectors are as they were written."""
         self._current: Mask = np.empty(0, np.bool_)
         self._change = 0
         """The number of the last change that is in here."""
 
-    def __len__(self) -> int:
-        return self._size
+    @property
+    def bytes_held(self) -> int:
+        """Of vectors, and of what is kept beside them."""
+        return self._size * (4 * self._dim + _BESIDE)
 
     # Keeping in step -----------------------------------------------------------------------------------
 
-    def refresh(self, connection: sqlite3.Connection) -> None:
-        """Make this the state of the file. Raises StoreError when the vectors would not fit in memory."""
+    def refresh(
+        self,
+        connection: sqlite3.Connection,
+        connect: Connect | None = None,
+        make_room: MakeRoom = lambda needed, what: None,
+    ) -> None:
+        """Make this the state of the file; with ``connect``, by several threads when much is to be read. What
+        ``make_room`` raises when the vectors would not fit in memory is raised."""
         oldest, newest = connection.execute(
             "SELECT coalesce((SELECT min(number) FROM changes), 0), coalesce((SELECT max(number) FROM changes), 0)"
         ).fetchone()
         if self._change == newest and self._size:
             return
         if self._size > 2 * int(self._current.sum()) + _DEAD:  # mostly vectors of deleted rows and old texts
-            self.__init__(self._number, self._dim)  # type: ignore[misc]
-        if self._size and oldest <= self._change + 1 and 0 <= newest - self._change <= self._size:
-            self._update(connection)
+            self._forget()
+        updating = bool(self._size and oldest <= self._change + 1 and 0 <= newest - self._change <= self._size)
+        if updating:
+            changed = _changed_parts(connection, self._number, self._change)
+            current = self._load(connection, connect, make_room, [changed], len(changed))
         else:
-            self._read(connection)
+            expected = connection.execute(f"SELECT count(*) FROM parts_{self._number}").fetchone()[0]
+            parts = _all_parts(connection, self._number, expected)
+            current = self._load(connection, connect, make_room, parts, expected)
+        if connect is not None and not self._positions(current[:, 0])[1].all():
+            # Rows went while other threads read: what this transaction still sees is read by it alone.
+            self._forget()
+            self.refresh(connection, None, make_room)
+            return
+        if updating:
+            rows = connection.execute("SELECT DISTINCT key FROM changes WHERE number > ? ORDER BY key", (self._change,))
+            self._current &= ~among(self._keys, np.array([key for (key,) in rows], np.int64))
+        else:
+            self._current[:] = False
+        self._mark(current)
         self._change = newest
 
-    def _read(self, connection: sqlite3.Connection) -> None:
-        """Everything that is current, and the vectors that are not here yet."""
-        current = self._current_parts(connection, "")
-        self._load(connection, current[:, 0])
-        self._current[:] = False
-        self._mark(current)
-
-    def _update(self, connection: sqlite3.Connection) -> None:
-        """The rows that changed since the last time."""
-        since = f"number > {self._change}"
-        keys = _integers(connection, f"SELECT DISTINCT key FROM changes WHERE {since} ORDER BY key", columns=1)
-        current = self._current_parts(connection, f"AND p.key IN (SELECT c.key FROM changes AS c WHERE c.{since})")
-        self._current &= ~_among(self._keys, keys[:, 0])
-        self._load(connection, current[:, 0])
-        self._mark(current)
-
-    def _current_parts(self, connection: sqlite3.Connection, condition: str) -> Ints:
-        """vid, key and part of the current parts: int64 [n, 3]."""
-        return _integers(
-            connection,
-            f"SELECT p.vid, p.key, p.part FROM parts_{self._number} AS p "
-            f"JOIN rows AS r ON r.key = p.key WHERE p.vid IS NOT NULL AND p.text_hash = r.text_hash {condition}",
-            columns=3,
-        )
-
     def _mark(self, current: Ints) -> None:
-        at = self._positions(current[:, 0])
-        self._current[at] = True
-        self._keys[at] = current[:, 1]
-        self._parts[at] = current[:, 2]
+        at, here = self._positions(current[:, 0])
+        self._current[at] = self._whole[at]
+        self._keys[at] = current[here, 1]
+        self._parts[at] = current[here, 2]
+        damaged = int((~here).sum() + (~self._whole[at]).sum())
+        if damaged:
+            _LOG.warning(
+                "%d vectors of generation %d are not as they were written, and are not searched: "
+                "idembed verify --repair mends them",
+                damaged,
+                self._number,
+            )
 
-    def _load(self, connection: sqlite3.Connection, current: Ints) -> None:
-        """The vectors that are not here yet, among them those of the vids ``current``."""
+    def _load(
+        self,
+        connection: sqlite3.Connection,
+        connect: Connect | None,
+        make_room: MakeRoom,
+        parts: Iterable[Ints],
+        expected: int,
+    ) -> Ints:
+        """Read the vectors that are not here yet, no more than ``expected``, and ``parts`` meanwhile: these."""
         last = int(self._vids[-1]) if self._size else 0
-        added = int((current > last).sum())
-        what = f"searching {self._size + added:,} vectors of {self._dim} dimensions"
-        check_fits(added * (4 * self._dim + _BESIDE), what)
-        with read_ahead(connection) if 4 * added * self._dim > _BLOCK_BYTES else nullcontext():
-            vids = self._append_after(connection, last)
-        self._vids = np.concatenate([self._vids, vids])
+        what = f"searching {self._size + expected:,} vectors of {self._dim} dimensions"
+        make_room(expected * (4 * self._dim + _BESIDE), what)
+        vids, whole, current = [self._vids], [self._whole], [_NO_PARTS]
+        with read_ahead(connection) if 4 * expected * self._dim > _MANY_BYTES else nullcontext():
+            pieces = read_vectors(connection, connect, self._number, self._dim, last, expected)
+            for piece, some in zip_longest(pieces, parts):
+                if piece is not None:
+                    self._append(piece.vectors)
+                    vids.append(piece.vids)
+                    whole.append(piece.whole)
+                if some is not None:
+                    current.append(some)
+        self._vids, self._whole = np.concatenate(vids), np.concatenate(whole)
         self._keys = _longer(self._keys, self._size)
         self._parts = _longer(self._parts, self._size)
         self._current = _longer(self._current, self._size)
+        return np.concatenate(current)
 
-    def _append_after(self, connection: sqlite3.Connection, last: int) -> Ints:
-        """Append the vectors of greater vids than ``last``; those vids."""
-        cursor = connection.execute(
-            f"SELECT vid, vector FROM vectors_{self._number} WHERE vid > ? AND length(vector) = ? ORDER BY vid",
-            (last, 4 * self._dim),
-        )
-        vids: list[int] = []
-        while chunk := cursor.fetchmany(_FETCH):
-            numbers, blobs = zip(*chunk, strict=True)
-            vids.extend(numbers)
-            self._append(b"".join(blobs), len(chunk))
-        return np.array(vids, np.int64)
-
-    def _append(self, raw: bytes, count: int) -> None:
-        if len(raw) != 4 * self._dim * count:
-            raise DamagedError(
-                f"generation {self._number} has a vector that is not {self._dim} float32 numbers",
-                hint="another program edited the file: restore a backup, or sync into a new file",
-            )
-        vectors = np.frombuffer(raw, "<f4").reshape(count, self._dim)
+    def _append(self, vectors: Vector) -> None:
         while len(vectors):
             used = self._size % self._block_rows
             if used == 0:
@@ -147,27 +166,23 @@ class Matrix:
             self._size += taken
             vectors = vectors[taken:]
 
-    def _positions(self, vids: Ints) -> Ints:
-        """Where the vids are; those that are not are left out."""
+    def _positions(self, vids: Ints) -> tuple[Ints, Mask]:
+        """Where those of the vids are that are here, and which these are."""
         if self._size == 0:
-            return np.empty(0, np.int64)
+            return np.empty(0, np.int64), np.zeros(len(vids), np.bool_)
         at = np.minimum(np.searchsorted(self._vids, vids), self._size - 1)
-        if not np.array_equal(self._vids[at], vids):
-            raise DamagedError(
-                f"generation {self._number} lacks vectors that its parts name",
-                hint="another program edited the file: restore a backup, or sync into a new file",
-            )
-        return at
+        here: Mask = self._vids[at] == vids
+        return at[here], here
 
     # Searching -----------------------------------------------------------------------------------------
 
     def mask_of_keys(self, keys: Ints) -> Mask:
         """The positions whose row is among ``keys`` (ascending)."""
-        return _among(self._keys, keys)
+        return among(self._keys, keys)
 
     def mask_of_vids(self, vids: Ints) -> Mask:
         """The positions whose vid is among ``vids``."""
-        return _among(self._vids, np.sort(vids))
+        return among(self._vids, np.sort(vids))
 
     def search(self, connection: sqlite3.Connection, queries: Vector, k: int, mask: Mask | None) -> list[list[Match]]:
         """The ``k`` best current vectors under ``mask`` for each query, best first, ties by id then part."""
@@ -183,6 +198,8 @@ class Matrix:
 
     def _scores(self, queries: Vector, searched: Mask) -> Vector:
         """float32 [queries, n], -inf where not searched."""
+        if len(self._blocks) == 1:
+            return native.scores(self._blocks[0][: self._size], queries, mask=searched)
         scores = np.empty((len(queries), self._size), np.float32)
         for number, block in enumerate(self._blocks):
             begin = number * self._block_rows
@@ -222,7 +239,7 @@ class Matrix:
             )
         ]
         rank = {key: number for number, key in enumerate(first)}
-        chosen = by_part[_among(self._keys[by_part], np.sort(np.array(first, np.int64)))]
+        chosen = by_part[among(self._keys[by_part], np.sort(np.array(first, np.int64)))]
         ranks = np.array([rank[key] for key in self._keys[chosen].tolist()])
         return chosen[np.argsort(ranks, kind="stable")][:wanted]
 
@@ -231,19 +248,30 @@ def _order(match: Match) -> tuple[float, str, int]:
     return -match.score, match.id, match.part
 
 
-def _integers(connection: sqlite3.Connection, sql: str, columns: int) -> Ints:
-    """Whole numbers of a query as int64 [n, columns]."""
-    flat = np.fromiter(chain.from_iterable(connection.execute(sql)), np.int64)
-    return flat.reshape(-1, columns)
+def _all_parts(connection: sqlite3.Connection, number: int, expected: int) -> Iterator[Ints]:
+    """vid, key and part of the current parts of all rows, in pieces: int64 [n, 3]; about ``expected`` there are."""
+    last = connection.execute("SELECT coalesce(max(key), 0) FROM rows").fetchone()[0]
+    step = _KEYS * max(1, last // max(1, expected))
+    for begin in range(0, last, step):
+        columns = connection.execute(
+            f"SELECT group_concat(p.vid), group_concat(p.key), group_concat(p.part) FROM parts_{int(number)} AS p "
+            "JOIN rows AS r ON r.key = p.key "
+            "WHERE p.vid IS NOT NULL AND p.text_hash = r.text_hash AND p.key > ? AND p.key <= ?",
+            (begin, begin + step),
+        ).fetchone()
+        if columns[0]:
+            yield np.stack([np.fromstring(column, np.int64, sep=",") for column in columns], axis=1)
 
 
-def _among(values: Ints, wanted: Ints) -> Mask:
-    """Which ``values`` are in ``wanted`` (ascending)."""
-    if len(wanted) == 0:
-        return np.zeros(len(values), np.bool_)
-    at = np.minimum(np.searchsorted(wanted, values), len(wanted) - 1)
-    found: Mask = wanted[at] == values
-    return found
+def _changed_parts(connection: sqlite3.Connection, number: int, change: int) -> Ints:
+    """The same of the rows that changed after the change of that number."""
+    rows = connection.execute(
+        f"SELECT p.vid, p.key, p.part FROM parts_{int(number)} AS p JOIN rows AS r ON r.key = p.key "
+        "WHERE p.vid IS NOT NULL AND p.text_hash = r.text_hash "
+        "AND p.key IN (SELECT c.key FROM changes AS c WHERE c.number > ?)",
+        (change,),
+    )
+    return np.array(rows.fetchall(), np.int64).reshape(-1, 3)
 
 
 def _longer(array: NDArray[_T], size: int) -> NDArray[_T]:

@@ -6,10 +6,13 @@ import sqlite3
 from collections.abc import Callable
 from typing import Final
 
+import numpy as np
+
 from idembed.rows import row_hash
 from idembed.space import checksum
 from idembed.stores import sqlite_schema as schema
 from idembed.stores.sqlite_read import lacks
+from idembed.stores.sqlite_vectors import sums_of
 
 __all__ = ["migrate"]
 
@@ -34,9 +37,10 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 def _from_1(connection: sqlite3.Connection) -> None:
     """Version 2 has row hashes in place of buckets, checksums of vectors, a lease for each kind of writing, and tells
-    its own transactions from others'. Texts and vectors stay where they are."""
+    its own transactions from others'. Texts stay where they are, vectors are copied."""
     connection.create_function("idembed_row_hash", 3, row_hash, deterministic=True)
     connection.create_function("idembed_checksum", 4, checksum, deterministic=True)
+    connection.create_function("idembed_sum", 1, _sum_of, deterministic=True)
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         connection.execute(f'DROP TRIGGER "{name}"')
     generations = [n for (n,) in connection.execute("SELECT number FROM generations WHERE status <> 'dropped'")]
@@ -77,13 +81,20 @@ def _parts_from_1(connection: sqlite3.Connection, number: int) -> None:
     for table in (f"parts_{n}", f"vectors_{n}"):
         connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
     schema.create_generation_tables(connection, n)
-    _keep(connection, f"vectors_{n}")
+    connection.execute(
+        f"INSERT INTO vectors_{n} SELECT vid, key, part, vector, idembed_sum(vector) FROM old_vectors_{n} ORDER BY vid"
+    )
     connection.execute(
         f'INSERT INTO parts_{n} SELECT p.key, p.part, p."start", p."end", p.text_hash, p.address, p.tokens, '
         "p.truncated, idembed_checksum(p.address, coalesce(v.vector, x''), p.tokens, p.truncated), p.vid "
         f"FROM old_parts_{n} AS p LEFT JOIN vectors_{n} AS v USING (vid)"
     )
-    connection.execute(f"DROP TABLE old_parts_{n}")
+    for table in (f"parts_{n}", f"vectors_{n}"):
+        connection.execute(f"DROP TABLE old_{table}")
+
+
+def _sum_of(vector: bytes) -> bytes:
+    return sums_of(np.frombuffer(vector[: len(vector) // 4 * 4], "<f4")[None, :])[0]
 
 
 def _keep(connection: sqlite3.Connection, table: str) -> None:

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from idembed.rows import BUCKETS, ROW_HASH_BYTES
 from idembed.stores.records import RowHashes, RowState
+from idembed.stores.sqlite_order import check_order
 from idembed.stores.sqlite_read import Reading, chunks, lacks
 
-__all__ = ["count_lacking", "ids_at", "lacking", "lost", "row_hashes", "states", "unsettled"]
+__all__ = [
+    "Counted",
+    "count_lacking",
+    "ids_at",
+    "lacking",
+    "lacking_since",
+    "lost",
+    "row_hashes",
+    "sample",
+    "states",
+    "unsettled",
+]
 
 _KEYS: Final = 8192
 """Keys that are looked at in one transaction."""
@@ -36,7 +48,10 @@ def ids_at(connection: sqlite3.Connection, scope: str, hashes: Sequence[bytes]) 
     """Ids by row hash."""
     found: dict[bytes, str] = {}
     for marks, piece in chunks(hashes):
-        sql = f"SELECT row_hash, id FROM rows INDEXED BY rows_settled WHERE scope = ? AND row_hash IN ({marks})"
+        sql = (
+            "SELECT row_hash, id FROM rows INDEXED BY rows_settled "
+            f"WHERE scope = ? AND row_hash IN ({marks}) AND typeof(id) = 'text'"
+        )
         found.update(connection.execute(sql, (scope, *piece)))
     return found
 
@@ -50,11 +65,12 @@ def unsettled(reading: Reading, scope: str | None) -> Iterator[str]:
         with reading() as connection:
             rows = connection.execute(
                 "SELECT key, id FROM rows INDEXED BY rows_unsettled "
-                f"WHERE row_hash IS NULL AND key > ? {condition} ORDER BY key LIMIT ?",
+                f"WHERE row_hash IS NULL AND key > ? AND typeof(id) = 'text' {condition} ORDER BY key LIMIT ?",
                 bound,
             ).fetchall()
-        if not rows:
-            return
+            if not rows:
+                return
+            check_order(after, rows[-1][0])
         after = rows[-1][0]
         yield from [row_id for _, row_id in rows]
 
@@ -62,9 +78,9 @@ def unsettled(reading: Reading, scope: str | None) -> Iterator[str]:
 def lost(connection: sqlite3.Connection, scope: str | None) -> list[str]:
     """Ids of rows that another program removed or renamed, in order."""
     if scope is None:
-        found = connection.execute("SELECT id FROM lost ORDER BY id")
+        found = connection.execute("SELECT id FROM lost WHERE typeof(id) = 'text' ORDER BY id")
     else:
-        found = connection.execute("SELECT id FROM lost WHERE scope = ? ORDER BY id", (scope,))
+        found = connection.execute("SELECT id FROM lost WHERE scope = ? AND typeof(id) = 'text' ORDER BY id", (scope,))
     return [row_id for (row_id,) in found]
 
 
@@ -92,15 +108,58 @@ def lacking(reading: Reading, generation: int) -> Iterator[str]:
             ).fetchone()[0]
             if last is None:
                 return
+            check_order(after, last)
             rows = connection.execute(
-                f"SELECT id FROM rows AS r WHERE key > ? AND key <= ? AND {lacks('r', generation)} ORDER BY key",
+                f"SELECT id FROM rows AS r WHERE key > ? AND key <= ? AND typeof(id) = 'text' "
+                f"AND {lacks('r', generation)} ORDER BY key",
                 (after, last),
             ).fetchall()
         after = last
         yield from [row_id for (row_id,) in rows]
 
 
-def count_lacking(connection: sqlite3.Connection, generation: int, complete: bool) -> int:
-    """How many rows lack current vectors; where the generation is known to be ``complete``, only unsettled ones can."""
+class Counted(NamedTuple):
+    """How many rows lacked current vectors in a generation, and when: the last change of vectors, and the greatest key,
+    that were there."""
+
+    rows: int
+    change: int
+    key: int
+
+
+def count_lacking(connection: sqlite3.Connection, generation: int, complete: bool) -> Counted:
+    """Where the generation is known to be ``complete``, only unsettled rows can lack vectors, and only they are looked
+    at."""
     among = "rows AS r INDEXED BY rows_unsettled WHERE r.row_hash IS NULL AND" if complete else "rows AS r WHERE"
-    return int(connection.execute(f"SELECT count(*) FROM {among} {lacks('r', generation)}").fetchone()[0])
+    rows = connection.execute(f"SELECT count(*) FROM {among} {lacks('r', generation)}").fetchone()[0]
+    return Counted(rows, *_newest(connection))
+
+
+def lacking_since(connection: sqlite3.Connection, generation: int, before: Counted) -> bool | None:
+    """Whether, among the rows that changed since, there is one that lacks current vectors; None when it is not known
+    any more which these are."""
+    oldest = connection.execute("SELECT coalesce(min(number), 0) FROM changes").fetchone()[0]
+    if _newest(connection)[0] > before.change and oldest > before.change + 1:
+        return None
+    changed = "key > ?1 OR key IN (SELECT c.key FROM changes AS c WHERE c.number > ?2)"
+    sql = f"SELECT EXISTS (SELECT 1 FROM rows AS r WHERE ({changed}) AND {lacks('r', generation)})"
+    return bool(connection.execute(sql, (before.key, before.change)).fetchone()[0])
+
+
+def _newest(connection: sqlite3.Connection) -> tuple[int, int]:
+    found: tuple[int, int] = connection.execute(
+        "SELECT (SELECT coalesce(max(number), 0) FROM changes), (SELECT coalesce(max(key), 0) FROM rows)"
+    ).fetchone()
+    return found
+
+
+def sample(connection: sqlite3.Connection, count: int) -> list[str]:
+    """Ids at even steps of the keys; keys of deleted rows are stepped over."""
+    first, last = connection.execute("SELECT coalesce(min(key), 0), coalesce(max(key), -1) FROM rows").fetchone()
+    found: dict[str, None] = {}
+    for n in range(min(count, last - first + 1)):
+        at = first + n * (last - first + 1) // min(count, last - first + 1)
+        sql = "SELECT id FROM rows WHERE key >= ? AND typeof(id) = 'text' ORDER BY key LIMIT 1"
+        if row := connection.execute(sql, (at,)).fetchone():
+            found[row[0]] = None
+    return list(found)

@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Final, TypeVar
 
 import numpy as np
 
+from idembed.errors import DamagedError
 from idembed.space import Kept, checksum
 from idembed.stores.records import StoredPart, StoredRow, Vector
+from idembed.stores.sqlite_order import check_order
+from idembed.stores.sqlite_vectors import has_sum
 
-__all__ = ["Reading", "chunks", "get", "lacks", "scan", "vectors_at"]
+__all__ = ["Reading", "chunks", "get", "lacks", "scan", "settings", "vectors_at"]
 
 Reading = Callable[[], AbstractContextManager[sqlite3.Connection]]
 """Gives the connection within one read transaction."""
 
 _SCAN_ROWS: Final = 512
 _SCAN_BYTES: Final = 8 << 20
+_MOST: Final = (1 << 31) - 1
 _ROW: Final = (
     "r.key, CAST(r.id AS BLOB), r.scope, CAST(t.text AS BLOB), CAST(r.metadata AS BLOB), "
     "r.text_hash, r.metadata_hash, r.row_hash"
@@ -58,24 +62,43 @@ def get(
     return {row.id: row for row in found}
 
 
+def settings(connection: sqlite3.Connection, path: str) -> tuple[int, dict[str, Any]]:
+    """What the index records about itself, and the version of that. Raises DamagedError where it cannot be read."""
+    version, raw = connection.execute("SELECT version, settings FROM meta").fetchone() or (0, None)
+    found: Any = None
+    if isinstance(raw, str):
+        with suppress(ValueError):
+            found = json.loads(raw)
+    if not isinstance(found, dict):
+        raise DamagedError(
+            f"{path}: the settings of the index cannot be read",
+            hint="restore it from a backup, or sync into a new file",
+            path=path,
+        )
+    return version, found
+
+
 def scan(
     reading: Reading, generation: int | None, after: str | None, scope: str | None, vectors: bool
 ) -> Iterator[StoredRow]:
     """Rows in order of id; each page begins after the last id of the one before."""
     sql = (
         f"SELECT {_ROW} FROM rows AS r LEFT JOIN texts AS t USING (key) "
-        f"WHERE r.id > ? {'' if scope is None else 'AND r.scope = ?'} ORDER BY r.id LIMIT ?"
+        "WHERE r.id > CAST(? AS TEXT) AND typeof(r.id) = 'text' "
+        f"{'' if scope is None else 'AND r.scope = ?'} ORDER BY r.id LIMIT ?"
     )
-    last = after or ""
+    last = (after or "").encode()
     while True:
         bound = (last, _SCAN_ROWS) if scope is None else (last, scope, _SCAN_ROWS)
         with reading() as connection:
             page = _up_to(connection.execute(sql, bound), _SCAN_BYTES)
             rows = _complete(connection, page, generation, vectors)
+            for row in page:
+                check_order(last, row[1])
+                last = row[1]  # as it is in the file, UTF-8 or not
         if not rows:
             return
         yield from rows
-        last = rows[-1].id
 
 
 def _up_to(cursor: sqlite3.Cursor, size: int) -> list[_Row]:
@@ -127,27 +150,39 @@ def _parts(
     connection: sqlite3.Connection, keys: Sequence[int], generation: int, vectors: bool
 ) -> dict[int, list[StoredPart]]:
     n = int(generation)
-    vector, join = ("v.vector", f"LEFT JOIN vectors_{n} AS v USING (vid)") if vectors else ("NULL", "")
+    join = f"LEFT JOIN vectors_{n} AS v USING (vid)" if vectors else ""
+    columns = "v.vector, v.sum" if vectors else "NULL, NULL"
     found: dict[int, list[StoredPart]] = {}
     for marks, piece in chunks(keys):
-        for key, part, start, end, address, tokens, truncated, text_hash, check, empty, raw in connection.execute(
+        rows = connection.execute(
             'SELECT p.key, p.part, p."start", p."end", p.address, p.tokens, p.truncated, p.text_hash, p.checksum, '
-            f"p.vid IS NULL, {vector} FROM parts_{n} AS p {join} WHERE p.key IN ({marks}) ORDER BY p.key, p.part",
+            f"p.vid IS NULL, {columns} FROM parts_{n} AS p {join} WHERE p.key IN ({marks}) ORDER BY p.key, p.part",
             tuple(piece),
-        ):
+        )
+        for key, part, start, end, address, tokens, truncated, text_hash, check, empty, raw, total in rows:
             stored = StoredPart(
-                part,
-                (start, end),
-                address,
-                tokens,
-                bool(truncated),
-                text_hash,
-                check,
+                _number(part),
+                (_number(start), _number(end)),
+                _bytes(address),
+                _number(tokens) if truncated in (0, 1) else -1,
+                truncated == 1,
+                _bytes(text_hash),
+                _bytes(check),
                 bool(empty),
                 _vector(raw),
+                total is None or has_sum(raw, total),
             )
             found.setdefault(key, []).append(stored)
     return found
+
+
+def _number(value: Any) -> int:
+    """-1 for what is none of ours: a cell may have any type, whatever its column says."""
+    return value if isinstance(value, int) and 0 <= value <= _MOST else -1
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else b""
 
 
 def vectors_at(
@@ -163,15 +198,15 @@ def vectors_at(
             tuple(piece),
         ):
             vector = _vector(raw)
-            if vector is None or len(vector) != dim or not isinstance(tokens, int):
+            if vector is None or len(vector) != dim:
                 continue
-            if checksum(address, raw, tokens, bool(truncated)) == check:
-                found[address] = Kept(vector, tokens, bool(truncated))
+            if checksum(address, raw, _number(tokens), truncated == 1) == check:
+                found[address] = Kept(vector, tokens, truncated == 1)
     return found
 
 
 def _vector(raw: bytes | None) -> Vector | None:
-    """Read-only float32 [n]; None when another program removed it, or broke it so that it is no floats."""
-    if not isinstance(raw, bytes) or len(raw) % 4:
+    """Read-only float32 [n], as many as there are whole ones; None when there is nothing, or no bytes."""
+    if not isinstance(raw, bytes):
         return None
-    return np.frombuffer(raw, "<f4").astype(np.float32, copy=False)
+    return np.frombuffer(raw[: len(raw) // 4 * 4], "<f4").astype(np.float32, copy=False)

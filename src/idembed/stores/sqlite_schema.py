@@ -7,8 +7,9 @@ holds the vectors in memory reads only what is new.
 
 Other programs may edit the tables. Triggers, which act whatever settings the other program has (foreign keys do
 not), clear the hash of what was edited, vectors included, and the row's hash with it, note the ids of rows that were
-removed, and remove what hangs on them. Our own transactions set ``ours.writing`` while they last, which no other
-connection ever sees, so that none of this happens to them: they say themselves what a row's hashes are.
+removed, and remove what hangs on them; hashes that another program writes are cleared as well. Our own transactions set
+``ours.writing`` while they last, which no other connection ever sees, so that none of this happens to them: they say
+themselves what a row's hashes are.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ _TABLES: Final = (
         space TEXT NOT NULL,    -- canonical JSON
         model TEXT NOT NULL,
         status TEXT NOT NULL CHECK (status IN ('building', 'active', 'standby', 'dropped')),
-        complete INTEGER NOT NULL DEFAULT 0,   -- 1: no settled row lacks vectors in it
+        complete INTEGER NOT NULL DEFAULT 0,   -- as in records.Generation
         activated INTEGER NOT NULL DEFAULT 0   -- grows with every activation
     )""",
     "CREATE UNIQUE INDEX generations_active ON generations (status) WHERE status = 'active'",
@@ -91,6 +92,15 @@ _TRIGGERS: Final = (
     # REPLACE removes a row without a word; this runs before it.
     f"""CREATE TRIGGER rows_replaced BEFORE INSERT ON rows WHEN {_FOREIGN} BEGIN
         INSERT INTO changes (key) SELECT key FROM rows WHERE id = NEW.id;
+    END""",
+    f"""CREATE TRIGGER rows_inserted AFTER INSERT ON rows WHEN {_FOREIGN} BEGIN
+        UPDATE rows SET row_hash = NULL, text_hash = NULL, metadata_hash = NULL WHERE key = NEW.key;
+    END""",
+    f"""CREATE TRIGGER rows_hashed AFTER UPDATE OF row_hash, text_hash, metadata_hash ON rows WHEN {_FOREIGN} AND (
+        (NEW.row_hash IS NOT NULL AND NEW.row_hash IS NOT OLD.row_hash)
+        OR (NEW.text_hash IS NOT NULL AND NEW.text_hash IS NOT OLD.text_hash)
+        OR (NEW.metadata_hash IS NOT NULL AND NEW.metadata_hash IS NOT OLD.metadata_hash)) BEGIN
+        UPDATE rows SET row_hash = NULL, text_hash = NULL, metadata_hash = NULL WHERE key = NEW.key;
     END""",
     """CREATE TRIGGER rows_deleted AFTER DELETE ON rows BEGIN
         DELETE FROM texts WHERE key = OLD.key;
@@ -140,13 +150,14 @@ _GENERATION: Final = (
         vid INTEGER PRIMARY KEY AUTOINCREMENT,
         key INTEGER NOT NULL,      -- of the part that has it, for the triggers below
         part INTEGER NOT NULL,
-        vector BLOB NOT NULL       -- little-endian float32; never changed by us
+        vector BLOB NOT NULL,      -- little-endian float32; never changed by us
+        sum BLOB                   -- sqlite_vectors.sum_of; looked at whenever vectors are read into memory
     )""",
 )
 
 _GENERATION_TRIGGERS: Final = (
     """CREATE TRIGGER parts_{n}_deleted AFTER DELETE ON parts_{n} BEGIN
-        DELETE FROM vectors_{n} WHERE vid = OLD.vid;
+        DELETE FROM vectors_{n} WHERE vid = OLD.vid AND key = OLD.key AND part = OLD.part;
         INSERT INTO changes (key) VALUES (OLD.key);
     END""",
     """CREATE TRIGGER parts_{n}_inserted AFTER INSERT ON parts_{n} BEGIN
@@ -159,10 +170,14 @@ _GENERATION_TRIGGERS: Final = (
         UPDATE rows SET row_hash = NULL WHERE key = OLD.key;
     END""",
     """CREATE TRIGGER parts_{n}_added AFTER INSERT ON parts_{n} WHEN {foreign} BEGIN
+        UPDATE parts_{n} SET text_hash = x'' WHERE key = NEW.key AND part = NEW.part AND text_hash <> x'';
         UPDATE rows SET row_hash = NULL WHERE key = NEW.key;
     END""",
     """CREATE TRIGGER parts_{n}_altered AFTER UPDATE ON parts_{n} WHEN {foreign} BEGIN
+        UPDATE parts_{n} SET text_hash = x'' WHERE key = NEW.key AND part = NEW.part AND text_hash <> x'';
         UPDATE rows SET row_hash = NULL WHERE key IN (OLD.key, NEW.key);
+        DELETE FROM vectors_{n} WHERE vid = OLD.vid AND key = OLD.key AND part = OLD.part
+            AND (NEW.vid IS NOT OLD.vid OR NEW.key <> OLD.key OR NEW.part <> OLD.part);
     END""",
     """CREATE TRIGGER vectors_{n}_edited AFTER UPDATE ON vectors_{n} WHEN {foreign} BEGIN
         UPDATE parts_{n} SET text_hash = x'', address = x''

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from idembed.errors import OptionError
+from idembed.errors import OptionError, StoreError
 from idembed.filters import Condition
+from idembed.stores.memory import check_fits
 from idembed.stores.records import Match, Vector
 from idembed.stores.sqlite_matrix import Ints, Mask, Matrix
+from idembed.stores.sqlite_vectors import Connect
 from idembed.stores.sqlite_where import compile_conditions
 
 __all__ = ["Searcher"]
@@ -20,7 +23,9 @@ __all__ = ["Searcher"]
 class Searcher:
     """The vectors of the generations that were searched, in memory, and exact search over them."""
 
-    def __init__(self) -> None:
+    def __init__(self, connect: Connect | None) -> None:
+        """``connect`` opens more connections to the file, by which large generations are read by several threads."""
+        self._connect = connect
         self._matrices: dict[int, Matrix] = {}
 
     def keep_only(self, generations: Iterable[int]) -> None:
@@ -41,9 +46,17 @@ class Searcher:
         """As ``Store.search``, in the caller's transaction. Raises OptionError for what is no query."""
         _check(queries, dim, k)
         matrix = self._matrices.pop(generation, None) or Matrix(generation, dim)
-        matrix.refresh(connection)
+        matrix.refresh(connection, self._connect, partial(self._make_room, matrix))
         self._matrices[generation] = matrix  # not reached when the refresh failed half-way
         return matrix.search(connection, queries, k, _mask(connection, matrix, generation, conditions, within))
+
+    def _make_room(self, matrix: Matrix, needed: int, what: str) -> None:
+        """Room for ``matrix`` to grow; the vectors of other generations go when they are in the way."""
+        try:
+            check_fits(needed, matrix.bytes_held + sum(m.bytes_held for m in self._matrices.values()), what)
+        except StoreError:
+            self._matrices.clear()
+            check_fits(needed, matrix.bytes_held, what)
 
 
 def _mask(

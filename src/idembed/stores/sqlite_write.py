@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,8 +14,9 @@ from idembed.rows import ROW_HASH_BYTES, check_id
 from idembed.space import ADDRESS_BYTES, checksum
 from idembed.stores.records import Filling, PartRecord, RowRecord
 from idembed.stores.sqlite_read import chunks, lacks
+from idembed.stores.sqlite_vectors import sums_of
 
-__all__ = ["check_parts", "check_rows", "delete", "fill", "unsettle", "upsert"]
+__all__ = ["check_parts", "check_rows", "delete", "fill", "settle", "unsettle", "upsert"]
 
 _HASH_BYTES: Final = 32
 
@@ -86,7 +87,8 @@ def check_parts(rows: Iterable[tuple[str, Sequence[PartRecord]]], dim: int) -> N
 
 
 def upsert(connection: sqlite3.Connection, rows: Sequence[RowRecord], generations: Mapping[int, bool]) -> None:
-    """Write what ``check_rows`` let pass. ``generations``: every one by number, and whether it is complete."""
+    """Write what ``check_rows`` let pass. ``generations``: every one by number, and whether a row is not settled
+    without its vectors."""
     kept = _kept(connection, rows)
     for row in rows:
         if row.text is None and row.id not in kept:
@@ -97,14 +99,12 @@ def upsert(connection: sqlite3.Connection, rows: Sequence[RowRecord], generation
             )
     new = [row for row in rows if row.id not in kept]
     old = [row for row in rows if row.id in kept and row.text is not None]
-    _insert(connection, new, kept)
+    _insert(connection, new, kept, generations)
     _update(connection, old, kept)
     for number in generations:
-        _replace_parts(
-            connection,
-            number,
-            [(kept[row.id].key, row.text_hash, row.parts[number]) for row in rows if number in row.parts],
-        )
+        written = [row for row in rows if row.text is not None and number in row.parts]
+        _remove_parts(connection, number, [kept[row.id].key for row in old if number in row.parts])
+        _insert_parts(connection, number, [(kept[row.id].key, row.text_hash, row.parts[number]) for row in written])
         left_out = [kept[row.id].key for row in rows if row.text is not None and number not in row.parts]
         if left_out:
             _leave_out(connection, number, left_out)
@@ -129,12 +129,16 @@ def _kept(connection: sqlite3.Connection, rows: Sequence[RowRecord]) -> dict[str
     return found
 
 
-def _insert(connection: sqlite3.Connection, rows: Sequence[RowRecord], kept: dict[str, _Kept]) -> None:
-    """New rows, whose keys are added to ``kept``."""
-    first = 1 + connection.execute("SELECT coalesce(max(key), 0) FROM rows").fetchone()[0]
+def _insert(
+    connection: sqlite3.Connection, rows: Sequence[RowRecord], kept: dict[str, _Kept], generations: Iterable[int]
+) -> None:
+    """New rows, whose keys are added to ``kept``; no key of an orphan is used again."""
+    tables = ["rows", "texts", *(f"parts_{int(n)}" for n in generations)]
+    greatest = ", ".join(f"(SELECT coalesce(max(key), 0) FROM {table})" for table in tables)
+    first = 1 + connection.execute(f"SELECT max({greatest})").fetchone()[0]
     kept |= {row.id: _Kept(key, None) for key, row in enumerate(rows, first)}
     connection.executemany(
-        "INSERT INTO texts (key, text) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text",
+        "INSERT INTO texts (key, text) VALUES (?, ?)",
         ((key, row.text) for key, row in enumerate(rows, first)),
     )
     connection.executemany(
@@ -164,14 +168,26 @@ def _update_metadata(
     kept: Mapping[str, _Kept],
     generations: Mapping[int, bool],
 ) -> None:
-    """A row is settled by this only if another program has not touched its text or vectors since the plan."""
-    settled = " AND ".join(
-        ["text_hash IS ?"] + [f"NOT {lacks('rows', n)}" for n, complete in generations.items() if complete]
-    )
+    """A row stays settled by this only if another program has not touched it since the plan."""
+    settled = f"row_hash IS NOT NULL AND text_hash IS ? AND {_has_vectors(generations)}"
     connection.executemany(
         f"UPDATE rows SET metadata = ?, metadata_hash = ?, row_hash = CASE WHEN {settled} THEN ? END WHERE key = ?",
         ((row.metadata, row.metadata_hash, row.text_hash, row.row_hash, kept[row.id].key) for row in rows),
     )
+
+
+def settle(connection: sqlite3.Connection, rows: Sequence[RowRecord], generations: Mapping[int, bool]) -> int:
+    """Give rows their hash that have these hashes of text and metadata, and vectors; how many these are."""
+    return connection.executemany(
+        "UPDATE rows SET row_hash = ? WHERE id = ? AND scope = ? AND text_hash IS ? AND metadata_hash IS ? "
+        f"AND {_has_vectors(generations)}",
+        ((row.row_hash, row.id, row.scope, row.text_hash, row.metadata_hash) for row in rows),
+    ).rowcount
+
+
+def _has_vectors(generations: Mapping[int, bool]) -> str:
+    """SQL that is true for a row of ``rows`` that has its vectors wherever it needs them to be settled."""
+    return " AND ".join(["1", *(f"NOT {lacks('rows', n)}" for n, needed in generations.items() if needed)])
 
 
 def _found_again(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
@@ -182,35 +198,45 @@ def _found_again(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
 # Vectors ------------------------------------------------------------------------------------------
 
 
-def _replace_parts(
+def _remove_parts(connection: sqlite3.Connection, generation: int, keys: Sequence[int]) -> None:
+    connection.executemany(f"DELETE FROM parts_{int(generation)} WHERE key = ?", ((key,) for key in keys))
+
+
+def _insert_parts(
     connection: sqlite3.Connection, generation: int, rows: Sequence[tuple[int, bytes, Sequence[PartRecord]]]
 ) -> None:
-    """``rows``: key, text hash and parts of each."""
+    """``rows``: key, text hash and parts of each, of which none is there."""
     n = int(generation)
-    connection.executemany(f"DELETE FROM parts_{n} WHERE key = ?", ((key,) for key, _, _ in rows))
+    given = [(key, part) for key, _, parts in rows for part in parts if part.vector is not None]
+    vectors = [part.vector for _, part in given if part.vector is not None]
+    matrix = np.stack(vectors).astype("<f4", copy=False) if vectors else np.empty((0, 0), "<f4")
+    raw, sums = [vector.tobytes() for vector in matrix], sums_of(matrix)
     seen = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (f"vectors_{n}",)).fetchone()
-    vid = seen[0] if seen else 0
-    parts, vectors = [], []
-    for key, text_hash, row_parts in rows:
-        for part in row_parts:
-            raw = b"" if part.vector is None else part.vector.astype("<f4", copy=False).tobytes()
-            if part.vector is not None:
-                vid += 1
-                vectors.append((vid, key, int(part.part), raw))
-            tokens, truncated = int(part.tokens), bool(part.truncated)
-            parts.append(
-                (
-                    *(key, int(part.part), int(part.span[0]), int(part.span[1]), text_hash, part.address),
-                    *(tokens, truncated, checksum(part.address, raw, tokens, truncated)),
-                    None if part.vector is None else vid,
-                )
-            )
-    connection.executemany(f"INSERT INTO vectors_{n} (vid, key, part, vector) VALUES (?, ?, ?, ?)", vectors)
+    first = 1 + (seen[0] if seen else 0)
+    connection.executemany(
+        f"INSERT INTO vectors_{n} (vid, key, part, vector, sum) VALUES (?, ?, ?, ?, ?)",
+        (
+            (vid, key, int(part.part), vector, total)
+            for vid, ((key, part), vector, total) in enumerate(zip(given, raw, sums, strict=True), first)
+        ),
+    )
+    written = iter(enumerate(raw, first))
     connection.executemany(
         f'INSERT INTO parts_{n} (key, part, "start", "end", text_hash, address, tokens, truncated, checksum, vid) '
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        parts,
+        (
+            (key, int(part.part), int(part.span[0]), int(part.span[1]), text_hash, *_known(part, written))
+            for key, text_hash, parts in rows
+            for part in parts
+        ),
     )
+
+
+def _known(part: PartRecord, written: Iterator[tuple[int, bytes]]) -> tuple[bytes, int, bool, bytes, int | None]:
+    """Address, tokens, truncated, checksum, vid; vid and vector are the next that were ``written`` if it has one."""
+    vid, raw = next(written) if part.vector is not None else (None, b"")
+    tokens, truncated = int(part.tokens), bool(part.truncated)
+    return part.address, tokens, truncated, checksum(part.address, raw, tokens, truncated), vid
 
 
 def _leave_out(connection: sqlite3.Connection, generation: int, keys: Sequence[int]) -> None:
@@ -237,7 +263,8 @@ def fill(connection: sqlite3.Connection, generation: int, rows: Sequence[Filling
         for row_id, key, text_hash in connection.execute(sql, tuple(piece)):
             if text_hash == given[row_id].text_hash:
                 matching.append((key, text_hash, given[row_id].parts))
-    _replace_parts(connection, generation, matching)
+    _remove_parts(connection, generation, [key for key, _, _ in matching])
+    _insert_parts(connection, generation, matching)
     return len(matching)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from idembed.vault.folder import GcReport, SpaceStats, Vault, default_path
+from idembed.vault.segment import Addresses
 from idembed.vault.writer import Writer
 
-__all__ = ["GcReport", "SpaceStats", "Vault", "Writer", "default_path"]
+__all__ = ["Addresses", "GcReport", "SpaceStats", "Vault", "Writer", "default_path"]

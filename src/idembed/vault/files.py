@@ -5,6 +5,7 @@ What reads, what writes and what compacts a vault all stand on this.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -16,7 +17,7 @@ import numpy as np
 
 from idembed.errors import OptionError, VaultError
 from idembed.space import ADDRESS_BYTES, Kept
-from idembed.vault.segment import SUFFIX, Addresses, NotASegmentError, Segment
+from idembed.vault.segment import SUFFIX, Addresses, NotASegmentError, NotOpenedError, Segment, is_damaged
 
 __all__ = ["READ", "Files", "as_array", "default_path"]
 
@@ -41,7 +42,7 @@ class Files:
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = default_path() if path is None else Path(path)
         self.damaged: dict[Path, str] = {}
-        """Segments in which damage was met, and what; nothing damaged is ever handed out."""
+        """Segments in which damage was met, or that cannot be opened, and why; nothing damaged is ever handed out."""
         self._open: dict[Path, Segment] = {}
 
     def get(self, space_id: str, addresses: Sequence[bytes]) -> dict[bytes, Kept]:
@@ -97,12 +98,28 @@ class Files:
             if path not in self._open:
                 try:
                     self._open[path] = Segment(path)
-                except NotASegmentError as error:
+                except (NotASegmentError, NotOpenedError) as error:
                     if path not in self.damaged:
-                        _LOG.warning("vault: segment %s is damaged: %s", path.name, error)
+                        _LOG.warning("vault: segment %s is left out: %s", path.name, error)
                     self.damaged[path] = str(error)
                     continue
             found.append(self._open[path])
+        return found
+
+    def broken(self, folder: Path) -> list[Path]:
+        """Files that were segments and are damaged as a whole. One that cannot be opened, for want of permission or by
+        an error of the disk, may be whole, so it is not among them; nor is one that was no segment of ours."""
+        found = []
+        for path in sorted(folder.glob("*" + SUFFIX)):
+            try:
+                if path not in self._open:
+                    Segment(path)
+            except NotASegmentError:
+                with contextlib.suppress(OSError):
+                    if is_damaged(path):
+                        found.append(path)
+            except (NotOpenedError, FileNotFoundError):
+                continue
         return found
 
     def remove(self, segment: Segment) -> bool:
@@ -110,11 +127,16 @@ class Files:
         first, another program's makes the file stay."""
         self._open.pop(segment.path, None)
         segment.close()
+        return self.unlink(segment.path)
+
+    def unlink(self, path: Path) -> bool:
+        """Remove a file that is not open here; whether that was possible."""
         try:
-            segment.path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         except OSError as error:
-            _LOG.info("vault: segment %s cannot be removed now: %s", segment.path.name, error)
+            _LOG.info("vault: segment %s cannot be removed now: %s", path.name, error)
             return False
+        self.damaged.pop(path, None)
         return True
 
     def note_damage(self, path: Path, entries: int) -> None:

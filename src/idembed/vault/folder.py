@@ -18,9 +18,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from idembed.ascending import among
+from idembed.durable import sync_folder
 from idembed.vault.compact import rewrite
 from idembed.vault.files import READ, Files, as_array, default_path
-from idembed.vault.segment import TEMPORARY, Addresses, sync_folder
+from idembed.vault.segment import TEMPORARY, Addresses, is_damaged
 from idembed.vault.writer import Writer, disk_errors, hold
 
 __all__ = ["GcReport", "SpaceStats", "Vault", "default_path"]
@@ -41,10 +43,13 @@ class SpaceStats:
 
 @dataclass(frozen=True, slots=True)
 class GcReport:
-    """What ``Vault.gc`` removed, or would remove; ``size`` in bytes."""
+    """What ``Vault.gc`` removed, or would remove; ``size`` in bytes. ``unreadable`` files were damaged as a whole, of
+    ``unreadable_size`` bytes."""
 
     vectors: int
     size: int
+    unreadable: int = 0
+    unreadable_size: int = 0
 
 
 class Vault(Files):
@@ -86,7 +91,8 @@ class Vault(Files):
         return whole
 
     def merge(self, other: str | Path) -> int:
-        """Copy the segments of another vault that are not here; how many. Its damaged ones are left out.
+        """Copy the segments of another vault that are not here, or are damaged here; how many. Those of it that
+        cannot be read are left out.
 
         Raises LeaseHeldError when another writer has a space for longer than ``WAIT_SECONDS``."""
         theirs = Vault(other)
@@ -98,15 +104,17 @@ class Vault(Files):
                 with hold(mine, WAIT_SECONDS):  # a new writer would remove our unfinished file
                     for segment in theirs.segments(folder):
                         target = mine / segment.path.name
-                        if not target.exists():
+                        if not target.exists() or (is_damaged(target) and not is_damaged(segment.path)):
                             _copy(segment.path, target)
+                            self._open.pop(target, None)
+                            self.damaged.pop(target, None)
                             copied += 1
         self.damaged |= theirs.damaged
         return copied
 
     def gc(
         self,
-        keep: Iterable[bytes],
+        keep: Addresses | Iterable[bytes],
         *,
         space_id: str | None = None,
         older_than: float = 0.0,
@@ -114,19 +122,23 @@ class Vault(Files):
         now: float | None = None,
     ) -> GcReport:
         """Remove every vector whose address is not in ``keep``, of one space or all, from segments that were
-        last written ``older_than`` seconds ago or more. ``dry_run`` only counts."""
-        kept = np.unique(as_array(list(keep)))
-        limit = (time.time() if now is None else now) - older_than
-        vectors = size = 0
+        last written ``older_than`` seconds ago or more (0: whenever, whatever the clock says), and files as old that
+        were segments and are damaged as a whole. ``dry_run`` only counts. Many addresses are best given as an array
+        S16 [n], which takes 16 bytes each."""
+        kept = np.unique(keep if isinstance(keep, np.ndarray) else as_array(list(keep)))
+        limit = (time.time() if now is None else now) - older_than if older_than else math.inf
+        vectors = size = files = files_size = 0
         for folder in self.spaces() if space_id is None else [self.folder_of(space_id)]:
-            gone = self._remove(folder, lambda addresses: ~np.isin(addresses, kept), limit, dry_run)
+            gone = self._remove(folder, lambda addresses: ~among(addresses, kept), limit, dry_run)
             vectors, size = vectors + gone.vectors, size + gone.size
-        return GcReport(vectors, size)
+            broken = self._remove_broken(folder, limit, dry_run)
+            files, files_size = files + len(broken), files_size + sum(broken)
+        return GcReport(vectors, size, files, files_size)
 
     def forget(self, space_id: str, addresses: Iterable[bytes]) -> GcReport:
         """Remove the vectors of these addresses; what was removed."""
         gone = np.unique(as_array(list(addresses)))
-        return self._remove(self.folder_of(space_id), lambda here: np.isin(here, gone), math.inf, dry_run=False)
+        return self._remove(self.folder_of(space_id), lambda here: among(here, gone), math.inf, dry_run=False)
 
     def _remove(
         self, folder: Path, goes: Callable[[Addresses], NDArray[np.bool_]], limit: float, dry_run: bool
@@ -147,6 +159,18 @@ class Vault(Files):
                     vectors += gone
                     size += freed
         return GcReport(vectors, size)
+
+    def _remove_broken(self, folder: Path, limit: float, dry_run: bool) -> list[int]:
+        """Remove the files that are damaged as a whole and were last written until ``limit``; the size of each."""
+        sizes: list[int] = []
+        if not folder.is_dir():
+            return sizes
+        with disk_errors(folder), hold(folder, WAIT_SECONDS):
+            for path in self.broken(folder):
+                known = path.stat()
+                if known.st_mtime <= limit and (dry_run or self.unlink(path)):
+                    sizes.append(known.st_size)
+        return sizes
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -18,6 +18,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from idembed.durable import sync_folder
 from idembed.space import ADDRESS_BYTES, CHECKSUM_BYTES, Kept, checksum
 
 __all__ = [
@@ -35,8 +37,9 @@ __all__ = [
     "Addresses",
     "Entries",
     "NotASegmentError",
+    "NotOpenedError",
     "Segment",
-    "sync_folder",
+    "is_damaged",
     "write_segment",
 ]
 
@@ -45,6 +48,7 @@ TEMPORARY: Final = ".tmp-"
 _ALIGNMENT: Final = 64
 _MAX_HEADER: Final = 1 << 20
 _FORMAT: Final = "1"
+_NAME: Final = re.compile(r"([0-9a-f]{32})\.safetensors")
 
 Addresses = NDArray[np.bytes_]
 """S16 [n]: NumPy compares them as unsigned bytes, padded with zeros to the full width."""
@@ -52,7 +56,11 @@ Bytes = NDArray[np.uint8]
 
 
 class NotASegmentError(Exception):
-    """The file is damaged as a whole; the message says how."""
+    """The file cannot be read as a segment, whatever it is; the message says why."""
+
+
+class NotOpenedError(Exception):
+    """The file cannot be looked into just now (permission, input or output), and may be whole; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +91,8 @@ class Entries:
 
 
 class Segment:
-    """A file mapped into memory. Raises NotASegmentError when its header and size do not fit together, and
-    FileNotFoundError when it is gone."""
+    """A file mapped into memory. Raises NotASegmentError when its header and size do not fit together, NotOpenedError
+    when it cannot be opened, and FileNotFoundError when it is gone."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -169,8 +177,20 @@ def _map(path: Path) -> dict[str, Any]:
         return arrays
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise NotOpenedError(f"it cannot be opened ({error.strerror or error})") from None
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise NotASegmentError(f"its header cannot be read ({error})") from None
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether a file is not what was written under its name, the name of a segment, which is a hash of its bytes. (What
+    a newer idembed wrote is.) Raises OSError when it cannot be read."""
+    name = _NAME.fullmatch(path.name)
+    if name is None:
+        return False
+    with path.open("rb") as file:
+        return not hashlib.file_digest(file, "sha256").hexdigest().startswith(name[1])
 
 
 def write_segment(folder: Path, batches: Iterator[Entries], n: int, dim: int) -> Path:
@@ -237,14 +257,3 @@ def _write_header(file: BinaryIO, layout: list[tuple[str, str, tuple[int, ...], 
     file.write(len(raw).to_bytes(8, "little") + raw)
     file.truncate(8 + len(raw) + offset)
     return {name: 8 + len(raw) + begin for name, begin in offsets.items()}
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` durable, where the system can."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

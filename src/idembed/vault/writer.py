@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 import time
@@ -13,7 +12,8 @@ from typing import Final, Self
 
 import numpy as np
 
-from idembed.errors import LeaseHeldError, OptionError, VaultError
+from idembed.durable import FULL
+from idembed.errors import DiskFullError, IdembedError, LeaseHeldError, OptionError, VaultError
 from idembed.space import ADDRESS_BYTES, Kept
 from idembed.vault.compact import compact
 from idembed.vault.files import Files
@@ -110,12 +110,13 @@ class Writer:
 
 @contextlib.contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """The system's errors as VaultError."""
+    """The system's errors as VaultError, or as DiskFullError."""
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        raise VaultError(
+        full = error.errno in FULL
+        kind: type[IdembedError] = DiskFullError if full else VaultError
+        raise kind(
             f"the vault in {folder} cannot be written: {error.strerror or error}",
             hint="free some space; what was kept before is safe" if full else "look at the folder's permissions",
             path=str(folder),

@@ -1,0 +1,111 @@
+"""The models that an index was opened with, and those that it loaded since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from idembed import models
+from idembed.errors import ModelNotFoundError, SpaceMismatchError
+from idembed.models.base import Model
+from idembed.stores.base import Generation
+
+__all__ = ["DEFAULT_MODEL", "ModelsAtHand", "mismatch"]
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+
+
+class ModelsAtHand:
+    """``given``: the model that was asked for, or its name; ``others``: models of generations that are not searched.
+    None is loaded until it is needed."""
+
+    def __init__(self, given: str | Model | None, others: Sequence[str | Model]) -> None:
+        self.given = given
+        self._others = list(others)
+        self._by_space: dict[str, Model] = {}
+
+    @cached_property
+    def asked(self) -> Model:
+        """The model that was asked for, else the one of a new index by default; its space unchecked."""
+        return _loaded(DEFAULT_MODEL if self.given is None else self.given)
+
+    def know(self, model: Model) -> None:
+        """Use this model for the generations of its space."""
+        self._by_space[model.space.id] = model
+
+    def of(self, generation: Generation, index: str) -> Model:
+        """The model of a generation: one that was given, or the recorded one, which is then known by its own space."""
+        known = self.known(generation)
+        if known is None:
+            known = _recorded(generation, index)
+            self.know(known)
+        return known
+
+    def known(self, generation: Generation) -> Model | None:
+        """The model of a generation if it was given, or loaded since."""
+        while self._others:
+            self.know(_loaded(self._others.pop()))
+        if self.given is not None:
+            self.know(self.asked)
+        return self._by_space.get(generation.space.id)
+
+    def batch_size_of(self, generation: Generation) -> int:
+        """How many texts its model is best given at once; no model is loaded to know it."""
+        given = [self.given, *self._others, self._by_space.get(generation.space.id)]
+        known = [model for model in given if isinstance(model, Model) and model.space.id == generation.space.id]
+        return (known[0] if known else Model).batch_size
+
+    def forget(self) -> None:
+        """Let go of what was loaded."""
+        self._by_space.clear()
+        self.__dict__.pop("asked", None)
+
+
+def _loaded(model: str | Model) -> Model:
+    return models.load(model) if isinstance(model, str) else model
+
+
+def _recorded(generation: Generation, index: str) -> Model:
+    name = generation.model
+    try:
+        return models.load(name)
+    except ModelNotFoundError as error:
+        which = "" if generation.status == "active" else f"generation {generation.number} of "
+        raise ModelNotFoundError(
+            f"{which}{index} was built with {name}, which is not there any more: {error.message}",
+            hint="bring it back, or say where it is now: Index(…, model=…), idembed search --model …",
+            model=name,
+        ) from error
+
+
+def mismatch(index: str, generations: Iterable[Generation], generation: Generation, model: Model) -> SpaceMismatchError:
+    """The error of a ``model`` that is not of the space of a ``generation``, one of the ``generations`` there are."""
+    facts = [str(difference) for difference in generation.space.differences(model.space)]
+    others = [g for g in generations if g.space.id == model.space.id]
+    if others and others[0].status == "active":
+        hint = f"bring {generation.model} back, or let that generation go: idembed drop {index} {generation.number}"
+    elif others and not others[0].complete and others[0].status == "building":
+        hint = (
+            f"generation {others[0].number} is being built of that space: go on with idembed upgrade {index} "
+            f"--to {model.name}, then judge and switch"
+        )
+    elif others:
+        number, status = others[0].number, others[0].status
+        hint = f"generation {number} ({status}) has that space: idembed switch {index} {number}"
+    elif generation.model == model.name:
+        hint = (
+            "what lies there was changed since: bring back what the index was built with, or move the index to "
+            f"what is there now: idembed upgrade {index} --to {model.name}"
+        )
+    else:
+        hint = (
+            "open the index without naming a model to use the one it records, or move it to the other: "
+            f"idembed upgrade {index} --to {model.name}"
+        )
+    which = index if generation.status == "active" else f"generation {generation.number} of {index}"
+    return SpaceMismatchError(
+        f"{which} was built with {generation.model}; the vectors of {model.name} as it is now are of "
+        f"another space (here: the index, there: the model). {'; '.join(facts)}",
+        hint=f"vectors of two spaces cannot be compared: {hint}",
+        differences=facts,
+    )

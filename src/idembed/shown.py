@@ -1,0 +1,60 @@
+"""What comes from data (ids, texts, names) made safe to be shown, on a terminal or in a page.
+
+It is shown as it is but for what acts on a terminal, cannot be seen, or turns the line around it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+__all__ = ["clean", "escape_unsafe", "number_of", "short_revisions", "shorten"]
+
+_CONTROL = (
+    r"\x00-\x1f\x7f-\x9f"  # C0, DEL, C1
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e"  # invisible letters and marks
+    r"\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"  # zero width, separators, bidi
+    r"\ufeff\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_ESCAPE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f]).*?(?:\x07|\x1b\\|\x9c|$)"  # OSC (titles, links), DCS, …
+    r"|\x1b[ -/]*[0-~]",  # the short ones
+    re.DOTALL,
+)
+_REVISION = re.compile(r"@([0-9a-f]{12})[0-9a-f]{28}(?![0-9a-f])")
+_SPACE = re.compile(r"[\s\u2028\u2029]+")
+_UNSEEN = re.compile(f"[{_CONTROL}]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_UNSAFE_IN_JSON = re.compile(f"[\\ud800-\\udfff{_CONTROL}]")
+
+
+def clean(text: str) -> str:
+    """``text`` as one line that is safe to print on a terminal.
+
+    Escape sequences, control and invisible characters and bidi overrides are removed, white space becomes
+    one space, and a lone surrogate becomes U+FFFD. Joiners stay: many scripts and emoji need them.
+    """
+    visible = _UNSEEN.sub("", _SPACE.sub(" ", _ESCAPE.sub("", text)))
+    return _SURROGATE.sub("\ufffd", _SPACE.sub(" ", visible).strip())
+
+
+def escape_unsafe(document: str) -> str:
+    """The same JSON with characters that could act on a terminal, and lone surrogates, written as \\uXXXX."""
+    return _UNSAFE_IN_JSON.sub(lambda match: json.dumps(match.group())[1:-1], document)
+
+
+def number_of(count: int, thing: str) -> str:
+    """``1 vector``, ``1,200 vectors``."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def short_revisions(text: str) -> str:
+    """``org/name@`` and twelve digits of the commit instead of forty: a cached model loads by either name."""
+    return _REVISION.sub(r"@\1", text)
+
+
+def shorten(text: str, limit: int) -> str:
+    """``text``, cleaned, and when it has more than ``limit`` characters its beginning and "…"."""
+    shown = clean(text)
+    return shown if len(shown) <= limit else shown[: limit - 1].rstrip() + "…"

@@ -1,0 +1,46 @@
+"""What becomes of a file when the process that writes to it is killed, at any of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idembed.stores.sqlite import SQLiteStore
+
+__all__ = ["killed_at"]
+
+_STEPS = ("swap_meta", "create_generation", "upsert", "fill", "delete", "complete", "activate")
+
+
+class _Killed(BaseException):
+    """Nothing catches it."""
+
+
+def killed_at(step: int, place: Path, monkeypatch: pytest.MonkeyPatch, work: Callable[[], Any]) -> bool:
+    """Do the work, killed before the store at ``place`` does the step of that number, from 0 on; whether it was."""
+    done = 0
+
+    def counted(name: str) -> Callable[..., Any]:
+        original = getattr(SQLiteStore, name)
+
+        def method(self: SQLiteStore, *args: Any, **kwargs: Any) -> Any:
+            nonlocal done
+            if self.url == str(place):
+                if done == step:
+                    raise _Killed
+                done += 1
+            return original(self, *args, **kwargs)
+
+        return method
+
+    with monkeypatch.context() as patched:
+        for name in _STEPS:
+            patched.setattr(SQLiteStore, name, counted(name))
+        try:
+            work()
+        except _Killed:
+            return True
+    return False
