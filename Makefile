@@ -13,9 +13,10 @@ NAMES  := $(shell find src -name '*.py' 2>/dev/null | LC_ALL=C sort | cksum | cu
 BUILD  := pyproject.toml CMakeLists.txt $(NATIVE)
 
 PYTEST_ARGS ?= -n auto --dist loadfile
+MINUTES     ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test torture lint format clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -26,6 +27,9 @@ demo: $(STAMPS)/package-$(NAMES) ## search Python's standard library by meaning 
 
 test: $(STAMPS)/test-$(NAMES) ## run every test; PYTEST_ARGS="-x -k cli" chooses
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+torture: $(STAMPS)/test-$(NAMES) ## live and break indexes at random for MINUTES=30; rows lost must be 0
+	@$(BIN)/python tests/torture/torture.py --minutes $(MINUTES)
 
 lint: $(STAMPS)/test-$(NAMES) $(STAMPS)/lint ## check format, types, layers
 	$(BIN)/ruff check

@@ -13,7 +13,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 
 from fakes import FakeModel
 
-import idembed.index.write as write
 from idembed.index import Index
 
 
@@ -42,7 +41,6 @@ def _later(i: int) -> str:
 def main() -> None:
     folder, state = Path(sys.argv[1]), sys.argv[2]
     os.environ["IDEMBED_VAULT"] = str(folder / "vault")
-    write._FEWEST_BYTES = write._MOST_BYTES = 300  # some 30 rows a batch
     with Index(folder / "pets.db", SlowModel(log=folder / "asked")) as index:
         print(index.sync(rows(state)))
 

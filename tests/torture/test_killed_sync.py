@@ -13,12 +13,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from workers import WHY_NOT
 
 from idembed.index import Index
 from idembed.vault import Vault
 
+if WHY_NOT:
+    pytest.skip(WHY_NOT, allow_module_level=True)
+
 SCRIPT = Path(__file__).resolve().parent / "sync_slowly.py"
-TRIALS = 10
+TRIALS = 6
 
 
 def start(folder: Path, state: str) -> subprocess.Popen[bytes]:
@@ -91,6 +95,7 @@ def test_killed_anywhere_the_next_sync_ends_right(tmp_path: Path, before: str) -
         if process.returncode == -signal.SIGKILL:
             killed += 1
         else:
+            assert process.returncode == 0, "the sync failed before it was killed"
             seconds *= 0.8  # it had ended: this machine has become quicker
         assert not asked(folder) & kept
         kept |= durable(folder)

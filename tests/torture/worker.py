@@ -1,0 +1,133 @@
+"""Does what it is told in processes that may be killed: one line of JSON a task on standard input, and for each first
+the number of the process that does it, then how that ended, on standard output. What a process has to say, or the error
+by which it failed, it writes to ``outcome-PID`` in the folder of its index.
+
+A process is a fork of this one, which has imported everything, so that what is killed is work and not Python starting.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from answers import opened
+from workers import Brake, give_up_privileges
+from world import DIMS, Generation, SlowModel, Truth
+
+from idembed.errors import IdembedError
+from idembed.index import Index
+from idembed.index.kept import addresses_of
+from idembed.vault import Vault
+
+
+def perform(task: dict[str, Any]) -> Any:
+    """Do it; what there is to say of it."""
+    folder = Path(task["folder"])
+    path, vault = folder / "pets.db", folder / "vault"
+    if task["do"] == "merge":
+        return Vault(vault).merge(folder / "other vault")
+    if task["do"] == "gc":
+        return Vault(vault).gc(addresses_of([str(path)])).vectors
+    brake = Brake(folder, task.get("brake", 0)).brake
+    truth = Truth({}, task["split"], (Generation(1, task["active"], "active"),))
+    with opened(path, truth, folder / "asked", brake, vault=vault if task.get("vault") else "none") as index:
+        return _do(index, task, folder)
+
+
+def _do(index: Index, task: dict[str, Any], folder: Path) -> Any:
+    what = task["do"]
+    if what in ("sync", "upsert"):
+        source = [{"id": i, "text": text, "metadata": metadata} for i, (text, metadata) in task["rows"].items()]
+        if what == "upsert":
+            return index.upsert(source, scope=task["scope"]).as_dict()
+        return index.sync(source, scope=task["scope"], allow_empty=True, allow_mass_deletion=True).as_dict()
+    if what == "delete":
+        return index.delete(task["ids"])
+    if what == "upgrade":
+        name = task["to"]
+        return index.upgrade(SlowModel(name, DIMS[name], folder / "asked"), until=task.get("until")).as_dict()
+    if what == "switch":
+        return index.switch(task["number"])
+    if what == "rollback":
+        return index.rollback(catch_up=True).number
+    if what == "drop":
+        return index.drop(task["number"]).number
+    if what == "rebuild":
+        return index.rebuild().as_dict()
+    if what == "copy":
+        return index.copy(folder / task.get("to", "copy.db"), allow_mass_deletion=True).as_dict()
+    if what == "repair":
+        return index.verify(repair=True, sample=0).as_dict()
+    raise ValueError(what)
+
+
+def child(task: dict[str, Any]) -> int:
+    """One task in this process; the exit code."""
+    if shift := task.get("clock"):
+        real = time.time
+        time.time = lambda: real() + shift
+    if size := task.get("file_size"):
+        import resource
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    folder = Path(task["folder"])
+    told = (folder / f"outcome-{os.getpid()}").open("w")
+    if task.get("read_only"):
+        (folder / "asked").touch()
+        folder.chmod(0o500)
+        give_up_privileges()
+    try:
+        outcome = {"said": perform(task)}
+    except Exception as error:
+        message = str(error) if isinstance(error, IdembedError) else traceback.format_exc()
+        outcome = {"error": type(error).__name__, "message": message}
+    with told:
+        json.dump(outcome, told)
+    return int("error" in outcome)
+
+
+def main() -> None:
+    """Read tasks until standard input ends."""
+    logging.disable(logging.WARNING)
+    ended: dict[int, int] = {}
+    for line in sys.stdin:
+        task = json.loads(line)
+        if task["do"] == "wait":
+            status = ended.pop(task["pid"], None)
+            if status is None:
+                _, status = os.waitpid(task["pid"], 0)
+            answer: dict[str, Any] = {"code": os.waitstatus_to_exitcode(status)}
+        elif task["do"] == "poll":
+            pid, status = os.waitpid(task["pid"], os.WNOHANG)
+            if pid:
+                ended[pid] = status
+            answer = {"running": not pid}
+        else:
+            answer = {"pid": _fork(task)}
+        print(json.dumps(answer), flush=True)
+
+
+def _fork(task: dict[str, Any]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        sys.stdin = open(os.devnull)  # noqa: SIM115  (the process ends at once)
+        code = 2
+        try:
+            code = child(task)
+        finally:
+            os._exit(code)
+    return pid
+
+
+if __name__ == "__main__":
+    main()
