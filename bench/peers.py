@@ -13,18 +13,20 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".bench"
+ENVIRONMENTS = {"peers.txt": "venv", "peers-sync.txt": "sync"}
+"""The folder, in FOLDER, of the environment that is made from each list of requirements."""
 
 
-def python() -> Path:
-    """The interpreter of the peers' environment, made from peers.txt when it is not there or has changed."""
-    binary = FOLDER / "venv" / "bin" / "python"
-    wanted = (ROOT / "bench" / "peers.txt").read_text()
-    stamp = FOLDER / "venv" / "peers.txt"
+def python(requirements: str = "peers.txt") -> Path:
+    """The interpreter of the peers' environment, made from ``requirements`` when it is not there or has changed."""
+    folder = FOLDER / ENVIRONMENTS[requirements]
+    binary = folder / "bin" / "python"
+    wanted = (ROOT / "bench" / requirements).read_text()
+    stamp = folder / requirements
     if not stamp.exists() or stamp.read_text() != wanted:
         print("making the peers' environment (some minutes)", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", FOLDER / "venv"], check=True)
-        command = [binary, "-m", "pip", "install", "-q", "-r", ROOT / "bench" / "peers.txt"]
-        subprocess.run(command, check=True)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([binary, "-m", "pip", "install", "-q", "-r", ROOT / "bench" / requirements], check=True)
         stamp.write_text(wanted)
     return binary
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from memory import forget_most, held
 
 DIM, WINDOW, NEGATIVE, SAMPLE, MIN_COUNT = 100, 5, 5, 1e-3, 5
 Train = Callable[[int, int, int, int], tuple[list[str], "np.ndarray"]]
@@ -97,21 +98,6 @@ def word2vec_c(corpus: Path) -> Train:
         return [], np.empty((0, DIM), np.float32)  # its speed is what is asked
 
     return train
-
-
-def held(most: bool) -> int:
-    """Memory that this process holds, in bytes, or the most since `forget_most`. Linux only, else 0."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return 0
-    name = "VmHWM:" if most else "VmRSS:"
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
-
-
-def forget_most() -> None:
-    if Path("/proc/self/clear_refs").exists():
-        Path("/proc/self/clear_refs").write_text("5")
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Tools that keep a vector index in step with a source, each behind the same few verbs (peer.py)."""
