@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fakes import FakeModel, rows
 
-from idembed.errors import MassDeletionError, OptionError, SpaceMismatchError
+from idembed.errors import MassDeletionError, OptionError, SpaceMismatchError, VaultError
 from idembed.index import Index
 from idembed.models.base import Embedded
 from idembed.space import address
@@ -174,6 +174,14 @@ def test_forgetting_takes_the_vectors_of_texts_that_go_out_of_the_vault(tmp_path
         report = index.sync(rows("a:four", "c:three", "e:five"), forget=True)
         assert report.forgotten == 1
         assert kept() == {"two", "three", "four"}  # "two" went before; "three" and "four" are still held
+
+
+def test_a_vault_that_cannot_be_leaves_no_empty_index_behind(tmp_path: Path, model: FakeModel) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    vault = Vault(tmp_path / "file" / "vault")
+    with Index(tmp_path / "pets.db", model, vault=vault) as index, pytest.raises(VaultError, match="cannot be written"):
+        index.sync(rows("a:one"))
+    assert not (tmp_path / "pets.db").exists()
 
 
 def test_nothing_is_forgotten_without_the_vault(tmp_path: Path, model: FakeModel) -> None:

@@ -191,11 +191,13 @@ class Catalog:
     def make(self, split: int | None) -> Store:
         """The store, made and given its settings if this is the first write.
 
-        A model that cannot be had leaves no empty index behind.
+        A model that cannot be had leaves no empty index behind, nor does a vault that its vectors could not be kept in.
         """
         store = self.store
         if store is None:
-            _ = self.asked.space
+            vault, keep = self.vault(self.asked.space)
+            if vault and keep:
+                vault.make(self.asked.space.id)
             store = self._opened = stores.open_store(self.url)
         version, meta = store.read_meta()
         if "splitter" not in meta:

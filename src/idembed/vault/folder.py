@@ -60,6 +60,12 @@ class Vault(Files):
         the space for longer than ``wait`` seconds, and VaultError when the folder cannot be written."""
         return Writer(self, space_id, dim, wait)
 
+    def make(self, space_id: str) -> None:
+        """Make the folder of a space, so that it is known now whether it can be. Raises VaultError, DiskFullError."""
+        folder = self.folder_of(space_id)
+        with disk_errors(folder):
+            self.make_folder(folder)
+
     def stats(self) -> list[SpaceStats]:
         """What is here, by space id."""
         return [
