@@ -25,6 +25,7 @@ from idembed.models.base import Model
 from idembed.space import Space
 from idembed.split import Splitter
 from idembed.stores.base import Generation, Status, Store
+from idembed.stores.records import RESTORE
 from idembed.vault import Vault
 
 __all__ = ["Catalog"]
@@ -115,7 +116,7 @@ class Catalog:
         if self.store.count():
             raise DamagedError(
                 f"{self.name} has rows, and no generation that is searched",
-                hint="restore it from a backup, or sync into a new file",
+                hint=RESTORE,
             )
 
     def generation(self, number: int | None, *statuses: Status) -> Generation:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from idembed.rows import text_hash
 from idembed.space import Space, checksum
 
 __all__ = [
+    "RESTORE",
     "ROWS",
     "Capabilities",
     "Filling",
@@ -44,6 +45,10 @@ Status = Literal["building", "active", "standby", "dropped"]
 Vector = NDArray[np.float32]
 RowHashes = NDArray[np.bytes_]
 """S16 [n]: NumPy compares them as unsigned bytes, padded with zeros to the full width."""
+RESTORE: Final = (
+    "restore it from a backup, or sync into a new file: vectors that are still in the vault are not computed again"
+)
+"""What to do about damage that cannot be mended."""
 ROWS = "rows"
 """The name of the lease for writing rows; ``lease_of`` gives those for filling a generation."""
 

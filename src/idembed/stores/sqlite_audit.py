@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from idembed.errors import DamagedError
-from idembed.stores.records import Orphans
+from idembed.stores.records import RESTORE, Orphans
 
 __all__ = ["check_tables", "damage", "orphans", "sweep"]
 
@@ -32,8 +32,7 @@ def check_tables(connection: sqlite3.Connection, path: str) -> None:
     if there and gone:
         raise DamagedError(
             f"{path}: the table {gone[0]} is gone",
-            hint="restore it from a backup, or sync into a new file: vectors that are still in the vault are not "
-            "computed again",
+            hint=RESTORE,
             path=path,
         )
 

@@ -21,6 +21,7 @@ from idembed.errors import (
     StoreError,
 )
 from idembed.stores import sqlite_schema as schema
+from idembed.stores.records import RESTORE
 from idembed.stores.sqlite_header import check_header, descriptor_of
 from idembed.stores.sqlite_migrate import migrate
 
@@ -154,9 +155,7 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
             if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
                 schema.create(connection)
             elif connection.execute("PRAGMA application_id").fetchone()[0] == schema.APPLICATION_ID:
-                raise DamagedError(
-                    f"{path} is an index whose schema version is gone", hint="restore a backup", path=path
-                )
+                raise DamagedError(f"{path} is an index whose schema version is gone", hint=RESTORE, path=path)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -240,11 +239,7 @@ def _raise(error: sqlite3.Error, path: str) -> NoReturn:
 
 
 _FULL = (DiskFullError, "the disk is full", "what was committed is safe: free some space and run it again")
-_DAMAGED = (
-    DamagedError,
-    "the file is damaged",
-    "restore it from a backup, or sync into a new file: vectors that are still in the vault are not computed again",
-)
+_DAMAGED = (DamagedError, "the file is damaged", RESTORE)
 _MEANINGS: Final[dict[int, tuple[type[IdembedError], str, str]]] = {
     sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_IOERR_WRITE: _FULL,  # a quota or a limit on file size; ENOSPC itself is SQLITE_FULL

@@ -9,7 +9,7 @@ from typing import cast
 from idembed.errors import DamagedError, IncompleteError, StoreError
 from idembed.space import Space
 from idembed.stores import sqlite_schema
-from idembed.stores.records import Generation, Status
+from idembed.stores.records import RESTORE, Generation, Status
 from idembed.stores.sqlite_plan import Counted, count_lacking, lacking_since
 from idembed.stores.sqlite_read import lacks
 
@@ -34,7 +34,7 @@ def _space(number: int, recorded: str) -> Space:
     except (ValueError, KeyError, TypeError):
         raise DamagedError(
             f"the space of generation {number} cannot be read",
-            hint="restore the file from a backup, or sync into a new one",
+            hint=RESTORE,
             generation=number,
         ) from None
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from idembed.errors import DamagedError
 from idembed.space import Kept, checksum
-from idembed.stores.records import StoredPart, StoredRow, Vector
+from idembed.stores.records import RESTORE, StoredPart, StoredRow, Vector
 from idembed.stores.sqlite_order import check_order
 from idembed.stores.sqlite_vectors import has_sum
 
@@ -72,7 +72,7 @@ def settings(connection: sqlite3.Connection, path: str) -> tuple[int, dict[str, 
     if not isinstance(found, dict):
         raise DamagedError(
             f"{path}: the settings of the index cannot be read",
-            hint="restore it from a backup, or sync into a new file",
+            hint=RESTORE,
             path=path,
         )
     return version, found
