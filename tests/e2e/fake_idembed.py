@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
-from fakes import FakeModel
+from fake_models import FakeModel
 
 from idembed import models
 from idembed.cli import main

@@ -11,7 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 
-from fakes import FakeModel
+from fake_models import FakeModel
 
 from idembed.index import Index
 

@@ -21,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 
-from fakes import FakeModel
+from fake_models import FakeModel
 
 DIMS = {"old": 64, "new": 256, "third": 64}
 """The models there are, and their dimensions: powers of four, for which products of vectors are exact; two are equal,

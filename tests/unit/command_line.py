@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeModel, rows
+from fake_models import FakeModel, rows
 
 from idembed import models
 from idembed.cli import main

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeModel, rows
+from fake_models import FakeModel, rows
 from killing import killed_at
 
 from idembed.errors import OptionError, RowError, SourceError, SpaceMismatchError, StoreError

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeModel, FakeWords
+from fake_models import FakeModel, FakeWords
 
 from idembed import errors, models
 from idembed.cli import main

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from command_line import Run, jsonl, many, run
-from fakes import FakeModel, FakeWords, rows
+from fake_models import FakeModel, FakeWords, rows
 
 from idembed import models
 from idembed.errors import DamagedError, ModelNotFoundError

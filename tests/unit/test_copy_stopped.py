@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeModel, rows
+from fake_models import FakeModel, rows
 from killing import killed_at
 
 from idembed.errors import MassDeletionError, RefusedError, StoreError

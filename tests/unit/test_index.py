@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeModel, FakeWords, one_row_a_batch, rows
+from fake_models import FakeModel, FakeWords, one_row_a_batch, rows
 
 from idembed.errors import (
     DiskFullError,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeModel
+from fake_models import FakeModel
 
 from idembed.errors import LeaseHeldError
 from idembed.index import Index

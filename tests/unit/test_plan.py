@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeModel, rows
+from fake_models import FakeModel, rows
 
 from idembed.errors import MassDeletionError, OptionError, SpaceMismatchError, VaultError
 from idembed.index import Index

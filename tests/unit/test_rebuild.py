@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeModel, rows
+from fake_models import FakeModel, rows
 
 from idembed.errors import IndexNotFoundError, ModelNotFoundError, RefusedError
 from idembed.index import Index, root, upgrade

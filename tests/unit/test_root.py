@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeModel, rows
+from fake_models import FakeModel, rows
 
 from idembed.index import Index
 from idembed.index.root import RootHasher

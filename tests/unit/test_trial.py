@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeModel, FakeWords, rows
+from fake_models import FakeModel, FakeWords, rows
 
 from idembed.errors import OptionError, RefusedError, SourceError
 from idembed.index import Index

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeModel, rows
+from fake_models import FakeModel, rows
 
 from idembed.errors import ModelError, OptionError
 from idembed.index import Index
