@@ -1,0 +1,1 @@
+"""Embedding APIs: one pure adapter a provider, and one transport for all."""
