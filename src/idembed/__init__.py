@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from idembed.errors import (
+        ApiError,
         CorpusError,
         CostLimitError,
         DamagedError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         LeaseLostError,
         LockError,
         MassDeletionError,
+        ModelChangedError,
         ModelError,
         ModelNotFoundError,
         NativeLibraryError,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "ApiError",
     "CorpusError",
     "CostLimitError",
     "DamagedError",
@@ -72,6 +75,7 @@ __all__ = [
     "LeaseLostError",
     "LockError",
     "MassDeletionError",
+    "ModelChangedError",
     "ModelError",
     "ModelNotFoundError",
     "NativeLibraryError",

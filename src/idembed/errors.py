@@ -8,6 +8,7 @@ of a text without known words that is not a row's.)
 from __future__ import annotations
 
 __all__ = [
+    "ApiError",
     "CorpusError",
     "CostLimitError",
     "DamagedError",
@@ -21,6 +22,7 @@ __all__ = [
     "LeaseLostError",
     "LockError",
     "MassDeletionError",
+    "ModelChangedError",
     "ModelError",
     "ModelNotFoundError",
     "NativeLibraryError",
@@ -111,6 +113,16 @@ class UnsupportedModelError(ModelError):
 
 class NativeLibraryError(ModelError):
     """The compiled library is missing, of another version, or was asked for what this CPU lacks."""
+
+
+class ApiError(ModelError):
+    """A provider of embeddings cannot be reached, refuses, or answers something else than was asked for (facts
+    ``provider``, ``model``, and ``status`` where it answered)."""
+
+
+class ModelChangedError(ApiError):
+    """A provider's model gives other vectors than it gave before, by more than its noise: another model answers behind
+    the same name."""
 
 
 class UnknownWordError(ModelError, KeyError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 
-__all__ = ["clean", "escape_unsafe", "number_of", "short_revisions", "shorten"]
+__all__ = ["clean", "escape_unsafe", "number_of", "short_revisions", "shorten", "without_password"]
 
 _CONTROL = (
     r"\x00-\x1f\x7f-\x9f"  # C0, DEL, C1
@@ -23,6 +23,8 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _REVISION = re.compile(r"@([0-9a-f]{12})[0-9a-f]{28}(?![0-9a-f])")
+_PASSWORD = re.compile(r"(//[^/?#@:]*):[^/?#]*@")
+_SECRET = re.compile(r"([?&](?:[a-z_-]*(?:password|token|secret|key))=)[^&#]*", re.IGNORECASE)
 _SPACE = re.compile(r"[\s\u2028\u2029]+")
 _UNSEEN = re.compile(f"[{_CONTROL}]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -58,3 +60,8 @@ def shorten(text: str, limit: int) -> str:
     """``text``, cleaned, and when it has more than ``limit`` characters its beginning and "…"."""
     shown = clean(text)
     return shown if len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
+
+
+def without_password(url: str) -> str:
+    """``url`` as it may be shown: passwords, tokens and keys replaced by ``***``."""
+    return _SECRET.sub(r"\1***", _PASSWORD.sub(r"\1:***@", url))

@@ -416,11 +416,11 @@ def test_vectors_that_the_model_does_not_make_again_are_not_compared(
     index: Index, model: FakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make = model.embed
-    monkeypatch.setattr(model, "embed", lambda texts: replace(make(texts), refused={0: "it says no"}))
+    monkeypatch.setattr(model, "embed", lambda texts, *_, **__: replace(make(texts), refused={0: "it says no"}))
     found = index.verify(everything=True)
     assert (found.ok, found.compared) == (True, {1: 80, 2: 79})
 
-    def fail(texts: list[str]) -> Embedded:
+    def fail(texts: list[str], *_: object, **__: object) -> Embedded:
         raise ModelError("it is on fire")
 
     monkeypatch.setattr(model, "embed", fail)

@@ -21,7 +21,7 @@ _SHOWN = 5
 def agree(out: Output, estimate: Estimate, question: str, *, max_cost: float | None, yes: bool) -> None:
     """Ask the question, with what it will take in it; with ``yes``, or nothing to embed, only say that. Raises
     RefusedError without a yes, and when it will cost more than allowed."""
-    if max_cost is not None and estimate.dollars > max_cost:
+    if max_cost is not None and estimate.dollars is not None and estimate.dollars > max_cost:
         raise RefusedError(
             f"this will cost about ${estimate.dollars:,.2f}, and --max-cost is ${max_cost:,.2f}",
             hint="nothing was changed; --until builds a part",

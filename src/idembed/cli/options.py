@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,7 +11,6 @@ from idembed.errors import OptionError
 if TYPE_CHECKING:
     from idembed.index.sync import OnLongRow as OnLongRowChoice
     from idembed.models.base import OnEmpty as OnEmptyChoice
-    from idembed.models.base import OnLong as OnLongChoice
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -78,7 +77,7 @@ Throttle = Annotated[
 IndexArgument = Annotated[str, typer.Argument(metavar="INDEX", help="The index, a file such as demo.db.")]
 
 
-def on_long(value: str) -> OnLongChoice:
+def on_long(value: str) -> Literal["cut", "error"]:
     """``value`` if it is one. Raises OptionError that says what the option takes."""
     if value == "cut":
         return "cut"

@@ -50,6 +50,8 @@ def sync(
     allow_mass_deletion: Annotated[
         bool, typer.Option("--allow-mass-deletion", help="Accept deleting more than half of the scope.")
     ] = False,
+    max_cost: options.MaxCost = None,
+    throttle: options.Throttle = None,
     vault: Annotated[
         str | None,
         typer.Option(metavar="none|all|FOLDER", help="Which vectors to keep beside the index (docs/cli.md)."),
@@ -76,6 +78,8 @@ def sync(
                 on_long=long,
                 on_empty=empty,
                 forget=forget,
+                max_cost=max_cost,
+                throttle=throttle,
                 allow_empty=allow_empty,
                 allow_mass_deletion=allow_mass_deletion,
                 id_field=id_field,

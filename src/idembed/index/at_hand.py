@@ -7,7 +7,7 @@ from functools import cached_property
 
 from idembed import models
 from idembed.errors import ModelNotFoundError, SpaceMismatchError
-from idembed.models.base import Model
+from idembed.models.base import API_BATCH_SIZE, Model
 from idembed.stores.base import Generation
 
 __all__ = ["DEFAULT_MODEL", "ModelsAtHand", "mismatch"]
@@ -53,7 +53,9 @@ class ModelsAtHand:
         """How many texts its model is best given at once; no model is loaded to know it."""
         given = [self.given, *self._others, self._by_space.get(generation.space.id)]
         known = [model for model in given if isinstance(model, Model) and model.space.id == generation.space.id]
-        return (known[0] if known else Model).batch_size
+        if known:
+            return known[0].batch_size
+        return API_BATCH_SIZE if generation.space.kind == "api" else Model.batch_size
 
     def forget(self) -> None:
         """Let go of what was loaded."""

@@ -6,18 +6,23 @@ the model asked.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from idembed.index.chunks import chunks
 from idembed.index.meter import Meter
-from idembed.models.base import Model
+from idembed.models.base import Embedded, Journal, Model, OnLong, Receipt
 from idembed.space import Kept, address
 from idembed.split import Splitter
 from idembed.stores.base import Generation, PartRecord
 from idembed.vault import Vault
+
+_KEEP_TEXTS = 64
+_KEEP_SECONDS = 0.1
+"""What an API made is written to the vault when it is so many texts, or so old."""
 
 __all__ = ["Embedder", "Lookup", "Made", "Span", "Work", "spans"]
 
@@ -37,12 +42,14 @@ class Work(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Made:
     """The parts of each row of a batch by id; ``refused`` rows have none, each with the reason; ``asked`` are the rows
-    for which the model was asked (of equal texts, the first one's); ``empty`` lists (id, part) without a known word."""
+    for which the model was asked (of equal texts, the first one's); ``empty`` lists (id, part) without a known word;
+    ``too_long`` are the refused rows with a text that has more tokens than the model reads."""
 
     parts: dict[str, list[PartRecord]]
     refused: dict[str, str] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     empty: list[tuple[str, int]] = field(default_factory=list)
+    too_long: set[str] = field(default_factory=set)
 
 
 def spans(splitter: Splitter | None, text: str) -> list[Span]:
@@ -64,10 +71,14 @@ class Embedder:
         meter: Meter | None = None,
         batch_size: int = Model.batch_size,
         recent: dict[bytes, Kept] | None = None,
+        on_long: OnLong = "cut",
+        on_made: Callable[[int], None] = lambda texts: None,
     ) -> None:
         """``model`` is called when a text is missing for the first time. ``lookups`` are tried in order; everything
-        that the model makes goes into ``keep_in``. ``alive`` is called now and then while the model works. ``recent``:
-        what was made and is not written yet, shared with other embedders that are written together with this one."""
+        that the model makes goes into ``keep_in``, as it comes. ``alive`` is called now and then while the model works.
+        ``recent``: what was made and is not written yet, shared with other embedders that are written together with
+        this one. ``on_long``: what an API shall do with texts that are too long; for other models that is settled
+        before. ``on_made`` is called with how many texts are done of those asked for at once."""
         self.generation = generation
         self.batch_size = batch_size
         """How many texts the model is given at once."""
@@ -78,6 +89,8 @@ class Embedder:
         self._alive = alive
         self._meter = meter or Meter()
         self._recent = {} if recent is None else recent
+        self._on_long = on_long
+        self.on_made = on_made
         self.embedded = 0
         self.tokens = 0
         self.truncated = 0
@@ -98,12 +111,14 @@ class Embedder:
                     missing[place] = row.text[start:end]
                     asked.add(row.id)
         empty = self._empty(missing)
-        made, reasons = self._embed({place: text for place, text in missing.items() if place not in empty})
+        made, reasons, long = self._embed({place: text for place, text in missing.items() if place not in empty})
         found |= made
         result = Made({}, asked=asked)
         for row in rows:
             if reason := next((reasons[place] for place in places[row.id] if place in reasons), None):
                 result.refused[row.id] = reason
+                if not long.isdisjoint(places[row.id]):
+                    result.too_long.add(row.id)
                 continue
             result.parts[row.id] = [
                 _record(number, span, place, found.get(place))
@@ -135,38 +150,84 @@ class Embedder:
         receipts = self._model().receipts(list(missing.values()))
         return {place for place, receipt in zip(missing, receipts, strict=True) if not receipt.tokens}
 
-    def _embed(self, missing: dict[bytes, str]) -> tuple[dict[bytes, Kept], dict[bytes, str]]:
-        """The vectors, and the reasons why some texts have none."""
+    def _embed(self, missing: dict[bytes, str]) -> tuple[dict[bytes, Kept], dict[bytes, str], set[bytes]]:
+        """The vectors, the reasons why some texts have none, and which are too long."""
         made: dict[bytes, Kept] = {}
         reasons: dict[bytes, str] = {}
-        if missing:
-            for batch in chunks(missing.items(), self.batch_size):
-                self._embed_batch(dict(batch), made, reasons)
-        return made, reasons
+        long: set[bytes] = set()
+        for batch in chunks(missing.items(), self.batch_size):
+            places = [place for place, _ in batch]
+            result = self._embed_batch(places, [text for _, text in batch], made)
+            reasons |= {places[position]: reason for position, reason in result.refused.items()}
+            long.update(places[position] for position in result.too_long)
+        return made, reasons, long
 
-    def _embed_batch(self, batch: dict[bytes, str], made: dict[bytes, Kept], reasons: dict[bytes, str]) -> None:
-        model, texts = self._model(), list(batch.values())
-        self._meter.before(model, texts, self._alive)
+    def _embed_batch(self, places: list[bytes], texts: list[str], made: dict[bytes, Kept]) -> Embedded:
+        model = self._model()
+        self._meter.check(model)
         started = time.monotonic()
-        result = model.embed(texts, "document", progress=lambda done: self._alive())
-        self.seconds += time.monotonic() - started
-        receipts = [receipt for n, receipt in enumerate(result.receipts) if n not in result.refused]
-        tokens = sum(receipt.tokens for receipt in receipts)
+        with _Desk(self, places, made) as desk:
+            try:
+                return model.embed_with(texts, desk, on_long="cut" if model.repeatable else self._on_long)
+            finally:
+                self.seconds += time.monotonic() - started
+
+    def _count(self, receipts: Sequence[Receipt]) -> None:
         self.embedded += len(receipts)
-        self.tokens += tokens
+        self.tokens += sum(receipt.tokens for receipt in receipts)
         self.truncated += sum(receipt.truncated for receipt in receipts)
-        self._meter.after(model, tokens)
-        kept = {}
-        for number, (place, vector, receipt) in enumerate(zip(batch, result.vectors, result.receipts, strict=True)):
-            if number in result.refused:
-                reasons[place] = result.refused[number]
-            else:
-                kept[place] = Kept(vector, receipt.tokens, receipt.truncated)
-        if self._keep_in is not None and kept:
-            with self._keep_in.writer(self.generation.space.id, self.generation.space.dim) as writer:
+
+
+class _Desk(Journal):
+    """What a model makes of the texts at some places: paid by the meter, and kept at once, so that a killed process
+    loses only what was under way."""
+
+    def __init__(self, embedder: Embedder, places: list[bytes], made: dict[bytes, Kept]) -> None:
+        self._embedder = embedder
+        self._places = places
+        self._made = made
+        self._unkept: dict[bytes, Kept] = {}
+        self._kept_at = time.monotonic()
+        self._done = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._keep()
+
+    def reserve(self, texts: int, dollars: float) -> None:
+        here = threading.current_thread() is threading.main_thread()
+        self._embedder._meter.reserve(texts, dollars, self._embedder._alive if here else lambda: None)
+
+    def settle(self, reserved: float, dollars: float) -> None:
+        self._embedder._meter.settle(reserved, dollars)
+
+    def alive(self) -> None:
+        self._embedder._alive()
+
+    def made(self, positions: Sequence[int], made: Embedded) -> None:
+        receipts = []
+        for number, position in enumerate(positions):
+            if number not in made.refused:
+                receipt = made.receipts[number]
+                self._unkept[self._places[position]] = Kept(made.vectors[number], receipt.tokens, receipt.truncated)
+                receipts.append(receipt)
+        self._embedder._count(receipts)
+        self._done += len(positions)
+        self._embedder.on_made(self._done)
+        if len(self._unkept) >= _KEEP_TEXTS or time.monotonic() - self._kept_at >= _KEEP_SECONDS:
+            self._keep()
+
+    def _keep(self) -> None:
+        kept, self._unkept = self._unkept, {}
+        keep_in, space = self._embedder._keep_in, self._embedder.generation.space
+        if keep_in is not None and kept:
+            with keep_in.writer(space.id, space.dim) as writer:
                 writer.put(kept)
-        self._recent |= kept
-        made |= kept
+        self._embedder._recent.update(kept)
+        self._made.update(kept)
+        self._kept_at = time.monotonic()
 
 
 def _record(number: int, span: Span, place: bytes, kept: Kept | None) -> PartRecord:

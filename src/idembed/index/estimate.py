@@ -34,15 +34,15 @@ _CHUNK = 500
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Distinct ``texts`` that must go through ``model``; their ``tokens`` and the ``seconds`` (None for an API, whose
-    speed is not known) are extrapolated from a sample of ``sampled`` texts; ``dollars`` by the model's price;
-    ``disk`` in bytes, of vectors and what belongs to them. ``problem``: why tokens, time and money are not known, where
-    the model is not to be had."""
+    speed is not known) are extrapolated from a sample of ``sampled`` texts; ``dollars`` by the model's price (None: not
+    known); ``disk`` in bytes, of vectors and what belongs to them. ``problem``: why tokens, time and money are not
+    known, where the model is not to be had."""
 
     model: str
     texts: int
     tokens: int
     seconds: float | None
-    dollars: float
+    dollars: float | None
     disk: int
     sampled: int
     problem: str = ""
@@ -55,7 +55,7 @@ class Estimate:
         if self.problem:
             return f"{self.model}: {texts}, {disk}; {self.problem}"
         took = "" if self.seconds is None else f", about {_duration(self.seconds)} here"
-        price = f", about ${self.dollars:,.2f}" if self.dollars else ""
+        price = ", at a price that is not known" if self.dollars is None else _price(self.dollars)
         return f"{self.model}: {texts}, about {self.tokens:,} tokens{took}{price}, {disk}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,7 +95,8 @@ class _Survey:
         tokens = round(read * self.characters / sum(map(len, sample)))
         known = [text for text, receipt in zip(sample, receipts, strict=True) if receipt.tokens]
         seconds = _seconds(model, known, tokens) if model.space.repeatable else None
-        dollars = tokens * model.dollars_per_million_tokens / 1e6
+        price = model.dollars_per_million_tokens
+        dollars = None if price is None else tokens * price / 1e6
         return Estimate(model.name, self.texts, tokens, seconds, dollars, disk, len(sample))
 
 
@@ -184,6 +185,12 @@ def _seconds(model: Model, sample: list[str], tokens: int) -> float:
         if time.monotonic() - began > _SECONDS:
             break
     return tokens * (time.monotonic() - began) / max(1, read)
+
+
+def _price(dollars: float) -> str:
+    if not dollars:
+        return ""
+    return f", about ${dollars:,.2f}" if dollars >= 0.005 else ", less than $0.01"
 
 
 def _duration(seconds: float) -> str:

@@ -130,6 +130,8 @@ class Index(Lifecycle):
         allow_empty: bool = False,
         allow_mass_deletion: bool = False,
         forget: bool = False,
+        max_cost: float | None = None,
+        throttle: float | None = None,
         id_field: str | None = None,
         text_field: str | None = None,
         progress: Callable[[Progress], None] | None = None,
@@ -143,7 +145,10 @@ class Index(Lifecycle):
         texts the model refuses: the rest goes on, ``report.aside`` has the reasons, and a row that was there before is
         deleted. ``on_empty="skip"`` leaves out, and reports as ``skipped``, what has no word that word vectors know:
         rows (likewise), and of split rows the parts; ``"error"`` refuses them before anything is written. ``forget``
-        removes from the vault what was made of the texts that go.
+        removes from the vault what was made of the texts that go. ``max_cost``: dollars that must not be passed; when
+        they would be, CostLimitError is raised, what was embedded is kept, and the next sync goes on. ``throttle``:
+        texts a second. An API alone knows how long a text is for it: ``"error"`` then stops at the first that is too
+        long, and what was embedded before is kept.
 
         Raises MassDeletionError for an empty source and for one that would delete more than half of the
         scope, unless allowed; NoKnownWordError naming the row.
@@ -164,6 +169,8 @@ class Index(Lifecycle):
                 on_long=on_long,
                 on_empty=on_empty,
                 forget=forget,
+                max_cost=max_cost,
+                throttle=throttle,
                 guard=guard,
                 tell=teller(progress),
             )
@@ -178,12 +185,24 @@ class Index(Lifecycle):
         scope: str = "default",
         on_long: OnLongRow = "cut",
         on_empty: OnEmpty = "error",
+        max_cost: float | None = None,
+        throttle: float | None = None,
     ) -> Report:
         """Add or change the given rows (as in ``sync``) and leave every other alone."""
         started = time.monotonic()
         opened = open_source(rows)
         with Spool() as spool:
-            run = Sync(self._catalog, spool, opened, scope, whole=False, on_long=on_long, on_empty=on_empty)
+            run = Sync(
+                self._catalog,
+                spool,
+                opened,
+                scope,
+                whole=False,
+                on_long=on_long,
+                on_empty=on_empty,
+                max_cost=max_cost,
+                throttle=throttle,
+            )
             report = run.run()
         return self._finished(report, started)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from idembed.arguments import is_number
 from idembed.errors import CostLimitError, OptionError
@@ -15,6 +16,7 @@ __all__ = ["Meter"]
 
 class Meter:
     """Stops before ``max_dollars`` would be passed, and holds ``texts_per_second`` on the average since the first text.
+    May be used by several threads.
 
     ``clock`` and ``sleep`` are those of the time module.
     """
@@ -35,35 +37,43 @@ class Meter:
         self._rate = texts_per_second
         self._clock = clock
         self._sleep = sleep
+        self._lock = threading.Lock()
         self._began: float | None = None
         self._texts = 0
+        self._reserved = 0.0
         self.dollars = 0.0
+        """What was spent."""
 
-    def before(self, model: Model, texts: Sequence[str], alive: Callable[[], None] = lambda: None) -> None:
-        """Wait as long as the rate demands, calling ``alive`` every second. Raises CostLimitError when these texts cost
-        more than is left, before the model is asked."""
-        if self._max is not None and model.dollars_per_million_tokens:
-            tokens = sum(receipt.tokens for receipt in model.receipts(texts))
-            if self.dollars + _price(model, tokens) > self._max:
-                spent = f"${self.dollars:,.2f} went for {number_of(self._texts, 'text')}"
+    def check(self, model: Model) -> None:
+        """Raise OptionError when the limit cannot be kept, as it is not known what the model costs."""
+        if self._max is not None and model.dollars_per_million_tokens is None:
+            raise OptionError(
+                f"max_cost cannot be kept: what {model.name} costs is not known",
+                hint="say it in the model's name, in dollars for a million tokens: ?price=0.02",
+            )
+
+    def reserve(self, texts: int, dollars: float, alive: Callable[[], None] = lambda: None) -> None:
+        """Set ``dollars`` aside for so many texts, and wait as long as the rate demands, calling ``alive`` every
+        second. Raises CostLimitError when that is more than is left, before a model is asked."""
+        with self._lock:
+            if self._max is not None and dollars and self.dollars + self._reserved + dollars > self._max:
+                under_way = f", ${self._reserved:,.2f} is under way" if self._reserved >= 0.005 else ""
+                spent = f"${self.dollars:,.2f} went for {number_of(self._texts, 'text')}{under_way}"
                 raise CostLimitError(
                     f"the limit of ${self._max:,.2f} is reached: {spent}",
                     hint="what was embedded is kept: run it again with a higher limit (--max-cost), and it goes on",
                     spent=self.dollars,
                 )
-        if self._rate is not None:
-            now = self._clock()
-            self._began = now if self._began is None else self._began
-            due = self._began + self._texts / self._rate
-            while (wait := due - self._clock()) > 0:
-                alive()
-                self._sleep(min(wait, 1.0))
-        self._texts += len(texts)
+            self._reserved += dollars
+            self._began = self._clock() if self._began is None else self._began
+            due = self._began + self._texts / self._rate if self._rate is not None else None
+            self._texts += texts
+        while due is not None and (wait := due - self._clock()) > 0:
+            alive()
+            self._sleep(min(wait, 1.0))
 
-    def after(self, model: Model, tokens: int) -> None:
-        """What was really read."""
-        self.dollars += _price(model, tokens)
-
-
-def _price(model: Model, tokens: int) -> float:
-    return tokens * model.dollars_per_million_tokens / 1e6
+    def settle(self, reserved: float, dollars: float) -> None:
+        """What was set aside for a request is free again, and what it cost is spent."""
+        with self._lock:
+            self._reserved -= reserved
+            self.dollars += dollars

@@ -25,9 +25,12 @@ def noise_between(cosines: Sequence[float]) -> float:
     return 1 - max(_ROUNDING, 10 * (1 - min(cosines)))
 
 
-def noise_of(meta: Mapping[str, Any], generation: Generation) -> float | None:
-    """The lowest cosine that is put up with; None where bytes must be equal: a repeatable model that made them here."""
+def noise_of(meta: Mapping[str, Any], generation: Generation, least: float | None = None) -> float | None:
+    """The lowest cosine that is put up with; None where bytes must be equal: a repeatable model that made them here.
+    ``least``: what the model itself says of it."""
     measured = meta.get(ADOPTED, {}).get(str(generation.number))
     if measured is not None:
         return float(measured)
-    return None if generation.space.repeatable else _UNKNOWN
+    if generation.space.repeatable:
+        return None
+    return _UNKNOWN if least is None else least

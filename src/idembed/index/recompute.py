@@ -15,7 +15,7 @@ from idembed.index.examine import Defect, Kind, examine_parts, examine_row
 from idembed.index.meter import Meter
 from idembed.index.noise import noise_of
 from idembed.index.report import Tell
-from idembed.models.base import Model
+from idembed.models.base import Journal, Model
 from idembed.stores.base import Generation, Store, StoredPart, StoredRow
 
 __all__ = ["Recomputed", "recompute"]
@@ -41,13 +41,15 @@ def recompute(
     """Compare the vectors of these rows, or of all, where nothing else is wrong with them: bytes where the model is
     repeatable, else cosine within its measured noise."""
     found = Recomputed()
-    noise = noise_of(store.read_meta()[1], generation)
+    meta = store.read_meta()[1]
     model: Model | None = None
     total = store.count() if ids is None else len(ids)
     done = 0
     for rows in weighed(_rows(store, generation, ids), _ROWS, lambda row: len(row.text), _CHARACTERS):
         try:
             model = model or catalog.model_of(generation)
+            meter.check(model)
+            noise = noise_of(meta, generation, model.least_cosine)
             _compare(model, _healthy(rows, catalog, generation), generation.number, noise, meter, found)
         except (ModelError, SpaceMismatchError, CostLimitError) as error:
             found.stopped = error.message
@@ -86,15 +88,26 @@ def _compare(
 ) -> None:
     for chunk in chunks(stored, _ROWS):
         texts = [row.text[part.span[0] : part.span[1]] for row, part, _ in chunk]
-        meter.before(model, texts)
-        made = model.embed(texts)
-        meter.after(model, sum(receipt.tokens for receipt in made.receipts))
+        made = model.embed_with(texts, _Paying(meter))
         for place, ((row, part, vector), again) in enumerate(zip(chunk, made.vectors, strict=True)):
             if place in made.refused:
                 continue
             found.vectors += 1
             if difference := _difference(vector, again, noise):
                 found.defects.append(Defect(Kind.MODEL, row.id, number, part.part, difference))
+
+
+class _Paying(Journal):
+    """Only what the meter allows is computed."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def reserve(self, texts: int, dollars: float) -> None:
+        self._meter.reserve(texts, dollars)
+
+    def settle(self, reserved: float, dollars: float) -> None:
+        self._meter.settle(reserved, dollars)
 
 
 def _difference(stored: NDArray[np.float32], made: NDArray[np.float32], noise: float | None) -> str:

@@ -51,8 +51,8 @@ class Report:
     than the model reads; ``skipped`` what was left out as asked, by the source or, for want of a known word, by
     ``on_empty="skip"``, and ``aside`` the rows that could not be taken (refused by the model, or too long for
     ``on_long="skip"``), each with the reason; ``behind`` the generations that could not be kept right, by number, and
-    why; ``tokens`` those that the model read; ``seconds`` wall time, of which ``model_seconds`` in the model;
-    ``forgotten`` the vectors that were removed from the vault.
+    why; ``tokens`` those that the model read, which cost ``dollars``; ``seconds`` wall time, of which ``model_seconds``
+    in the model; ``forgotten`` the vectors that were removed from the vault.
     """
 
     embedded: int = 0
@@ -64,6 +64,7 @@ class Report:
     deleted: int = 0
     truncated: int = 0
     tokens: int = 0
+    dollars: float = 0.0
     skipped: tuple[tuple[str, str], ...] = ()
     aside: tuple[tuple[str, str], ...] = ()
     behind: tuple[tuple[int, str], ...] = ()

@@ -13,13 +13,14 @@ from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks
 from idembed.index.embed import spans
 from idembed.index.forget import Forgetting, is_left
+from idembed.index.meter import Meter
 from idembed.index.owner import Writing, hold
 from idembed.index.plan import Plan, plan_rows, plan_scope, tally
 from idembed.index.report import Report, Tell, ignore
 from idembed.index.spool import Outcome, Spool
 from idembed.index.targets import targets_of
 from idembed.index.write import Writer
-from idembed.models.base import OnEmpty, Receipt
+from idembed.models.base import OnEmpty, OnLong, Receipt
 from idembed.rows import CheckedRow, check_id
 from idembed.sources.base import Source
 from idembed.stores.base import Store
@@ -48,6 +49,8 @@ class Sync:
         on_long: OnLongRow = "cut",
         on_empty: OnEmpty = "error",
         forget: bool = False,
+        max_cost: float | None = None,
+        throttle: float | None = None,
         guard: Callable[[Plan, int], None] = lambda plan, rows: None,
         tell: Tell = ignore,
     ) -> None:
@@ -71,6 +74,7 @@ class Sync:
         self._forget = forget
         self._left_out: list[tuple[str, str]] = []
         self._too_long: list[tuple[str, str]] = []
+        self._meter = Meter(max_cost, throttle)
         self._guard = guard
         self._tell = tell
         self._is_read = False
@@ -145,8 +149,10 @@ class Sync:
         generations, beside = store.generations(), catalog.vault(active.space)[0]
         forgetting = Forgetting(catalog, store) if self._forget or is_left(catalog) else None
         with carried(spool, store, writing, generations, splitter, index=catalog.identity, beside=beside) as in_flight:
-            targets = targets_of(catalog, store, writing, in_flight)
-            writer = Writer(store, writing, targets, self._scope, splitter)
+            on_long: OnLong = "cut" if self._on_long == "cut" else "refuse"
+            targets = targets_of(catalog, store, writing, in_flight, meter=self._meter, on_long=on_long)
+            refuse_long = self._on_long == "error"
+            writer = Writer(store, writing, targets, self._scope, splitter, refuse_long=refuse_long)
             report = writer.report
             total = plan.added + plan.moved + plan.changed + plan.updated
             if forgetting and self._forget:
@@ -168,6 +174,7 @@ class Sync:
         report.reused += plan.unchanged
         report.moved = min(plan.moved, report.added, report.deleted)
         report.added, report.deleted = report.added - report.moved, report.deleted - report.moved
+        report.dollars = self._meter.dollars
         report.behind = tuple((target.number, target.behind) for target in targets if target.behind)
         return report
 

@@ -11,6 +11,7 @@ from idembed.index.catalog import Catalog
 from idembed.index.embed import Embedder, Lookup, Work
 from idembed.index.meter import Meter
 from idembed.index.owner import Writing
+from idembed.models.base import OnLong
 from idembed.space import Kept, Space, address
 from idembed.stores.base import Generation, PartRecord, Store
 from idembed.vault import Vault
@@ -44,14 +45,33 @@ def without_vectors(generation: Generation, row: Work) -> list[PartRecord]:
     ]
 
 
-def targets_of(catalog: Catalog, store: Store, writing: Writing, in_flight: Vault | None = None) -> list[Target]:
-    """The active generation, then all others that were not dropped."""
+def targets_of(
+    catalog: Catalog,
+    store: Store,
+    writing: Writing,
+    in_flight: Vault | None = None,
+    *,
+    meter: Meter | None = None,
+    on_long: OnLong = "cut",
+) -> list[Target]:
+    """The active generation, then all others that were not dropped; all paid by one ``meter``."""
     found = sorted(store.generations(), key=lambda generation: generation.status != "active")
     recent: dict[bytes, Kept] = {}
-    return [
-        Target(generation, embedder_for(catalog, store, writing, generation, in_flight=in_flight, recent=recent))
-        for generation in found
-    ]
+    meter = meter or Meter()
+
+    def embedder(generation: Generation) -> Embedder:
+        return embedder_for(
+            catalog,
+            store,
+            writing,
+            generation,
+            in_flight=in_flight,
+            meter=meter,
+            recent=recent,
+            on_long=on_long,
+        )
+
+    return [Target(generation, embedder(generation)) for generation in found]
 
 
 def embedder_for(
@@ -64,6 +84,7 @@ def embedder_for(
     meter: Meter | None = None,
     recent: dict[bytes, Kept] | None = None,
     look_into: LookInto = "everything",
+    on_long: OnLong = "cut",
 ) -> Embedder:
     """What makes the vectors of ``generation``, looking first in every generation of its space, among the vectors in
     flight, and in the vault; or only in the vault; or nowhere."""
@@ -78,6 +99,7 @@ def embedder_for(
         meter=meter,
         batch_size=catalog.batch_size_of(generation),
         recent=recent,
+        on_long=on_long,
     )
 
 

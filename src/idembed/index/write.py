@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 
-from idembed.errors import IdembedError, ModelError, SpaceMismatchError
+from idembed.errors import IdembedError, ModelError, SpaceMismatchError, TooLongError
 from idembed.index.chunks import weighed
 from idembed.index.embed import Made, Work, spans
 from idembed.index.owner import Writing
@@ -23,6 +23,8 @@ __all__ = ["Job", "Writer"]
 Job = tuple[Outcome, CheckedRow]
 
 _ROWS = 1000
+_CHARACTERS = 2000
+"""A text so long counts as another one when rows are taken together for the model."""
 
 
 class Writer:
@@ -30,13 +32,22 @@ class Writer:
     row; another one is left behind, with a reason, when its model cannot be used."""
 
     def __init__(
-        self, store: Store, writing: Writing, targets: Sequence[Target], scope: str, splitter: Splitter | None
+        self,
+        store: Store,
+        writing: Writing,
+        targets: Sequence[Target],
+        scope: str,
+        splitter: Splitter | None,
+        *,
+        refuse_long: bool = False,
     ) -> None:
+        """``refuse_long``: a text that the model turns out to find too long is an error."""
         self._store = store
         self._writing = writing
         self._targets = targets
         self._scope = scope
         self._splitter = splitter
+        self._refuse_long = refuse_long
         self._waiting: list[RowRecord] = []
         self._pace = Pace(lambda: sum(target.embedder.seconds for target in targets))
         self.report = Report()
@@ -46,9 +57,10 @@ class Writer:
     def write(self, jobs: Iterable[Job], progress: Callable[[int], None]) -> None:
         """Upsert every row; ``progress`` gets the number of rows written so far. What was made before an error is
         written all the same."""
-        done = 0
+        done, batch = 0, self._batch_size()
         try:
-            for step in weighed(jobs, _ROWS, self._texts, self._batch_size()):
+            for step in weighed(jobs, max(_ROWS, batch), self._texts, batch):
+                self._targets[0].embedder.on_made = _counting(progress, done, len(step))
                 self._waiting += self._records(step)
                 done += len(step)
                 if self._pace.is_due:
@@ -74,7 +86,8 @@ class Writer:
         outcome, row = job
         if outcome < Outcome.TEXT:
             return 0
-        return 1 + len(row.text) // self._splitter.size if self._splitter else 1
+        parts = len(row.text) // self._splitter.size if self._splitter else 0
+        return 1 + max(parts, len(row.text) // _CHARACTERS)
 
     def _commit(self) -> None:
         if self._waiting:
@@ -92,6 +105,13 @@ class Writer:
         active, *others = self._targets
         made = active.embedder.parts(work)
         self._note_empty(active, made)
+        if made.too_long and self._refuse_long:
+            row_id = min(made.too_long)
+            raise TooLongError(
+                f"the text of row {row_id!r}: {made.refused[row_id]}",
+                hint='what was embedded is kept. Split the text (split=…), or allow on_long="cut" or "skip"',
+                id=row_id,
+            )
         if made.refused:
             self.report.aside += tuple(made.refused.items())
             self.refused.extend(row.id for outcome, row in step if outcome is Outcome.TEXT and row.id in made.refused)
@@ -138,3 +158,8 @@ class Writer:
         text = row.text if outcome >= Outcome.TEXT else None
         mine = {number: found[row.id] for number, found in parts.items()} if text is not None else {}
         return RowRecord(row.id, self._scope, text, row.text_hash, row.metadata, row.metadata_hash, row.row_hash, mine)
+
+
+def _counting(progress: Callable[[int], None], done: int, most: int) -> Callable[[int], None]:
+    """What tells of the rows of one step, of which there are ``most``, that the model is through with."""
+    return lambda made: progress(done + min(made, most))

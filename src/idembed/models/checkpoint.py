@@ -93,7 +93,7 @@ class Checkpoint(Model):
     ) -> Embedded:
         """Vectors of the space, float32 [n, dim], with the prompt of ``side`` before every text.
 
-        A text over the maximum length is cut and its receipt says so; no warning is given. Raises RowError
+        A text over the maximum length is cut and its receipt says so, without a warning, or refused. Raises RowError
         naming the first text that is no string or holds a lone surrogate.
         """
         prompt = self.settings.prompt_of(side)
@@ -110,7 +110,10 @@ class Checkpoint(Model):
             vectors[start : len(receipts)] = made if unit else self._engine.normalize(made)
             if progress is not None:
                 progress(len(ids))
-        return Embedded(vectors, receipts)
+        long = {n: r for n, r in enumerate(receipts) if r.truncated} if on_long == "refuse" else {}
+        limit = self.settings.max_length
+        reasons = {n: f"it has {r.tokens_in_text:,} tokens; {self.name} reads {limit:,}" for n, r in long.items()}
+        return Embedded(vectors, receipts, reasons, frozenset(long))
 
     def receipts(self, texts: Sequence[str], side: Side = "document") -> list[Receipt]:
         """The receipts that ``embed`` would give; loads the tokenizer and no weights."""

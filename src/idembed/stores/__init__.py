@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from idembed.errors import OptionError, StoreError
+from idembed.shown import without_password
 
 if TYPE_CHECKING:
     from idembed.stores.base import Store
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["is_index", "open_store", "without_password"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters or more: C:\demo.db is a path
-_PASSWORD = re.compile(r"(//[^/?#@:]*):[^/?#]*@")
-_SECRET = re.compile(r"([?&](?:[a-z_-]*(?:password|token|secret|key))=)[^&#]*", re.IGNORECASE)
 
 
 def open_store(url: str | Path, *, create: bool = True, read_only: bool = False) -> Store:
@@ -51,11 +50,6 @@ def is_index(path: Path) -> bool:
     except OSError:
         return False
     return header.startswith(b"SQLite format 3\0") and header[68:] == APPLICATION_ID.to_bytes(4, "big")
-
-
-def without_password(url: str) -> str:
-    """``url`` as it may be shown: passwords, tokens and keys replaced by ``***``."""
-    return _SECRET.sub(r"\1***", _PASSWORD.sub(r"\1:***@", url))
 
 
 def _sqlite(path: str, create: bool, read_only: bool) -> Store:

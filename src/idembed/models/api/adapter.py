@@ -101,8 +101,9 @@ class Fault(NamedTuple):
     """Why a request failed, and so what to do.
 
     ``wait``: ask again, ``after`` so many seconds if it was said. ``long``: a text has more tokens than the model
-    reads (``tokens`` of them, if it was said). ``split``: there was too much in the request. ``row``: one of the texts
-    cannot be taken. ``fatal``: asking again is for nothing; ``hint`` says what to do.
+    reads, ``tokens`` of them if it was said. ``split``: there was too much in the request. ``row``: one of the texts
+    cannot be taken. ``fatal``: asking again is for nothing; ``hint`` says what to do. ``position``: which text of the
+    request it is about, if it was said.
     """
 
     kind: FaultKind
@@ -110,6 +111,7 @@ class Fault(NamedTuple):
     hint: str = ""
     after: float | None = None
     tokens: int | None = None
+    position: int | None = None
 
 
 class Adapter(ABC):

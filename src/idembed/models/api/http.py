@@ -1,0 +1,199 @@
+"""One HTTP exchange: bounded in time and size, and only with the host that was meant."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from idembed.errors import ApiError, OptionError
+from idembed.models.places import offline
+from idembed.shown import without_password
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["Exchange", "Http", "UnreachableError", "check_endpoint", "is_loopback"]
+
+_CONNECT_SECONDS = 10.0
+_READ_SECONDS = 60.0
+_MOST_BYTES = 1 << 30
+_MOST_BYTES_OF_ERROR = 1 << 16
+_REDIRECTS = 3
+_ALLOW = "IDEMBED_ALLOW_HTTP"
+
+
+class UnreachableError(Exception):
+    """There was no answer, and why; ``sent``: the request may have arrived."""
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = sent
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An answer: ``body`` is its JSON, or its text where it is none (``is_json``); names of ``headers`` in lower
+    case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    is_json: bool
+
+
+class Http:
+    """Requests to one provider, connections kept and shared by all threads; a forked child makes its own."""
+
+    def __init__(self, title: str, *, seconds: float = 180.0, read_seconds: float = _READ_SECONDS) -> None:
+        """``seconds``: the most that an exchange may take, ``read_seconds``: that nothing may come."""
+        self._title = title
+        self._seconds = seconds
+        self._read_seconds = read_seconds
+        self._lock = threading.Lock()
+        self._client: httpx2.Client | None = None
+        self._process = 0
+
+    def send(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> Exchange:
+        """The answer. Raises UnreachableError when there is none, ApiError when no other can be expected: the network
+        is forbidden, or another host is pointed to."""
+        if variable := offline():
+            raise ApiError(f"{self._title} cannot be asked: {variable} is set", hint="unset it to use the network")
+        check_endpoint(url, self._title)
+        import httpx2
+
+        for _ in range(_REDIRECTS + 1):
+            try:
+                exchange, location = self._once(method, url, content, headers)
+            except httpx2.ProxyError as error:
+                raise UnreachableError(f"the proxy ({_proxy(url)}) refuses: {error}", sent=False) from None
+            except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+                through = f" through the proxy {_proxy(url)}" if _proxy(url) else ""
+                raise UnreachableError(
+                    f"{_host(url)} cannot be reached{through}: {_brief(error)}", sent=False
+                ) from None
+            except httpx2.TimeoutException:
+                reason = f"{_host(url)} was silent for {self._read_seconds:g} s"
+                raise UnreachableError(reason, sent=True) from None
+            except httpx2.HTTPError as error:
+                raise UnreachableError(f"the connection to {_host(url)} broke: {_brief(error)}", sent=True) from None
+            except httpx2.InvalidURL as error:
+                raise OptionError(f"{without_password(url)!r} is no address: {error}") from None
+            if location is None:
+                return exchange
+            url = self._redirected(url, location)
+        raise ApiError(f"{self._title} redirects again and again from {without_password(url)}")
+
+    def close(self) -> None:
+        """Close all connections; requests under way fail."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _once(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> tuple[Exchange, str | None]:
+        import httpx2
+
+        deadline = time.monotonic() + self._seconds
+        with self._made().stream(method, url, content=content, headers=dict(headers)) as response:
+            most = _MOST_BYTES if response.status_code < 400 else _MOST_BYTES_OF_ERROR
+            raw = bytearray()
+            for piece in response.iter_bytes():
+                raw += piece
+                if time.monotonic() > deadline:
+                    raise httpx2.ReadError(f"not all of the answer came in {self._seconds:g} s")
+                if len(raw) > most:
+                    if response.status_code < 400:
+                        raise httpx2.ReadError("the answer is larger than 1 GiB")
+                    break
+            found = {name.lower(): value for name, value in response.headers.items()}
+        location = found.get("location") if response.status_code in (301, 302, 303, 307, 308) else None
+        try:
+            return Exchange(response.status_code, found, json.loads(raw), True), location
+        except ValueError:
+            text = bytes(raw[:2000]).decode("utf-8", "replace")
+            return Exchange(response.status_code, found, text, False), location
+
+    def _made(self) -> httpx2.Client:
+        import httpx2
+
+        with self._lock:
+            if self._client is None or self._process != os.getpid():
+                timeout = httpx2.Timeout(self._read_seconds, connect=_CONNECT_SECONDS)
+                limits = httpx2.Limits(max_connections=None, max_keepalive_connections=32)
+                self._client = httpx2.Client(timeout=timeout, limits=limits, headers={"User-Agent": _agent()})
+                self._process = os.getpid()
+            return self._client
+
+    def _redirected(self, url: str, location: str) -> str:
+        """The address to ask instead. Raises ApiError for another host: the key is for the one that was meant."""
+        there = urljoin(url, location)
+        here, other = urlsplit(url), urlsplit(there)
+        if (here.scheme, here.hostname, here.port) != (other.scheme, other.hostname, other.port):
+            raise ApiError(
+                f"{self._title} at {_host(url)} redirects to another host ({other.scheme}://{other.netloc}), which is "
+                "refused: it would get the key and the texts",
+                hint="if it is right, name that address as the endpoint",
+            )
+        return there
+
+
+def check_endpoint(url: str, title: str) -> None:
+    """Raise OptionError for what is no address, and for plain http to another machine unless it is forced."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError as error:
+        raise OptionError(f"{title}: {without_password(url)!r} is no address: {error}") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise OptionError(
+            f"{title}: {without_password(url)!r} is no address", hint="it begins with https://, as https://host/v1"
+        )
+    if parts.scheme == "http" and not is_loopback(host) and os.environ.get(_ALLOW, "").lower() not in ("1", "true"):
+        raise OptionError(
+            f"{title}: {without_password(url)} would send texts and key over the network in the clear",
+            hint=f"use https, or, if the network is yours: {_ALLOW}=1",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether it is this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _proxy(url: str) -> str:
+    """The proxy that the environment names for this address, as it may be shown."""
+    import urllib.request
+
+    parts = urlsplit(url)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return ""
+    proxies = urllib.request.getproxies()
+    return without_password(proxies.get(parts.scheme) or proxies.get("all") or "")
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _agent() -> str:
+    from importlib.metadata import version
+
+    return f"idembed/{version('idembed')}"

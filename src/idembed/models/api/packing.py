@@ -1,0 +1,89 @@
+"""Texts into requests: by count, by tokens, and by bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from idembed.models.api.adapter import Limits
+
+__all__ = ["Item", "Pack", "json_bytes", "packed"]
+
+_LONE = 0.9
+"""A text that is guessed to have more than this share of the tokens that the model reads goes alone: should it be too
+long, it fails no other."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One text on its way: ``position`` among those that were asked for; ``sent`` is what is left of it where it was
+    cut; ``tokens`` by guess; ``failures`` of its own."""
+
+    position: int
+    text: str
+    tokens: int
+    sent: str = ""
+    cut: bool = False
+    cuts: int = 0
+    failures: int = 0
+
+    def __post_init__(self) -> None:
+        self.sent = self.sent or self.text
+
+
+@dataclass(slots=True)
+class Pack:
+    """Texts of one request. ``attempts`` that failed, the first one at ``since``."""
+
+    items: list[Item]
+    attempts: int = 0
+    since: float = 0.0
+    last: str = field(default="")
+
+    @property
+    def tokens(self) -> int:
+        """By guess."""
+        return sum(item.tokens for item in self.items)
+
+    def halves(self) -> list[Pack]:
+        """Two packs of it."""
+        middle = len(self.items) // 2
+        return [Pack(self.items[:middle]), Pack(self.items[middle:])]
+
+    def without_longest(self) -> list[Pack]:
+        """The text with the most tokens alone, and the others."""
+        longest = max(self.items, key=lambda item: item.tokens)
+        return [Pack([item for item in self.items if item is not longest]), Pack([longest])]
+
+
+def packed(items: Iterable[Item], limits: Limits, high: float) -> Iterator[Pack]:
+    """The items in packs, in order; ``high``: by how much more than the guess the tokens of a pack may be."""
+    pack: list[Item] = []
+    tokens = size = 0
+    for item in items:
+        needs, weighs = item.tokens, json_bytes(item.sent)
+        alone = limits.text_tokens is not None and needs * high > limits.text_tokens * _LONE
+        if alone:
+            yield Pack([item])
+            continue
+        full = (
+            len(pack) >= limits.inputs
+            or (limits.tokens is not None and (tokens + needs) * high > limits.tokens)
+            or size + weighs > limits.bytes
+        )
+        if pack and full:
+            yield Pack(pack)
+            pack, tokens, size = [], 0, 0
+        pack.append(item)
+        tokens += needs
+        size += weighs
+    if pack:
+        yield Pack(pack)
+
+
+def json_bytes(text: str) -> int:
+    """What a text takes in a request, with its quotes and comma."""
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return len(text) + 4
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass")) + 2
