@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from idembed.models.api.adapter import Limits
 
@@ -27,6 +27,8 @@ class Item:
     cut: bool = False
     cuts: int = 0
     failures: int = 0
+    is_counted: bool = False
+    """Whether it was told to the journal."""
 
     def __post_init__(self) -> None:
         self.sent = self.sent or self.text
@@ -34,12 +36,12 @@ class Item:
 
 @dataclass(slots=True)
 class Pack:
-    """Texts of one request. ``attempts`` that failed, the first one at ``since``."""
+    """Texts of one request. ``attempts`` that failed, the first one at ``since``; ``peeled`` texts were taken out."""
 
     items: list[Item]
     attempts: int = 0
     since: float = 0.0
-    last: str = field(default="")
+    peeled: int = 0
 
     @property
     def tokens(self) -> int:
@@ -51,20 +53,20 @@ class Pack:
         middle = len(self.items) // 2
         return [Pack(self.items[:middle]), Pack(self.items[middle:])]
 
-    def without_longest(self) -> list[Pack]:
-        """The text with the most tokens alone, and the others."""
-        longest = max(self.items, key=lambda item: item.tokens)
-        return [Pack([item for item in self.items if item is not longest]), Pack([longest])]
+    def without(self, one: Item) -> list[Pack]:
+        """One text alone, and the others."""
+        return [Pack([item for item in self.items if item is not one], peeled=self.peeled + 1), Pack([one])]
 
 
-def packed(items: Iterable[Item], limits: Limits, high: float) -> Iterator[Pack]:
-    """The items in packs, in order; ``high``: by how much more than the guess the tokens of a pack may be."""
+def packed(items: Iterable[Item], limits: Limits, high: float, alone: int | None = None) -> Iterator[Pack]:
+    """The items in packs, in order; ``high``: by how much more than the guess the tokens of a pack may be. Texts of
+    ``alone`` tokens or more, and those near the most that the model reads, go alone."""
     pack: list[Item] = []
     tokens = size = 0
     for item in items:
         needs, weighs = item.tokens, json_bytes(item.sent)
-        alone = limits.text_tokens is not None and needs * high > limits.text_tokens * _LONE
-        if alone:
+        near = limits.text_tokens is not None and needs * high > limits.text_tokens * _LONE
+        if near or (alone is not None and needs >= alone):
             yield Pack([item])
             continue
         full = (

@@ -67,6 +67,11 @@ class TokenGuess:
             self._learned += 1
             self._highest = max(ratio * _LEARNED_MARGIN, self._ratio + (self._highest - self._ratio) * _FORGET)
 
+    def was_too_low(self) -> None:
+        """A request had more tokens than it was allowed for."""
+        with self._lock:
+            self._highest *= 1.25
+
     @property
     def is_learned(self) -> bool:
         """Whether enough was reported to tell that a number is far too low."""

@@ -1,0 +1,112 @@
+"""Keys: from the environment, or from a keyring. They are never logged, shown, or written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from idembed.errors import ApiError
+from idembed.models.api.adapter import Adapter, Settings
+
+__all__ = ["Credential", "KeyCredential", "credential_for", "key_variables"]
+
+_FOUND = re.compile(r"[!-~]+")
+
+
+class Credential(Protocol):
+    """What shows a provider who asks."""
+
+    @property
+    def hash(self) -> str:
+        """What tells keys apart without giving them away."""
+        ...
+
+    def headers(self, url: str, body: bytes) -> Mapping[str, str]:
+        """The headers to send with a request. Raises ModelError that says what to set."""
+        ...
+
+    def without(self, text: str) -> str:
+        """``text`` without the key, should somebody have put it there, or any part of it that gives it away."""
+        ...
+
+
+class KeyCredential:
+    """A key, or none."""
+
+    def __init__(self, adapter: Adapter, key: str | None) -> None:
+        self._adapter = adapter
+        self._key = key
+
+    @property
+    def hash(self) -> str:
+        """What tells keys apart without giving them away."""
+        return hashlib.sha256(b"idembed\0" + (self._key or "").encode()).hexdigest()[:16]
+
+    def headers(self, url: str, body: bytes) -> Mapping[str, str]:
+        """The key in the header that the provider wants it in."""
+        return self._adapter.authorization(self._key) if self._key else {}
+
+    def without(self, text: str) -> str:
+        if not self._key:
+            return text
+        text = text.replace(self._key, "***")
+        for size in range(len(self._key) - 1, 7, -1):  # providers show beginnings and ends of keys
+            for piece in (self._key[:size], self._key[-size:]):
+                text = text.replace(piece, "***")
+        return text
+
+    def __repr__(self) -> str:
+        return "KeyCredential(***)"
+
+
+def key_variables(adapter: Adapter, settings: Settings) -> tuple[str, ...]:
+    """The environment variables that the key may be in. A server that anybody may name gets only the key that is meant
+    for its host: an index from elsewhere must not be able to send a key to where it likes."""
+    if adapter.provider != "compatible":
+        return adapter.key_variables
+    parts = urlsplit(settings.endpoint)
+    host = re.sub(r"[^A-Z0-9]+", "_", f"{parts.hostname or ''}".upper()).strip("_")
+    return (f"IDEMBED_KEY_{host}",)
+
+
+def credential_for(adapter: Adapter, settings: Settings) -> KeyCredential:
+    """The key of a provider. Raises ApiError that names the variables to set."""
+    variables = key_variables(adapter, settings)
+    for variable in variables:
+        if key := os.environ.get(variable, "").strip():
+            if not _FOUND.fullmatch(key):
+                raise ApiError(
+                    f"the key in {variable} has characters that no key has (white space, or not ASCII)",
+                    hint="copy it again",
+                    provider=adapter.provider,
+                    variable=variable,
+                )
+            return KeyCredential(adapter, key)
+    if kept := _from_keyring(adapter.provider):
+        return KeyCredential(adapter, kept)
+    if adapter.needs_key:
+        raise ApiError(
+            f"there is no key for {adapter.title}: {' and '.join(variables)} {'is' if len(variables) == 1 else 'are'} "
+            "not set",
+            hint=f"set it: export {variables[0]}=…; or keep it in the keyring: keyring set idembed {adapter.provider}",
+            provider=adapter.provider,
+            variable=variables[0],
+        )
+    return KeyCredential(adapter, None)
+
+
+def _from_keyring(provider: str) -> str | None:
+    """What the keyring has under ``idembed``, if there is one."""
+    if provider == "compatible":
+        return None
+    try:
+        import keyring
+
+        found = keyring.get_password("idembed", provider)
+    except Exception:  # not installed, or locked, or without a backend
+        return None
+    return found.strip() if found else None
