@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 NETWORK = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "IDEMBED_OFFLINE", "HF_HOME", "SENTENCE_TRANSFORMERS_HOME")
+
+
+_NUMBERS = count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _data_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Nothing is written into the home folder, by fixtures of modules and programs that tests start neither."""
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IDEMBED_DATA", str(folder / "shared"))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def _data_of_this_test(_data_of_this_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test has a data folder of its own, which is not there yet."""
+    monkeypatch.setenv("IDEMBED_DATA", str(_data_of_this_run / str(next(_NUMBERS))))
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         OptionError,
         ReadOnlyError,
         RefusedError,
+        RetiredModelError,
         RowError,
         SourceError,
         SpaceMismatchError,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     )
     from idembed.index import Index, Plan, Report
     from idembed.models import load
-    from idembed.models.base import Receipt, TruncationWarning
+    from idembed.models.base import Receipt, RetirementWarning, TruncationWarning
     from idembed.models.similarity import cos_sim
     from idembed.models.words.keyedvectors import KeyedVectors
     from idembed.models.words.word2vec import Word2Vec
@@ -88,6 +89,8 @@ __all__ = [
     "Receipt",
     "RefusedError",
     "Report",
+    "RetiredModelError",
+    "RetirementWarning",
     "Row",
     "RowError",
     "SourceError",
@@ -113,6 +116,7 @@ _WHERE = {
     "Plan": "idembed.index",
     "Receipt": "idembed.models.base",
     "Report": "idembed.index",
+    "RetirementWarning": "idembed.models.base",
     "Row": "idembed.rows",
     "Space": "idembed.space",
     "TruncationWarning": "idembed.models.base",

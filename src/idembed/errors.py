@@ -32,6 +32,7 @@ __all__ = [
     "OptionError",
     "ReadOnlyError",
     "RefusedError",
+    "RetiredModelError",
     "RowError",
     "SourceError",
     "SpaceMismatchError",
@@ -101,6 +102,10 @@ class ModelError(IdembedError):
 
 class ModelNotFoundError(ModelError):
     """A model is nowhere to be had; the message says what was tried."""
+
+
+class RetiredModelError(ModelError):
+    """The provider ended the model (facts ``model``, ``date``, ``successor``): it embeds nothing any more."""
 
 
 class IntegrityError(ModelError):

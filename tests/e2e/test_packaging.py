@@ -27,7 +27,7 @@ NATIVE_CALL = (
 
 def run(*command: object, cwd: Path | None = None) -> str:
     """Standard output of a command that must succeed; outside the tree, so that src/ is never found."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "IDEMBED_"))}
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "IDEMBED_")) or k == "IDEMBED_DATA"}
     done = subprocess.run(
         [str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True, check=False
     )

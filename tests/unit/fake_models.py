@@ -97,3 +97,19 @@ class FakeWords(FakeModel):
             if not receipt.tokens:
                 raise NoKnownWordError(f"text {position} has no word that {self.name} knows", position=position)
         return super().embed(texts, side, on_long=on_long, progress=progress)
+
+
+class FakeApi(FakeModel):
+    """As of an API: ``provider:model``, perhaps asked at an ``endpoint`` of somebody else's."""
+
+    repeatable = False
+
+    def __init__(self, name: str, endpoint: str | None = None) -> None:
+        super().__init__(name)
+        self.endpoint = endpoint
+
+    @property
+    def space(self) -> Space:
+        provider, model = self.name.split(":", 1)
+        facts = {"provider": provider, "model": model} | ({"endpoint": self.endpoint} if self.endpoint else {})
+        return Space("api", self.dim, "cosine", facts)

@@ -590,6 +590,9 @@ def test_gc_spares_what_is_young_also_after_a_merge(vault: Vault) -> None:
 
 def test_the_default_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("IDEMBED_VAULT", raising=False)
+    monkeypatch.setenv("IDEMBED_DATA", "/paid/for")
+    assert default_path() == Path("/paid/for/vault")
+    monkeypatch.delenv("IDEMBED_DATA")
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     assert default_path() == Path("/data/idembed/vault")
     monkeypatch.setenv("IDEMBED_VAULT", "/mine")

@@ -24,6 +24,7 @@ from idembed.cli import (
     rebuild,
     search,
     similarity,
+    spend,
     status,
     switch,
     sync,
@@ -88,6 +89,7 @@ for command in (
     copy.adopt,
     export.export,
     train.train,
+    spend.spend,
 ):
     app.command()(command)
 app.add_typer(vault, name="vault")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -24,6 +25,7 @@ __all__ = [
     "Quiet",
     "Throttle",
     "Yes",
+    "age",
     "on_empty",
     "on_long",
     "on_long_row",
@@ -93,6 +95,18 @@ def on_long_row(value: str) -> OnLongRowChoice:
     if value in ("cut", "error"):
         return on_long(value)
     raise OptionError(f"--on-long {value!r}: it takes cut, error or skip", option="--on-long")
+
+
+_AGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def age(value: str, option: str) -> float:
+    """``30d``, ``12h`` or ``0s`` in seconds. Raises OptionError for what is no age."""
+    match = _AGE.fullmatch(value.strip())
+    if match is None:
+        raise OptionError(f"{option} {value!r}: it is an age such as 30d, 12h or 0s", option=option)
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 def share(value: str | None) -> float | None:

@@ -230,12 +230,13 @@ def _logged(tell: Callable[[str], None]) -> Iterator[None]:
 @contextlib.contextmanager
 def _warned(tell: Callable[[str], None], tell_cut: Callable[[str], None]) -> Iterator[None]:
     """What Python warns of goes to ``tell``, texts that were cut to ``tell_cut``."""
-    from idembed.models.base import TruncationWarning
+    from idembed.models.base import RetirementWarning, TruncationWarning
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         (tell_cut if issubclass(category, TruncationWarning) else tell)(str(message))
 
     with warnings.catch_warnings():
-        warnings.simplefilter("always", TruncationWarning)
+        for category in (RetirementWarning, TruncationWarning):
+            warnings.simplefilter("always", category)
         warnings.showwarning = show
         yield

@@ -9,7 +9,7 @@ from idembed.cli.output import Output, number_of
 from idembed.cli.progress import Bars
 
 if TYPE_CHECKING:
-    from idembed.index.status import GenerationStatus, Status
+    from idembed.index.status import GenerationStatus, Retires, Status
 
 __all__ = ["status"]
 
@@ -18,7 +18,7 @@ def status(index: options.IndexArgument, as_json: options.Json = False, quiet: o
     """Show the generations of an index, and how far they are.
 
     In a pipe: number, status, model, first digits of the space, rows that have vectors, rows that lack them, verdict,
-    separated by tabs.
+    and whether the model's provider ends it (announced, due or gone, and the date), separated by tabs.
     """
     with Output(as_json=as_json, quiet=quiet) as out:
         from idembed.index import Index
@@ -42,7 +42,8 @@ def _show(out: Output, found: Status) -> None:
         for one in found.generations:
             verdict = one.judged.verdict if one.judged else ""
             counts = (str(one.rows), str(one.lacking))
-            out.line(str(one.number), one.status, one.model, one.space[:12], *counts, verdict)
+            retires = f"{one.retires.state} {one.retires.date}" if one.retires else ""
+            out.line(str(one.number), one.status, one.model, one.space[:12], *counts, verdict, retires)
         return
     scopes = ", ".join(f"{name} {count:,}" for name, count in found.scopes.items())
     split = f"texts split at {found.splitter['size']:,} characters" if found.splitter else "texts not split"
@@ -60,4 +61,10 @@ def _described(one: GenerationStatus, rows: int) -> str:
         judged += f" on {one.judged.of_a_part}"
     if one.judged and one.judged.measured:
         judged += f" ({one.judged.measured})"
-    return f"  {one.number}  {one.status:<8}  {one.model}  {one.dim} dimensions, {share}{judged}"
+    retires = _retires(one.retires) if one.retires else ""
+    return f"  {one.number}  {one.status:<8}  {one.model}  {one.dim} dimensions, {share}{judged}{retires}"
+
+
+def _retires(found: Retires) -> str:
+    verb = {"announced": "ends", "due": "was to end", "gone": "ended"}[found.state]
+    return f", its model {verb} on {found.date} (successor: {found.successor})"

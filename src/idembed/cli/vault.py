@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -21,8 +20,6 @@ vault = typer.Typer(help="Look at, merge and clean the vault: vectors that were 
 Folder = Annotated[
     Path | None, typer.Option("--vault", metavar="FOLDER", help="Which vault (else $IDEMBED_VAULT, or the user's).")
 ]
-_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 @vault.command()
@@ -97,7 +94,7 @@ def gc(
     Without --yes it only shows what would go. Name every index that uses the vault: vectors of the others would have to
     be paid for again. A file that merely cannot be opened stays.
     """
-    age = _age(older_than)
+    age = options.age(older_than, "--older-than")
     with Output(as_json=as_json, quiet=quiet) as out:
         from idembed.index.kept import addresses_of
         from idembed.vault import Vault
@@ -112,10 +109,3 @@ def gc(
             if report.unreadable:
                 what += f"; {number_of(report.unreadable, 'unreadable file')}, {report.unreadable_size / 1e6:,.1f} MB"
             out.line(f"removed {what}" if yes else f"{what} would be removed; --yes removes them")
-
-
-def _age(text: str) -> float:
-    match = _AGE.fullmatch(text.strip())
-    if match is None:
-        raise OptionError(f"--older-than {text!r}: it is an age such as 30d, 12h or 0s", option="--older-than")
-    return float(match[1]) * _SECONDS[match[2]]

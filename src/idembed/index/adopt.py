@@ -20,6 +20,7 @@ from idembed import models, stores
 from idembed.errors import IndexNotFoundError, OptionError, RowError, SourceError, SpaceMismatchError
 from idembed.index.chunks import chunks
 from idembed.index.distinct import Ids, digest_of
+from idembed.index.ending import refuse_gone_model
 from idembed.index.noise import ADOPTED, noise_between
 from idembed.index.origin import ADOPTING, COPY_OF, INDEX_ID, change_meta, new_id
 from idembed.index.owner import Writing, hold
@@ -91,6 +92,7 @@ def adopt(
     check_id(scope, "scope")
     started = time.monotonic()
     loaded = models.load(model) if isinstance(model, str) else model
+    refuse_gone_model(loaded)
     work = {"source": source.name, "scope": scope, "space": loaded.space.id}
     try:
         with stores.open_store(to, create=False) as store:

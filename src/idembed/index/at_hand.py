@@ -68,8 +68,10 @@ def _loaded(model: str | Model) -> Model:
 
 
 def _recorded(generation: Generation, index: str) -> Model:
-    name = generation.model
+    name, facts = generation.model, generation.space.facts
     try:
+        if generation.space.kind == "api":  # the newest accepted one may be another
+            return models.load(name, revision=str(facts["revision"]))
         return models.load(name)
     except ModelNotFoundError as error:
         which = "" if generation.status == "active" else f"generation {generation.number} of "

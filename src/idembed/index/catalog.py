@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from idembed.errors import (
     VaultError,
 )
 from idembed.index.at_hand import ModelsAtHand, mismatch
+from idembed.index.ending import refuse_gone, refuse_gone_model, warn_of_end
 from idembed.index.limits import Limits
 from idembed.index.origin import INDEX_ID, change_meta, new_id, refuse_unfinished
 from idembed.index.owner import Writing
+from idembed.index.witnesses import witnesses
+from idembed.models.api.model import ApiModel
 from idembed.models.base import Model
 from idembed.space import Space
 from idembed.split import Splitter
@@ -60,6 +64,8 @@ class Catalog:
             return
         try:
             self.check()
+            if (active := self.active()) is not None:
+                warn_of_end(self.name, active)
         except BaseException:
             self._opened.close()
             raise
@@ -147,16 +153,22 @@ class Catalog:
 
         The model that was asked for is checked when the index is opened. Should somebody switch to another generation
         later, that one's recorded model is used. Raises SpaceMismatchError when a model is not of the space that the
-        generation was built in, ModelNotFoundError when it is gone.
+        generation was built in, ModelNotFoundError when it is not there, RetiredModelError when its provider ended it.
         """
         active = self.active()
-        return self.asked if active is None else self.model_of(active)
+        if active is not None:
+            return self.model_of(active)
+        refuse_gone_model(self.asked)
+        return self.asked
 
     def model_of(self, generation: Generation) -> Model:
         """The model of any generation: one that was given, or the recorded one. Raises as ``model``."""
+        refuse_gone(self.name, generation)
         model = self._models.of(generation, self.name)
         if model.space.id != generation.space.id:
             raise mismatch(self.name, self._generations(), generation, model)
+        if isinstance(model, ApiModel) and model.witnesses is None and self.store is not None:
+            model.witnesses = partial(witnesses, self.store, generation)
         return model
 
     def at_hand(self, generation: Generation) -> Model | None:
@@ -183,9 +195,10 @@ class Catalog:
         self._is_checked = active is not None
 
     def reads_every_text(self) -> bool:
-        """Whether every text has a vector (``Model.reads_every_text``); to know it of checkpoints, none is loaded."""
+        """Whether every text has a vector (``Model.reads_every_text``); to know it of checkpoints and APIs, none is
+        loaded."""
         active = self.active()
-        return (active is not None and active.space.kind == "checkpoint") or self.model().reads_every_text
+        return (active is not None and active.space.kind in ("checkpoint", "api")) or self.model().reads_every_text
 
     # Making and settings ---------------------------------------------------------------------------
 
@@ -196,6 +209,7 @@ class Catalog:
         """
         store = self.store
         if store is None:
+            self.asked.ready()
             vault, keep = self.vault(self.asked.space)
             if vault and keep:
                 vault.make(self.asked.space.id)

@@ -209,9 +209,10 @@ class Index(Lifecycle):
     def _finished(self, report: Report, started: float) -> Report:
         record_moved(self._catalog)
         report.seconds = time.monotonic() - started
-        if report.truncated:
+        active = self._catalog.active()
+        if report.truncated and active:
             warn_cut(
-                f"{report.truncated} texts were longer than {self._catalog.model().name} reads and were cut; "
+                f"{report.truncated} texts were longer than {active.model} reads and were cut; "
                 "where={'$truncated': True} finds them"
             )
         return report

@@ -6,14 +6,27 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from idembed.index.catalog import Catalog
+from idembed.index.ending import retirement_of, today
 from idembed.index.verdicts import Judged, recorded
+from idembed.models.api.retired import State
+from idembed.stores.base import Generation
 
-__all__ = ["GenerationStatus", "Status", "status"]
+__all__ = ["GenerationStatus", "Retires", "Status", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Retires:
+    """That a model's provider ends it on ``date`` (ISO 8601), in what ``state`` that is, and what succeeds it."""
+
+    date: str
+    state: State
+    successor: str
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationStatus:
-    """One generation: ``rows`` that have vectors in it, ``lacking`` those that have none; ``judged``: what was."""
+    """One generation: ``rows`` that have vectors in it, ``lacking`` those that have none; ``judged``: what was;
+    ``retires``: whether its model's provider ends it."""
 
     number: int
     model: str
@@ -24,6 +37,7 @@ class GenerationStatus:
     rows: int
     lacking: int
     judged: Judged | None
+    retires: Retires | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,7 @@ def status(catalog: Catalog) -> Status:
                 rows - lacking,
                 lacking,
                 recorded(meta, generation, active),
+                _retires(generation),
             )
         )
     splitter = catalog.splitter()
@@ -77,3 +92,8 @@ def status(catalog: Catalog) -> Status:
         len(store.lost()),
         store.size(),
     )
+
+
+def _retires(generation: Generation) -> Retires | None:
+    found = retirement_of(generation.space)
+    return Retires(str(found.date), found.state(today()), found.successor) if found else None

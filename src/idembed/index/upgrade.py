@@ -12,6 +12,7 @@ from idembed.errors import OptionError, ReadOnlyError, RefusedError
 from idembed.index.build import BuildReport, fill
 from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks
+from idembed.index.ending import refuse_gone_model
 from idembed.index.estimate import Estimate, estimate_build
 from idembed.index.meter import Meter
 from idembed.index.noise import ADOPTED
@@ -39,6 +40,7 @@ class Upgrade:
         store, self._active = catalog.readable()
         self._catalog = catalog
         self.model = models.load(to) if isinstance(to, str) else to
+        refuse_gone_model(self.model)
         if self._active.space.id == self.model.space.id:
             raise OptionError(
                 f"{catalog.name} is of the space of {self.model.name} already",
@@ -80,6 +82,8 @@ class Upgrade:
         meter = Meter(max_cost, throttle)
         named = check_ids(first, "first")
         part = self._part(until, by, named)
+        self.model.ready()
+        meter.check(self.model)
         self.generation = self.generation or _begin(self._catalog, self._active, self.model)
         return fill(
             self._catalog,

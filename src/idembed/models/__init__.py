@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from idembed.errors import ModelError, OptionError
+from idembed.models.api.names import is_api_name
 from idembed.models.base import Embedded, Model, OnLong, Receipt, TruncationWarning, Vectors
 
 if TYPE_CHECKING:
+    from idembed.models.api.model import ApiModel
     from idembed.models.checkpoint import Checkpoint
     from idembed.models.words.texts import WordTexts
 
@@ -23,8 +24,6 @@ __all__ = [
     "Vectors",
     "load",
 ]
-
-_PROVIDER = re.compile(r"([a-z][a-z0-9_-]+):(?![\\/](?![\\/]))")  # "openai:…", "https://…"; not "C:\…"
 
 
 def load(
@@ -39,13 +38,16 @@ def load(
     default_prompt_name: str | None = None,
     local_only: bool = False,
     hub_cache: str | Path | None = None,
-) -> Checkpoint | WordTexts:
-    """The model called ``name``: ``all-MiniLM-L6-v2``, a repository ``org/name``, a checkpoint's folder, or word
-    vectors: a folder such as ``./pets.w2v``, or a file ``.vec``, ``.bin``, ``.glove``, ``.glove.txt`` (``.gz``).
+    dimensions: int | None = None,
+) -> Checkpoint | WordTexts | ApiModel:
+    """The model called ``name``: ``all-MiniLM-L6-v2``, a repository ``org/name``, a checkpoint's folder; word
+    vectors: a folder such as ``./pets.w2v``, or a file ``.vec``, ``.bin``, ``.glove``, ``.glove.txt`` (``.gz``); or a
+    model of an API: ``openai:text-embedding-3-small``, ``http://localhost:8080/v1#model``.
 
     ``profile`` is the arithmetic. ``threads`` (all that this process may use by default) and ``isa`` change
     the speed and no bit. ``revision`` is a commit, tag or branch of the repository, as in ``org/name@commit``,
-    which is the name that a checkpoint of the hub gets unless its bytes are pinned. ``max_length`` and
+    which is the name that a checkpoint of the hub gets unless its bytes are pinned; of an API, a number (docs/apis.md).
+    ``dimensions``: of an API whose vectors may be shorter, as ``?dimensions=256`` in its name. ``max_length`` and
     ``prompts`` stand in for the checkpoint's own and make it another space; word vectors have none of these.
 
     Files are looked for on this machine, ``hub_cache`` first, then fetched unless ``local_only`` (see
@@ -54,12 +56,23 @@ def load(
     """
     wanted = str(name)
     _check_profile(profile)
-    _check_kind(wanted)
+    if not wanted:
+        raise OptionError("a model needs a name", hint="for example all-MiniLM-L6-v2")
+    if is_api_name(wanted) and not isinstance(name, Path):
+        from idembed.models.api.opening import open_api
+
+        _refuse("APIs take", max_length=max_length, prompts=prompts, default_prompt_name=default_prompt_name, isa=isa)
+        return open_api(wanted, dimensions=dimensions, revision=_number(revision))
+    _refuse("a local model takes", dimensions=dimensions)
     from idembed.models.words.opening import names_words, open_words
 
     if names_words(wanted):
-        _refuse_for_words(
-            revision=revision, max_length=max_length, prompts=prompts, default_prompt_name=default_prompt_name
+        _refuse(
+            "word vectors take",
+            revision=revision,
+            max_length=max_length,
+            prompts=prompts,
+            default_prompt_name=default_prompt_name,
         )
         return open_words(wanted, isa=isa)
     from idembed.models import hub
@@ -86,19 +99,17 @@ def _check_profile(profile: str) -> None:
     raise OptionError(f"unknown profile {profile!r}", hint="f32 is the only one so far")
 
 
-def _check_kind(name: str) -> None:
-    if not name:
-        raise OptionError("a model needs a name", hint="for example all-MiniLM-L6-v2")
-    if provider := _PROVIDER.match(name):
-        raise ModelError(
-            f"{name}: models of {provider[1]} are not there yet",
-            hint="local checkpoints are: a known name, org/name, or ./folder",
-            provider=provider[1],
-        )
+def _number(revision: str | None) -> int | None:
+    if revision is None:
+        return None
+    if not (revision.isascii() and revision.isdigit() and int(revision) >= 1):
+        raise OptionError(f"revision={revision!r}: that of an API is a number, 1 or more")
+    return int(revision)
 
 
-def _refuse_for_words(**options: object) -> None:
-    """Word vectors are a file as it is: they have no revisions, read texts to their end, and put nothing before."""
+def _refuse(who: str, **options: object) -> None:
+    """Raise OptionError for what was given and makes no sense: word vectors are a file as it is, and read texts to
+    their end; what an API does with a text is the provider's affair."""
     given = [name for name, value in options.items() if value is not None]
     if given:
-        raise OptionError(f"word vectors take no {given[0]}", hint="leave it out; it is for checkpoints")
+        raise OptionError(f"{who} no {given[0]}", hint="leave it out")

@@ -20,6 +20,7 @@ __all__ = [
     "OnEmpty",
     "OnLong",
     "Receipt",
+    "RetirementWarning",
     "TruncationWarning",
     "Vectors",
 ]
@@ -33,6 +34,10 @@ API_BATCH_SIZE = 16_384
 
 class TruncationWarning(UserWarning):
     """Texts had more tokens than the model reads and were cut; only what it read is in their vectors."""
+
+
+class RetirementWarning(UserWarning):
+    """The provider of the model that an index was built with ends it, or ended it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,9 @@ class Model(ABC):
     least_cosine: float | None = None
     """The lowest cosine to put up with between two vectors of one text, where a model is not repeatable and that is
     known."""
+
+    def ready(self) -> None:  # noqa: B027  most models are
+        """Raise ModelError where it cannot be used, as without a key; nothing is computed or asked for."""
 
     @property
     @abstractmethod

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 from idembed.canonical import JSON, canonical_json
 from idembed.errors import ModelError
-from idembed.models.places import cache_folder
+from idembed.folders import cache_folder
 
 __all__ = ["Identity", "file_sha256", "identity", "remembered"]
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from idembed.errors import IntegrityError, ModelError, ModelNotFoundError, OptionError
+from idembed.folders import cache_folder
 from idembed.models import registry, remote
 from idembed.models.files import ModelFiles, missing_files, transformer_folder
 from idembed.models.fingerprint import file_sha256
 from idembed.models.known import KNOWN, Known, Pin, known, suggestions
-from idembed.models.places import cache_folder, hub_cache_folders, offline
+from idembed.models.places import hub_cache_folders, offline
 from idembed.models.settings import read_settings
 
 __all__ = ["find", "is_path", "known_models", "pull", "recorded_name"]

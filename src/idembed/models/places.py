@@ -1,19 +1,11 @@
-"""Where model files lie on this machine, and whether the network may be asked."""
+"""Where the hub's files lie on this machine, and whether the network may be asked."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
-__all__ = ["cache_folder", "hub_cache_folders", "offline"]
-
-
-def cache_folder() -> Path:
-    """Our own cache: ``$IDEMBED_CACHE``, else ``idembed`` in the user's cache folder."""
-    if own := os.environ.get("IDEMBED_CACHE"):
-        return Path(own).expanduser()
-    return _user_cache() / "idembed"
+__all__ = ["hub_cache_folders", "offline"]
 
 
 def hub_cache_folders() -> list[Path]:
@@ -36,11 +28,3 @@ def offline() -> str:
         if os.environ.get(name, "").strip().lower() not in ("", "0", "false", "no", "off"):
             return name
     return ""
-
-
-def _user_cache() -> Path:
-    if xdg := os.environ.get("XDG_CACHE_HOME"):
-        return Path(xdg).expanduser()
-    if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
-        return Path(local)
-    return Path("~/.cache").expanduser()

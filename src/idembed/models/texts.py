@@ -3,21 +3,18 @@ warned about."""
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from idembed.errors import OptionError, RowError
 from idembed.models.base import TruncationWarning
+from idembed.models.caller import warn_caller
 
 __all__ = ["check_numpy_only", "checked", "chunked", "counting", "warn_cut"]
 
 _TEXTS = 256
 _CHARACTERS = 200_000
-_PACKAGE = str(Path(__file__).parents[1])
 
 
 def checked(texts: Iterable[Any]) -> list[str]:
@@ -82,10 +79,7 @@ def counting(total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
 
 def warn_cut(message: str) -> None:
     """A TruncationWarning that points at the caller's line, not at one of ours."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, TruncationWarning, stacklevel=level)
+    warn_caller(message, TruncationWarning)
 
 
 def check_numpy_only(

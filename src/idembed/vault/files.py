@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from idembed.errors import OptionError, VaultError
+from idembed.folders import data_folder
 from idembed.space import ADDRESS_BYTES, Kept
 from idembed.vault.segment import SUFFIX, Addresses, NotASegmentError, NotOpenedError, Segment, is_damaged
 
@@ -29,11 +30,10 @@ READ: Final = 4096
 
 
 def default_path() -> Path:
-    """``$IDEMBED_VAULT``, else ``idembed/vault`` in the XDG data folder."""
+    """``$IDEMBED_VAULT``, else ``vault`` in the data folder."""
     if stated := os.environ.get("IDEMBED_VAULT"):
-        return Path(stated)
-    data = os.environ.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "idembed" / "vault"
+        return Path(stated).expanduser()
+    return data_folder() / "vault"
 
 
 class Files:

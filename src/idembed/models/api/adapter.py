@@ -101,9 +101,9 @@ class Fault(NamedTuple):
     """Why a request failed, and so what to do.
 
     ``wait``: ask again, ``after`` so many seconds if it was said. ``long``: a text has more tokens than the model
-    reads, ``tokens`` of them if it was said. ``split``: there was too much in the request. ``row``: one of the texts
-    cannot be taken. ``fatal``: asking again is for nothing; ``hint`` says what to do. ``position``: which text of the
-    request it is about, if it was said.
+    reads (``tokens`` of them, if it was said). ``split``: there was too much in the request. ``row``: one of the texts
+    cannot be taken. ``fatal``: asking again is for nothing; ``hint`` says what to do. ``which``: which of the request's
+    texts it is about, from 0, if it was said.
     """
 
     kind: FaultKind
@@ -111,7 +111,7 @@ class Fault(NamedTuple):
     hint: str = ""
     after: float | None = None
     tokens: int | None = None
-    position: int | None = None
+    which: int | None = None
 
 
 class Adapter(ABC):
@@ -133,6 +133,8 @@ class Adapter(ABC):
     needs_key: ClassVar[bool] = True
     extra_variables: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """What ``extra`` must hold, and the environment variables that it is taken from."""
+    more_extra_variables: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """What ``extra`` may hold besides, and the environment variables that it is taken from."""
     offers: ClassVar[Mapping[str, Offer]] = {}
     """The models that are known; others are asked for all the same."""
     usual: ClassVar[Limits]
@@ -143,6 +145,11 @@ class Adapter(ABC):
     """Tasks that may be asked for instead, for both sides."""
     tells_truncation: ClassVar[bool] = True
     """Whether a text that is too long is an error, or is said to be cut; False: it may be cut in silence."""
+
+    def usual_endpoint(self, extra: Mapping[str, str]) -> str:
+        """The base URL where nothing else is named: ``endpoint`` with ``extra`` in it. Raises KeyError where ``extra``
+        lacks something."""
+        return self.endpoint.format_map(extra)
 
     def offer(self, model: str) -> Offer | None:
         """What is known of a model, None if nothing is."""

@@ -40,7 +40,8 @@ def by_status(status: int, body: Any) -> Fault:
     said = message_in(body)
     reason = f"status {status}" + (f": {said}" if said else "")
     if status == 401:
-        return Fault("fatal", reason, "the key is not accepted")
+        # Some providers repeat a part of the key here.
+        return Fault("fatal", "status 401", "the key is not accepted")
     if status == 402:
         return Fault("fatal", reason, "the account has no credit left")
     if status == 403:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from idembed.errors import ApiError
 from idembed.models.api.adapter import Adapter, Settings
 
-__all__ = ["Credential", "KeyCredential", "credential_for", "key_variables"]
+__all__ = ["Credential", "KeyCredential", "MachineCredential", "credential_for", "key_variables"]
 
 _FOUND = re.compile(r"[!-~]+")
 
@@ -73,8 +73,37 @@ def key_variables(adapter: Adapter, settings: Settings) -> tuple[str, ...]:
     return (f"IDEMBED_KEY_{host}",)
 
 
-def credential_for(adapter: Adapter, settings: Settings) -> KeyCredential:
-    """The key of a provider. Raises ApiError that names the variables to set."""
+class MachineCredential:
+    """What the credentials of Google or AWS on this machine make; there is no key to give away."""
+
+    def __init__(self, kind: str, headers: Callable[[str, bytes], Mapping[str, str]]) -> None:
+        self._kind = kind
+        self._headers = headers
+
+    @property
+    def hash(self) -> str:
+        """One account a machine."""
+        return self._kind
+
+    def headers(self, url: str, body: bytes) -> Mapping[str, str]:
+        """A token, or a signature of this request."""
+        return self._headers(url, body)
+
+    def without(self, text: str) -> str:
+        """``text`` as it is."""
+        return text
+
+
+def credential_for(adapter: Adapter, settings: Settings) -> Credential:
+    """The key of a provider, or what stands for one. Raises ApiError that names the variables to set."""
+    if adapter.credential == "google":
+        from idembed.models.api.credentials_google import GoogleCredentials
+
+        return MachineCredential("google", GoogleCredentials().headers)
+    if adapter.credential == "aws":
+        from idembed.models.api.credentials_aws import AwsCredentials
+
+        return MachineCredential("aws", AwsCredentials(settings.extra["region"]).headers)
     variables = key_variables(adapter, settings)
     for variable in variables:
         if key := os.environ.get(variable, "").strip():

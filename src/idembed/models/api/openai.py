@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from idembed.models.api.adapter import Adapter, Answer, Fault, Limits, Offer, Price, Request, Settings
-from idembed.models.api.faults import by_status, message_in
+from idembed.models.api.faults import message_in
+from idembed.models.api.sentences import usual_fault
 from idembed.space import Side
 
-__all__ = ["OpenAI", "embeddings_in", "openai_fault", "position_in"]
+__all__ = ["OpenAI", "embeddings_in", "openai_fault"]
 
 _LIMITS = Limits(inputs=2048, tokens=300_000, text_tokens=8192)
-_LONG = re.compile(r"maximum (?:context|input) length|context_length|too long", re.IGNORECASE)
 _PAGE = "https://openai.com/api/pricing"
 
 
@@ -63,21 +62,6 @@ def openai_fault(status: int, body: Any) -> Fault:
     said = message_in(body)
     if "insufficient_quota" in code or "billing" in code:
         return Fault("fatal", said, "the account's credit is used up: add some, or raise its limit, and run it again")
-    if "max_tokens_per_request" in code or "max tokens per request" in said.lower():
+    if "max_tokens_per_request" in code or "array_above_max_length" in code:
         return Fault("split", said)
-    if status == 400 and _LONG.search(said + code):
-        return Fault("long", said, tokens=_number(r"requested (\d+) tokens", said), position=position_in(said))
-    if status == 400 and "dimension" in said.lower():
-        return Fault("fatal", said, "ask for dimensions that the model has, or leave them out")
-    fault = by_status(status, body)
-    return fault._replace(position=position_in(said)) if fault.kind == "row" else fault
-
-
-def position_in(said: str) -> int | None:
-    """Which of the texts an error is about, where it says so, as in ``input[22]``."""
-    return _number(r"input\[(\d+)\]", said)
-
-
-def _number(pattern: str, said: str) -> int | None:
-    found = re.search(pattern, said)
-    return int(found[1]) if found else None
+    return usual_fault(status, body)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
@@ -22,8 +23,9 @@ from idembed.models.api.checks import BadReplyError, Checked, check
 from idembed.models.api.crew import Crew
 from idembed.models.api.http import Exchange, Http, UnreachableError
 from idembed.models.api.keys import Credential
-from idembed.models.api.pacing import MOST_AT_ONCE, Pacer, Stopped, backoff, told_to_wait
+from idembed.models.api.pacing import MOST_AT_ONCE, Pacer, Stopped, backoff, pacer_of, told_to_wait
 from idembed.models.api.packing import Item, Pack, packed
+from idembed.models.api.spend import Purpose
 from idembed.models.api.tokens import TokenGuess
 from idembed.models.base import Embedded, Journal, OnLong, Receipt
 from idembed.shown import clean
@@ -70,27 +72,38 @@ class Transport:
         self,
         adapter: Adapter,
         settings: Settings,
-        credential: Credential,
-        pacer: Pacer,
+        credential: Callable[[], Credential],
         *,
         price: float | None = None,
         guess: TokenGuess | None = None,
         http: Http | None = None,
-        spent: Callable[[Spent, str], None] = lambda spent, purpose: None,
     ) -> None:
-        """``price``: dollars for a million tokens (None: not known). ``spent`` is told what a call took, and for what:
-        ``document``, ``query`` or ``probe``."""
+        """``credential`` is called when something is first sent. ``price``: dollars for a million tokens (None: not
+        known)."""
         self.adapter = adapter
         self.settings = settings
-        self.credential = credential
-        self.pacer = pacer
+        self._credential = credential
+        self.known_price = price
         self.price = price or 0.0
         self.guess = guess or TokenGuess()
         self.http = http or Http(adapter.title)
         self.limits: Limits = adapter.limits(settings)
         self.has_succeeded = False
-        self._spent = spent
+        self.on_spent: Callable[[Spent, Purpose], None] = lambda spent, purpose: None
+        """Told what a call took, and for what."""
+        self.ending = ""
+        """What is known of the model's end, for when it is not there any more."""
         self._lock = threading.Lock()
+
+    @cached_property
+    def credential(self) -> Credential:
+        """Who asks. Raises ApiError where that is not known."""
+        return self._credential()
+
+    @cached_property
+    def pacer(self) -> Pacer:
+        """The one of this endpoint and key."""
+        return pacer_of(self.settings.endpoint, self.credential.hash, self.adapter.limits(self.settings))
 
     def embed(
         self,
@@ -100,17 +113,19 @@ class Transport:
         *,
         dim: int | None,
         on_long: OnLong = "cut",
-        purpose: str = "",
+        purpose: Purpose | None = None,
         patience: float = 600.0,
     ) -> Embedded:
         """Vectors float32 [n, dim] of unit length. ``dim`` None: as the provider says. ``patience``: seconds without
         any success before it is given up. Raises ApiError, and what ``journal`` raises; what was made before was
         given to ``journal.made``."""
+        _ = self.credential  # a key that is not there is not looked for by every thread
         call = _Call(self, texts, side, journal, dim, on_long, patience)
         try:
             return call.run()
         finally:
-            self._spent(call.spent, purpose or side)
+            if call.spent.requests:
+                self.on_spent(call.spent, purpose or side)
 
     def fits(self, pack: Pack) -> bool:
         """Whether a pack is within what was learned about the provider's limits since it was packed."""
@@ -165,11 +180,15 @@ class _Call:
         refused: dict[int, str] = {}
         too_long: set[int] = set()
         items = [Item(n, text, transport.guess.of(text)) for n, text in enumerate(self._texts)]
-        alone = None if transport.adapter.tells_truncation else _ALONE
-        packs = packed([item for item in items if item.text], transport.limits, transport.guess.high, alone)
+        whole = []
         for item in items:
             if not item.text:
                 self._refuse(item, "it is empty", counts=False)
+            elif not self._is_surely_too_long(item):
+                whole.append(item)
+            else:
+                self._shorten(item, Fault("long", ""))
+        packs = packed(whole, transport.limits, transport.guess.high, self._alone())
         for positions, made in self._crew.results(packs, self._journal.alive):
             self._journal.made(positions, made)
             if vectors is None or not vectors.shape[1]:
@@ -183,6 +202,18 @@ class _Call:
         if vectors is None or not vectors.shape[1]:
             vectors = np.zeros((len(self._texts), self._dim or 0), np.float32)
         return Embedded(vectors, receipts, refused, frozenset(too_long))
+
+    def _alone(self) -> int | None:
+        """From how many tokens on a text goes alone, as it may be cut in silence."""
+        if self._transport.adapter.tells_truncation:
+            return None
+        window = self._transport.limits.text_tokens
+        return _ALONE if window is None else window // 2
+
+    def _is_surely_too_long(self, item: Item) -> bool:
+        """Where too much would be cut in silence, a text that is guessed to be too long is not sent as it is."""
+        limit = self._transport.limits.text_tokens
+        return not self._transport.adapter.tells_truncation and limit is not None and item.tokens > limit
 
     # One request ---------------------------------------------------------------------------------------------
 
@@ -319,7 +350,8 @@ class _Call:
     def _react(self, pack: Pack, fault: Fault, status: int) -> None:
         transport = self._transport
         if fault.kind == "fatal":
-            raise transport.error(fault.reason, fault.hint, status=status)
+            gone = transport.ending if status in (400, 404, 410) else ""
+            raise transport.error(fault.reason, gone or fault.hint, status=status)
         if fault.kind == "wait":
             if status == 429 or (fault.after is not None and status in (503, 529)):
                 transport.pacer.refused(fault.after)
@@ -358,7 +390,8 @@ class _Call:
         reached = transport.has_succeeded or status is not None
         patience = self._patience if reached and status != 200 else min(self._patience, _UNREACHED)
         if now - max(self._succeeded, pack.since) > patience or (status == 200 and pack.attempts >= _TRIES):
-            raise transport.error(f"{fault.reason} ({pack.attempts} times)", _KEPT, status=status)
+            hint = _KEPT if reached else "look at the network, the proxy (HTTPS_PROXY), and the endpoint's address"
+            raise transport.error(f"{fault.reason} ({pack.attempts} times)", hint, status=status)
         self._crew.add(pack, backoff(pack.attempts) if fault.after is None else fault.after)
 
     def _again(self, item: Item, reason: str) -> None:
@@ -410,8 +443,8 @@ def _apart(pack: Pack, fault: Fault) -> list[Pack]:
     long, else halves."""
     if fault.kind == "split" or pack.peeled >= _PEELED:
         return pack.halves()
-    if fault.position is not None and 0 <= fault.position < len(pack.items):
-        return pack.without(pack.items[fault.position])
+    if fault.which is not None and 0 <= fault.which < len(pack.items):
+        return pack.without(pack.items[fault.which])
     if fault.kind == "long":
         return pack.without(max(pack.items, key=lambda item: item.tokens))
     return pack.halves()
