@@ -33,7 +33,7 @@ def upload(fake: FakeApi, provider: str, lines: list[dict[str, Any]]) -> str:
         % content
     )
     headers = {"authorization": f"Bearer {fake.key}", "content-type": "multipart/form-data; boundary=edge"}
-    return str(send(fake, "POST", fake.base(provider) + "/files", form, headers).json["id"])
+    return str(send("POST", fake.base(provider) + "/files", form, headers).json["id"])
 
 
 def openai_job(fake: FakeApi, **body: object) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -271,9 +274,23 @@ def test_openai_writes_durations(seconds: float, written: str) -> None:
     assert duration(seconds) == written
 
 
+def test_openai_takes_token_ids_and_counts_them(fake: FakeApi) -> None:
+    reply = ask(fake, "openai", "/embeddings", {"model": SMALL, "input": [[1, 2, 3], [4]], "dimensions": 8}).json
+    assert (len(reply["data"]), reply["usage"]["total_tokens"]) == (2, 4)
+
+
+def test_it_serves_from_the_command_line() -> None:
+    command = [sys.executable, "-m", "fakes.api", "--port", "0"]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert send("GET", url + "/nobody").status == 404
+        process.terminate()
+
+
 def test_a_path_that_is_not_served_is_not_found(fake: FakeApi) -> None:
     assert ask(fake, "openai", "/embedding", {}).status == 404
-    assert send(fake, "GET", fake.url + "/nobody").status == 404
+    assert send("GET", fake.url + "/nobody").status == 404
 
 
 def test_thousands_of_texts_are_answered_at_once(fake: FakeApi) -> None:

@@ -137,7 +137,10 @@ class FakeApi:
         self.limits[self.providers[provider].name] = Limits(given, burst)
 
     def faults(self, provider: str = "", **rates: float) -> None:
-        """From now on, requests to `provider` (default: to all) fail with these probabilities, see faults.KINDS."""
+        """From now on, requests to `provider` (default: to all) fail with these probabilities and no others.
+
+        The kinds are told in faults.py. Called once for all and once for a provider, both count.
+        """
         self.faulty.set(provider and self.providers[provider].name, rates)
 
     def next_fault(self, kind: str, provider: str = "") -> None:

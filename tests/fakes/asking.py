@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from fakes.api import FakeApi
 
@@ -24,11 +25,12 @@ class Answer:
         return json.loads(self.body)
 
 
-def send(fake: FakeApi, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] = {}) -> Answer:
+def send(method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] = {}) -> Answer:
     """One request over a connection of its own. Raises what http.client raises where the reply breaks off."""
-    connection = http.client.HTTPConnection(fake.url.removeprefix("http://"), timeout=10)
+    where = urlsplit(url)
+    connection = http.client.HTTPConnection(where.netloc, timeout=10)
     try:
-        connection.request(method, url.removeprefix(fake.url), body, dict(headers))
+        connection.request(method, url.removeprefix(f"http://{where.netloc}"), body, dict(headers))
         reply = connection.getresponse()
         return Answer(reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read())
     finally:
@@ -40,7 +42,7 @@ def ask(fake: FakeApi, provider: str, path: str, body: object = None, key: str |
     key = fake.key if key is None else key
     headers = {"authorization": f"Bearer {key}", "x-goog-api-key": key, "content-type": "application/json"}
     sent = None if body is None else json.dumps(body).encode()
-    return send(fake, "GET" if body is None else "POST", fake.base(provider) + path, sent, headers)
+    return send("GET" if body is None else "POST", fake.base(provider) + path, sent, headers)
 
 
 def openai(fake: FakeApi, texts: list[str], **more: object) -> Answer:

@@ -125,10 +125,10 @@ class Batches:
             done = {"completed": len(job.rows), "expired": len(job.rows) // 2, "cancelled": 0}[state]
             results = [Result(row.key, *embed(row)) for row in job.rows[:done]]
             results += [Result(row.key, None) for row in job.rows[done:]]
-            keys = [row.key for row in job.rows]
-            while len(keys) > 1 and [result.key for result in results] == keys:
-                self._random.shuffle(results)
-            job.results = results
+            order = list(range(len(results)))
+            while len(order) > 1 and order == sorted(order):
+                self._random.shuffle(order)
+            job.results = [results[at] for at in order]
             return True
 
     def of(self, provider: str, id_: str) -> Job:

@@ -1,4 +1,15 @@
-"""What goes wrong on request: the kinds of faults, when each is drawn, and what those in the vectors do to them."""
+"""What goes wrong on request.
+
+Instead of an answer: `rate_limit` says how long to wait (FakeApi.retry_after), as far as the provider does;
+`rate_limit_bare` says nothing; `server_error` is 500, 502 or 503 in the provider's shape; `stall` sends nothing and
+closes the connection after FakeApi.stall_seconds; `not_json` is a page of HTML with status 200.
+In the vectors: `shuffle` sends rows in another order (under their own index), `short` leaves one out, `long` adds one,
+`duplicate` sends one twice, in another's place; `nan`, `zero` and `null` spoil one vector, `wrong_width` halves all.
+On the wire: `cut` closes the connection in the middle of the body, `slow` sends it in pieces over
+FakeApi.slow_seconds.
+
+Faults in the vectors happen to replies with vectors alone; the others to any request whose key is right.
+"""
 
 from __future__ import annotations
 

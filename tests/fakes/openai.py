@@ -55,14 +55,15 @@ class OpenAI(Provider):
         if body["model"] not in self.models:
             raise Refusal("model", model=body["model"])
         model = self.models[body["model"]]
-        texts = texts_of(body.get("input"))
+        ids = ids_of(body.get("input"))
+        texts = tuple(map(str, ids)) if ids else texts_of(body.get("input"))
         if texts is None or len(texts) > INPUTS or "" in texts:
             raise Refusal("invalid", message=f"'$.input' is invalid. {LOOK}")
         shape = body.get("encoding_format", "float")
         if shape not in ("float", "base64"):
             raise Refusal("invalid", message=f"'{shape}' is not one of ['float', 'base64'] - 'encoding_format'")
         dim = self.width(body.get("dimensions"), model)
-        tokens = counted(texts)
+        tokens = tuple(map(len, ids)) if ids else counted(texts)
         longest = max(tokens)
         if longest > model.window:
             raise Refusal(
@@ -197,6 +198,14 @@ class Azure(OpenAI):
             return super().refuse(refusal, call)
         status, code, message = own
         return json_reply(status, {"error": {"code": code, "message": message}}, wait_headers(refusal.facts))
+
+
+def ids_of(value: Any) -> list[list[int]] | None:
+    """The token ids that were sent instead of texts, or None. Their vector is that of how the list is written."""
+    lists = [value] if isinstance(value, list) and value and type(value[0]) is int else value
+    if not isinstance(lists, list) or not lists:
+        return None
+    return lists if all(isinstance(ids, list) and ids and all(type(i) is int for i in ids) for ids in lists) else None
 
 
 def openai_body(

@@ -59,6 +59,15 @@ def test_limits_are_those_of_the_model_else_the_usual_ones() -> None:
     assert VOYAGE.limits(Settings("voyage-9", "")).tokens == 120_000
 
 
+def test_openai_asks_for_base64() -> None:
+    settings = Settings("text-embedding-3-small", "https://api.openai.com/v1", dimensions=256)
+    assert OPENAI.request(settings, ["a", "b"], "query") == Request(
+        "https://api.openai.com/v1/embeddings",
+        {"model": "text-embedding-3-small", "input": ["a", "b"], "encoding_format": "base64", "dimensions": 256},
+    )
+    assert OPENAI.answer(REPLY, settings) == Answer(["AACAPwAAAEA="], [0], 3)
+
+
 def test_azure_asks_the_deployment_by_the_route_without_a_version() -> None:
     settings = Settings("my-embeddings", "https://res.openai.azure.com", dimensions=256)
     assert AZURE.request(settings, ["a", "b"], "document") == Request(
@@ -123,6 +132,8 @@ def test_mistral_asks_for_numbers() -> None:
         {"model": "codestral-embed", "input": ["a"], "encoding_format": "float", "output_dimension": 256},
     )
     assert MISTRAL.task(settings, "query") is None
+    at_the_root = Settings("mistral-embed", "https://api.mistral.ai")
+    assert MISTRAL.request(at_the_root, ["a"], "query").url == "https://api.mistral.ai/v1/embeddings"
 
 
 def test_jina_says_the_task_and_forbids_cutting() -> None:
@@ -165,6 +176,8 @@ def test_ollama_is_told_not_to_cut() -> None:
     assert OLLAMA.request(settings, ["a", "b"], "query") == Request(
         "http://127.0.0.1:11434/api/embed", {"model": "nomic-embed-text", "input": ["a", "b"], "truncate": False}
     )
+    shorter = Settings("nomic-embed-text", "http://127.0.0.1:11434", dimensions=64)
+    assert OLLAMA.request(shorter, ["a"], "query").body["dimensions"] == 64
     body = {"model": "nomic-embed-text", "embeddings": [[1.0, 2.0]], "prompt_eval_count": 7}
     assert OLLAMA.answer(body, settings) == Answer([[1.0, 2.0]], tokens=7)
 
@@ -227,6 +240,7 @@ VOYAGE_BATCH = (
 TEI_LONG = "Input validation error: `inputs` must have less than 512 tokens. Given: 514"
 LLAMA_LONG = "input (992 tokens) is too large to process. increase the physical batch size (current batch size: 512)"
 LLAMA_CONTEXT = {"code": 400, "message": "the request exceeds the available context size", "n_prompt_tokens": 600}
+MISTRAL_LONG = "Input id 3 has 9000 tokens, exceeding max 8192 tokens."
 MISTRAL_3210 = {"object": "error", "type": "invalid_request_prompt", "param": None, "code": "3210"}
 
 
@@ -234,6 +248,8 @@ MISTRAL_3210 = {"object": "error", "type": "invalid_request_prompt", "param": No
     ("provider", "status", "body", "kind", "tokens", "which"),
     [
         ("openai", 400, error(TOO_MANY_TOKENS, code="max_tokens_per_request"), "split", None, None),
+        ("openai", 400, error(TOO_MANY_TOKENS), "split", None, None),
+        ("openai", 400, error("Too much at once", code="max_tokens_per_request"), "split", None, None),
         ("openai", 400, error("Invalid 'input': array too long.", code="array_above_max_length"), "split", None, None),
         ("openai", 400, error("['one text', 'another'] is too long - 'input'"), "split", None, None),
         ("openai", 400, error(CONTEXT), "long", 14026, None),
@@ -250,18 +266,26 @@ MISTRAL_3210 = {"object": "error", "type": "invalid_request_prompt", "param": No
         ("voyage", 400, {"detail": VOYAGE_BATCH}, "split", None, None),
         ("voyage", 400, {"detail": "The batch size limit is 1000."}, "split", None, None),
         ("voyage", 400, {"detail": "Model x is not supported. Supported models are […]."}, "fatal", None, None),
+        ("voyage", 400, {"detail": "Model 'x' is not supported."}, "fatal", None, None),
         ("voyage", 400, {"detail": "output_dimension must be one of 256, 512"}, "fatal", None, None),
+        ("voyage", 400, {"detail": "Argument 'task' is not supported by our API"}, "fatal", None, None),
         ("voyage", 400, {"detail": "Input cannot contain empty strings"}, "row", None, None),
         ("voyage", 429, {"detail": "You have not yet added your payment method"}, "wait", None, None),
-        ("mistral", 400, MISTRAL_3210 | {"message": "Too many inputs in request"}, "split", None, None),
-        ("mistral", 400, MISTRAL_3210 | {"message": "Too many tokens overall"}, "split", None, None),
+        ("mistral", 400, MISTRAL_3210 | {"message": "Too many inputs in request, split"}, "split", None, None),
+        ("mistral", 400, MISTRAL_3210 | {"message": "Too many of them"}, "split", None, None),
         ("mistral", 400, {"message": "Too many tokens in batch. Max is 16384 got 17555"}, "split", None, None),
+        ("mistral", 400, MISTRAL_3210 | {"message": MISTRAL_LONG}, "long", 9000, 3),
+        ("mistral", 400, {"message": "The input is too long"}, "long", None, None),
         ("mistral", 400, {"message": "Invalid model: x", "type": "invalid_model", "code": "1500"}, "fatal", None, None),
         ("mistral", 429, {"message": "Rate limit exceeded", "code": "1300"}, "wait", None, None),
         ("mistral", 422, {"detail": [{"loc": ["body"], "msg": "String expected", "type": "x"}]}, "row", None, None),
         ("jina", 403, {"code": "AUTHZ_INSUFFICIENT_BALANCE", "detail": "Insufficient"}, "fatal", None, None),
         ("jina", 402, {"detail": "Insufficient account balance"}, "fatal", None, None),
         ("jina", 400, {"code": "INPUT_MODEL_NOT_FOUND", "detail": "Model 'X' not found"}, "fatal", None, None),
+        ("jina", 422, {"detail": "Model X not found"}, "fatal", None, None),
+        ("jina", 422, {"detail": "Each input list can contain at most 512 items"}, "split", None, None),
+        ("jina", 400, {"detail": "Input text exceeds maximum length of 8192 tokens."}, "long", None, None),
+        ("jina", 422, {"detail": "Invalid task"}, "fatal", None, None),
         ("jina", 422, {"detail": "Failed to encode text"}, "row", None, None),
         ("ollama", 404, {"error": 'model "x" not found, try pulling it first'}, "fatal", None, None),
         ("ollama", 400, {"error": "the input length exceeds the context length"}, "long", None, None),
@@ -293,6 +317,34 @@ def test_errors(provider: str, status: int, body: object, kind: str, tokens: int
     assert fault.hint or kind != "fatal"
 
 
+ODD = [
+    None,
+    "",
+    "<html>502</html>",
+    [],
+    [[]],
+    {},
+    {"error": None},
+    {"error": 5},
+    {"error": {"details": 5}},
+    7,
+    {"detail": {}},
+]
+
+
+@pytest.mark.parametrize("body", ODD, ids=str)
+@pytest.mark.parametrize("provider", ADAPTERS)
+def test_an_error_of_any_shape_is_understood_by_its_status(provider: str, body: object) -> None:
+    adapter, settings = ADAPTERS[provider], Settings("any-model", "https://host.example")
+    for status, kind in ((400, "row"), (401, "fatal"), (403, "fatal"), (404, "fatal"), (413, "split"), (422, "row")):
+        fault = adapter.fault(status, body, settings)
+        assert fault.kind == kind
+        assert fault.reason
+        assert fault.hint or kind != "fatal"
+    for status in (408, 429, 500, 502, 503, 504, 529):
+        assert adapter.fault(status, body, settings).kind == "wait"
+
+
 def test_a_list_that_is_repeated_in_the_error_is_not_shown() -> None:
     texts = "['a secret text', '" + "x" * 400 + "'] is too long - 'input'"
     assert OPENAI.fault(400, error(texts), PLAIN) == Fault("split", "there were too many texts in the request")
@@ -309,6 +361,9 @@ def test_a_key_that_is_repeated_in_the_error_is_not_shown(provider: str) -> None
 
 def test_hints_say_what_to_do() -> None:
     assert "deployment 'any-model'" in AZURE.fault(404, error("x", code="DeploymentNotFound"), PLAIN).hint
+    assert "this resource's own keys" in AZURE.fault(401, error("Access denied", code="401"), PLAIN).hint
+    assert "tokens are used up" in JINA.fault(403, {"code": "AUTHZ_INSUFFICIENT_BALANCE", "detail": "-"}, PLAIN).hint
+    assert "model's name" in JINA.fault(400, {"code": "INPUT_MODEL_NOT_FOUND", "detail": "-"}, PLAIN).hint
     assert "ollama pull any-model" in OLLAMA.fault(404, {"error": "model not found"}, PLAIN).hint
     assert "https://ai.mongodb.com/v1" in VOYAGE.fault(401, {"detail": "Provided API key is invalid."}, PLAIN).hint
     assert "https://host.example/v1" in COMPATIBLE.fault(404, error("The model `x` does not exist."), PLAIN).hint

@@ -124,6 +124,13 @@ def test_googles_tasks(model: str, task: str | None, document: str, query: str) 
         assert (adapter.task(settings, "document"), adapter.task(settings, "query")) == (document, query)
 
 
+def test_tasks_that_may_be_asked_for_instead() -> None:
+    assert COHERE.more_tasks == ("classification", "clustering")
+    assert GOOGLE.more_tasks == VERTEX.more_tasks
+    assert "SEMANTIC_SIMILARITY" in GOOGLE.more_tasks
+    assert BEDROCK.more_tasks == ()
+
+
 def test_every_task_that_google_takes_has_words() -> None:
     for task in GOOGLE.more_tasks:
         assert str(GOOGLE.task(Settings("gemini-embedding-2", "", task=task), "query")).endswith("| query: ")
@@ -236,6 +243,7 @@ TRIAL_MINUTE = "You are using a Trial key, which is limited to 40 API calls / mi
     [
         ("cohere", 400, {"message": AT_MOST_96}, "split", None),
         ("cohere", 400, {"message": "too many tokens: a text has 600 tokens"}, "long", 600),
+        ("cohere", 400, {"message": "invalid request: invalid input_type 'x'"}, "fatal", None),
         ("cohere", 422, {"message": "output_dimension must be one of 256, 512, 1024, 1536"}, "fatal", None),
         ("cohere", 400, {"message": "invalid request: texts cannot be empty"}, "row", None),
         ("cohere", 404, {"message": "model 'x' not found, make sure the correct model ID was used"}, "fatal", None),
@@ -250,6 +258,7 @@ TRIAL_MINUTE = "You are using a Trial key, which is limited to 40 API calls / mi
         ("google", 400, google_error(400, "INVALID_ARGUMENT", "content.parts must not be empty"), "row", None),
         ("google", 400, google_error(400, "INVALID_ARGUMENT", "The output dimensionality is too large"), "fatal", None),
         ("google", 400, google_error(400, "INVALID_ARGUMENT", "The input token count (9000) exceeds"), "long", 9000),
+        ("google", 400, google_error(400, "INVALID_ARGUMENT", 'Unknown name "x": Cannot find field.'), "fatal", None),
         ("google", 404, google_error(404, "NOT_FOUND", "models/x is not found for API version v1beta"), "fatal", None),
         ("google", 429, google_error(429, "RESOURCE_EXHAUSTED", "quota", DAY, RETRY), "fatal", None),
         ("google", 429, google_error(429, "RESOURCE_EXHAUSTED", "quota", MINUTE, RETRY), "wait", None),
@@ -262,6 +271,7 @@ TRIAL_MINUTE = "You are using a Trial key, which is limited to 40 API calls / mi
         ("bedrock", 400, {"message": TITAN_LONG}, "long", 9875),
         ("bedrock", 400, {"message": TITAN_CHARACTERS}, "long", None),
         ("bedrock", 400, {"message": TITAN_DIMENSIONS}, "fatal", None),
+        ("bedrock", 400, {"message": "Malformed input request: 300 is not a valid enum value"}, "fatal", None),
         ("bedrock", 400, {"message": "The provided model identifier is invalid."}, "fatal", None),
         ("bedrock", 400, {"message": "Your request exceeds the service quota for your account."}, "fatal", None),
         ("bedrock", 400, {"message": "Malformed input request: #/inputText: expected minLength: 1"}, "row", None),
@@ -287,6 +297,19 @@ def test_google_says_in_the_body_how_long_to_wait() -> None:
     said = google_error(429, "RESOURCE_EXHAUSTED", "Please retry in 12.5s.")
     assert GOOGLE.fault(429, said, settings).after == 12.5
     assert GOOGLE.fault(429, google_error(429, "RESOURCE_EXHAUSTED", "quota"), settings).after is None
+
+
+def test_a_signed_request_that_is_repeated_in_the_error_is_not_shown() -> None:
+    said = (
+        "The request signature we calculated does not match the signature you provided. The Canonical String for this "
+        "request should have been 'POST /model x-amz-security-token:IQoJb3JpZ2lu"
+    )
+    fault = BEDROCK.fault(403, {"message": said}, Settings(TITAN, ""))
+    assert fault.reason == "The request signature we calculated does not match the signature you provided."
+
+
+def test_gemini_models_have_their_price_with_and_without_their_prefix() -> None:
+    assert GOOGLE.offer("models/gemini-embedding-2") == GOOGLE.offer("gemini-embedding-2") is not None
 
 
 def test_hints_say_what_to_do() -> None:

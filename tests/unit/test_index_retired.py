@@ -14,7 +14,7 @@ import pytest
 from command_line import Run, jsonl, run
 from fake_models import FakeApi, FakeModel, rows
 
-from idembed import Index, RetiredModelError, RetirementWarning, models
+from idembed import Index, RetiredModelError, RetirementWarning, TruncationWarning, models
 from idembed.index import ending
 
 __all__ = ["run"]
@@ -77,7 +77,7 @@ def test_opening_it_warns_once_at_the_callers_line(tmp_path: Path) -> None:
     (warning,) = caught
     assert warning.category is RetirementWarning
     assert warning.filename == __file__
-    assert str(warning.message).startswith(f"{url} was built with {GECKO}, which Google Cloud ended on 2025-05-14 (")
+    assert str(warning.message).startswith(f"{url} was built with {GECKO}, which Google Cloud ended on 2025-05-24 (")
     assert f"idembed upgrade {url} --to vertex:gemini-embedding-2" in str(warning.message)
 
 
@@ -125,7 +125,7 @@ def test_a_question_is_refused_before_anything_is_loaded(tmp_path: Path) -> None
         caught.value.hint == f"idembed upgrade {url} --to vertex:gemini-embedding-2 rebuilds it from the stored texts"
     )
     assert caught.value.exit_code == 4
-    assert caught.value.facts == {"model": GECKO, "date": "2025-05-14", "successor": "vertex:gemini-embedding-2"}
+    assert caught.value.facts == {"model": GECKO, "date": "2025-05-24", "successor": "vertex:gemini-embedding-2"}
 
 
 def test_a_model_that_was_given_is_not_asked_either(tmp_path: Path) -> None:
@@ -152,9 +152,9 @@ def test_all_that_needs_no_model_goes_on(tmp_path: Path) -> None:
 def test_verify_says_why_it_compared_nothing(tmp_path: Path) -> None:
     with opened(built(tmp_path / "pets.db")) as index:
         found = index.verify()
-        assert "ended on 2025-05-14" in found.not_compared[1]
+        assert "ended on 2025-05-24" in found.not_compared[1]
         assert found.ok
-        assert "ended on 2025-05-14" in index.verify(sample=2).unproven
+        assert "ended on 2025-05-24" in index.verify(sample=2).unproven
 
 
 @pytest.mark.usefixtures("nothing_can_be_loaded")
@@ -194,10 +194,22 @@ def test_the_way_out_is_an_upgrade(tmp_path: Path) -> None:
         pass
 
 
+def test_what_its_successor_cuts_is_told_without_it(tmp_path: Path) -> None:
+    long = "c:" + "word " * 60
+    with years_ago(), Index(tmp_path / "pets.db", FakeApi(GECKO)) as index:
+        with pytest.warns(TruncationWarning):
+            index.sync(rows("a:a cat", long))
+        index.sync(rows("a:a cat"))  # the vector of the other row is in the vault
+    with opened(str(tmp_path / "pets.db")) as index:
+        index.upgrade(FakeModel("new"))
+        with pytest.warns(TruncationWarning, match=f"1 texts were longer than {GECKO} reads"):
+            assert index.sync(rows("a:a cat", long)).added == 1
+
+
 def test_nothing_new_is_built_with_it(tmp_path: Path) -> None:
     with Index(tmp_path / "new.db", FakeApi(GECKO)) as index, pytest.raises(RetiredModelError) as caught:
         index.sync(rows("a:a cat"))
-    assert caught.value.message.startswith(f"{GECKO}: Google Cloud ended it on 2025-05-14")
+    assert caught.value.message.startswith(f"{GECKO}: Google Cloud ended it on 2025-05-24")
     assert not (tmp_path / "new.db").exists()
     with Index(tmp_path / "old.db", FakeModel("old")) as index:
         index.sync(rows("a:a cat"))
@@ -231,9 +243,9 @@ def test_the_command_line_warns_and_shows_it(run: Run, tmp_path: Path) -> None:
     built(tmp_path / "pets.db")
     code, out, err = run("status", "pets.db")
     assert code == 0
-    assert out.rstrip("\n").split("\t")[-1] == "gone 2025-05-14"
+    assert out.rstrip("\n").split("\t")[-1] == "gone 2025-05-24"
     said = re.sub(r"\s+", " ", err)
-    assert said.startswith(f"warning: pets.db was built with {GECKO}, which Google Cloud ended on 2025-05-14 (")
+    assert said.startswith(f"warning: pets.db was built with {GECKO}, which Google Cloud ended on 2025-05-24 (")
     assert "idembed upgrade pets.db --to vertex:gemini-embedding-2 rebuilds it" in said
 
 

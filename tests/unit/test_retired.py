@@ -6,7 +6,9 @@ from datetime import date
 
 import pytest
 
-from idembed.models.api.retired import RETIREMENTS, WRITTEN, Retirement, notice, retirement
+from idembed.errors import RetiredModelError
+from idembed.models.api.registry import ADAPTERS
+from idembed.models.api.retired import RETIREMENTS, WRITTEN, Retirement, notice, refuse_gone, retirement
 
 TODAY = date(2026, 12, 24)
 
@@ -17,7 +19,7 @@ TODAY = date(2026, 12, 24)
         ("openai", "text-search-davinci-doc-001", date(2024, 1, 4), "openai:text-embedding-3-small"),
         ("azure", "text-similarity-ada-001", date(2024, 7, 5), "azure:text-embedding-3-small"),
         ("vertex", "textembedding-gecko@001", date(2025, 4, 9), "vertex:gemini-embedding-2"),
-        ("vertex", "textembedding-gecko@003", date(2025, 5, 14), "vertex:gemini-embedding-2"),
+        ("vertex", "textembedding-gecko@003", date(2025, 5, 24), "vertex:gemini-embedding-2"),
         ("google", "models/embedding-001", date(2025, 10, 30), "google:gemini-embedding-2"),
         ("google", "gemini-embedding-exp-03-07", date(2025, 10, 30), "google:gemini-embedding-2"),
         ("google", "text-embedding-004", date(2026, 1, 14), "google:gemini-embedding-2"),
@@ -70,6 +72,7 @@ def test_a_server_of_somebody_else_may_call_its_model_as_it_likes() -> None:
     assert retirement(*gone, "https://eu.api.openai.com/v1") is not None
     assert retirement(*gone, "http://localhost:8080/v1") is None
     assert retirement(*gone, "https://notopenai.com/v1") is None
+    assert retirement(*gone, "https://[half/v1") is None
     assert retirement("vertex", "textembedding-gecko", "https://us-central1-aiplatform.googleapis.com") is not None
     assert retirement("azure", "text-similarity-ada-001", "https://mine.openai.azure.com/openai/v1") is not None
 
@@ -101,20 +104,23 @@ def test_a_successor_is_a_model_of_a_provider_that_outlives_what_it_succeeds() -
         provider, _, model = row.successor.partition(":")
         assert provider == row.provider
         assert retirement(provider, model) is None, row
+        assert provider == "azure" or model in ADAPTERS[provider].offers  # Azure's are named by who deploys them
 
 
-def test_every_row_can_be_found_by_its_own_name() -> None:
+def test_every_row_holds_for_its_own_name_where_its_provider_serves() -> None:
     for row in RETIREMENTS:
-        assert retirement(row.provider, row.model.replace("*", "x")) == row
+        name = row.model.replace("*", "x")
+        assert retirement(row.provider, name) == row
+        assert retirement(row.provider, name, ADAPTERS[row.provider].endpoint) == row
 
 
-GONE = Retirement("vertex", "gecko", date(2025, 5, 14), "vertex:gemini-embedding-2", "https://source")
+GONE = Retirement("vertex", "gecko", date(2025, 5, 24), "vertex:gemini-embedding-2", "https://source")
 ENDS = Retirement("openai", "small", date(2027, 4, 1), "openai:large", "https://source")
 
 
 def test_what_is_said_of_a_model_that_is_gone() -> None:
     assert notice(GONE, "vertex:gecko", TODAY, "pets.db") == (
-        "pets.db was built with vertex:gecko, which Google Cloud ended on 2025-05-14 (https://source); "
+        "pets.db was built with vertex:gecko, which Google Cloud ended on 2025-05-24 (https://source); "
         "vertex:gemini-embedding-2 succeeds it. No question can be embedded any more: it can only be searched by "
         "row id, or by a vector",
         "idembed upgrade pets.db --to vertex:gemini-embedding-2 rebuilds it from the stored texts",
@@ -135,9 +141,17 @@ def test_what_is_said_of_a_day_that_has_passed() -> None:
     )
 
 
+def test_only_what_is_gone_is_refused() -> None:
+    refuse_gone(None, "openai:other")
+    refuse_gone(ENDS, "openai:small")
+    with pytest.raises(RetiredModelError) as caught:
+        refuse_gone(GONE, "vertex:gecko", "pets.db")
+    assert (caught.value.message, caught.value.hint) == notice(GONE, "vertex:gecko", TODAY, "pets.db")
+
+
 def test_what_is_said_to_who_has_no_index_yet() -> None:
     assert notice(GONE, "vertex:gecko", TODAY) == (
-        "vertex:gecko: Google Cloud ended it on 2025-05-14 (https://source); vertex:gemini-embedding-2 succeeds it",
+        "vertex:gecko: Google Cloud ended it on 2025-05-24 (https://source); vertex:gemini-embedding-2 succeeds it",
         "use vertex:gemini-embedding-2; an index that was built with the other is rebuilt: "
         "idembed upgrade INDEX --to vertex:gemini-embedding-2",
     )

@@ -364,9 +364,12 @@ def test_the_vectors_of_an_api_may_move_within_its_noise(path: Path) -> None:
     noisy, other = Api(), Api()
     noisy.moved, other.moved = 0.05, 1.0
     with Index(path, noisy, vault="none") as index:
-        assert index.verify().ok
+        assert index.verify(sample=2).ok
     with Index(path, other, vault="none") as index:
-        found = index.verify()
+        unasked = index.verify()
+        assert (unasked.ok, unasked.compared) == (True, {})
+        assert unasked.not_compared == {1: "fake has its price: ask for a sample, or for all"}
+        found = index.verify(sample=2)
         assert [d.kind for d in found.defects] == [Kind.MODEL] * 2
         assert "below 0.990000" in found.defects[0].detail
 

@@ -19,7 +19,7 @@ from idembed.index.meter import Meter
 from idembed.index.owner import Writing, hold
 from idembed.index.pace import Pace
 from idembed.index.report import Tell, ignore
-from idembed.index.targets import LookInto, embedder_for, without_vectors
+from idembed.index.targets import LONG, LookInto, embedder_for, without_vectors
 from idembed.models.base import OnEmpty
 from idembed.shown import number_of
 from idembed.split import Splitter
@@ -178,7 +178,8 @@ def _steps(
 ) -> Iterator[list[StoredRow]]:
     """Those of the rows that lack vectors, with about so many ``texts`` at a time; ``damaged`` is added to."""
     rows = (row for chunk in chunks(ids, _IDS) for row in _lacking(store, generation, chunk, damaged))
-    return weighed(rows, _IDS, lambda row: 1 + len(row.text) // splitter.size if splitter else 1, texts)
+    size = splitter.size if splitter else LONG
+    return weighed(rows, max(_IDS, texts), lambda row: 1 + len(row.text) // min(size, LONG), texts)
 
 
 def _lacking(store: Store, generation: Generation, ids: list[str], damaged: dict[str, str]) -> list[StoredRow]:

@@ -19,7 +19,7 @@ from idembed.errors import (
     VaultError,
 )
 from idembed.index.at_hand import ModelsAtHand, mismatch
-from idembed.index.ending import refuse_gone, refuse_gone_model, warn_of_end
+from idembed.index.ending import refuse_gone_generation, refuse_gone_model, warn_of_end
 from idembed.index.limits import Limits
 from idembed.index.origin import INDEX_ID, change_meta, new_id, refuse_unfinished
 from idembed.index.owner import Writing
@@ -163,7 +163,7 @@ class Catalog:
 
     def model_of(self, generation: Generation) -> Model:
         """The model of any generation: one that was given, or the recorded one. Raises as ``model``."""
-        refuse_gone(self.name, generation)
+        refuse_gone_generation(self.name, generation)
         model = self._models.of(generation, self.name)
         if model.space.id != generation.space.id:
             raise mismatch(self.name, self._generations(), generation, model)

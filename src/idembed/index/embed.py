@@ -189,6 +189,7 @@ class _Desk(Journal):
         self._unkept: dict[bytes, Kept] = {}
         self._kept_at = time.monotonic()
         self._done = 0
+        self._caller = threading.current_thread()
 
     def __enter__(self) -> Self:
         return self
@@ -197,7 +198,7 @@ class _Desk(Journal):
         self._keep()
 
     def reserve(self, texts: int, dollars: float) -> None:
-        here = threading.current_thread() is threading.main_thread()
+        here = threading.current_thread() is self._caller
         self._embedder._meter.reserve(texts, dollars, self._embedder._alive if here else lambda: None)
 
     def settle(self, reserved: float, dollars: float) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from idembed.errors import RetiredModelError
-from idembed.models.api.retired import Retirement, notice, retirement
+from idembed.models.api.retired import Retirement, notice, refuse_gone, retirement
 from idembed.models.base import Model, RetirementWarning
 from idembed.models.caller import warn_caller
 from idembed.space import Space
 from idembed.stores.base import Generation
 
-__all__ = ["refuse_gone", "refuse_gone_model", "retirement_of", "today", "warn_of_end"]
+__all__ = ["refuse_gone_generation", "refuse_gone_model", "retirement_of", "today", "warn_of_end"]
 
 
 def today() -> date:
@@ -36,21 +35,12 @@ def warn_of_end(index: str, generation: Generation) -> None:
         warn_caller(str(notice(found, generation.model, today(), index)), RetirementWarning)
 
 
-def refuse_gone(index: str, generation: Generation) -> None:
+def refuse_gone_generation(index: str, generation: Generation) -> None:
     """Raise RetiredModelError if the model of a generation is gone; no key and no connection is needed to know it."""
-    found = retirement_of(generation.space)
-    if found and found.state(today()) == "gone":
-        which = "" if generation.status == "active" else f"generation {generation.number} of {index}"
-        raise _error(found, generation.model, index, which)
+    which = "" if generation.status == "active" else f"generation {generation.number} of {index}"
+    refuse_gone(retirement_of(generation.space), generation.model, index, which)
 
 
 def refuse_gone_model(model: Model) -> None:
-    """Raise RetiredModelError for a model, which something new was to be built with, that is gone."""
-    found = retirement_of(model.space)
-    if found and found.state(today()) == "gone":
-        raise _error(found, model.name)
-
-
-def _error(found: Retirement, model: str, index: str = "", which: str = "") -> RetiredModelError:
-    said = notice(found, model, today(), index, which)
-    return RetiredModelError(said.message, hint=said.hint, model=model, date=str(found.date), successor=found.successor)
+    """Raise RetiredModelError if a model, with which something new is to be built, is gone."""
+    refuse_gone(retirement_of(model.space), model.name)

@@ -52,7 +52,8 @@ class Index(Lifecycle):
     cannot be loaded by the names that are recorded.
 
     Raises SpaceMismatchError when ``model`` is of another space than the index was built in, NotAnIndexError
-    for a file that is something else.
+    for a file that is something else. A RetirementWarning says that the provider of the model ends it; once that is
+    done, what would have to be embedded (questions, new texts) raises RetiredModelError, and all else goes on.
     """
 
     def __init__(

@@ -16,9 +16,11 @@ from idembed.space import Kept, Space, address
 from idembed.stores.base import Generation, PartRecord, Store
 from idembed.vault import Vault
 
-__all__ = ["LookInto", "Target", "embedder_for", "lookups_for", "targets_of", "without_vectors"]
+__all__ = ["LONG", "LookInto", "Target", "embedder_for", "lookups_for", "targets_of", "without_vectors"]
 
 
+LONG = 2000
+"""A text of so many characters counts as another one where rows are taken together for a model."""
 LookInto = Literal["everything", "vault", "nothing"]
 
 

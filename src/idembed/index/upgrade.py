@@ -144,10 +144,13 @@ class Rebuild:
 
     def run(self, *, max_cost: float | None = None, throttle: float | None = None, tell: Tell = ignore) -> BuildReport:
         """From the stored texts, into a new generation of the same space, or what is left of it where that was begun
-        before. Once it is complete, the roots are compared (``BuildReport.same_root``)."""
+        before; the vectors of an API are those that are kept, and it is asked only for what is kept nowhere. Once it is
+        complete, the roots are compared (``BuildReport.same_root``)."""
         meter = Meter(max_cost, throttle)
         self.generation = self.generation or _begin(self._catalog, self._active, self.model, "building")
-        report = fill(self._catalog, self.generation, on_empty="skip", anew=True, meter=meter, tell=tell)
+        # What an API made once is what it made: asked again it says something else, and is paid again.
+        anew = self._active.space.repeatable
+        report = fill(self._catalog, self.generation, on_empty="skip", anew=anew, meter=meter, tell=tell)
         report.not_exact = self._not_exact()
         if report.complete:
             report.same_root = has_same_root(self._catalog, self.generation, self._active, tell)

@@ -105,8 +105,8 @@ def verify(
     tell: Tell = ignore,
 ) -> Verification:
     """Look at every row and every vector of every generation, all as of one moment; then compute the vectors of
-    ``sample`` rows again (None: of 100, if the model is there), or of all (``everything``), and compare: bytes where
-    the model is repeatable, else cosine within its measured noise."""
+    ``sample`` rows again, or of all (``everything``), and compare: bytes where the model is repeatable, else cosine
+    within its measured noise. Without a ``sample``: of 100 rows, if the model is there and costs nothing."""
     if sample is not None:
         check_whole("sample", sample)
     if sample is not None and sample < 0:
@@ -131,6 +131,11 @@ def verify(
     for generation in generations:
         with _damage_noted(found, store, generation.number):
             ids = None if everything else wanted.get(generation.number, [])
+            if sample is None and not everything and not generation.space.repeatable:
+                found.not_compared[generation.number] = (
+                    f"{generation.model} has its price: ask for a sample, or for all"
+                )
+                continue
             compared = recompute(catalog, store, generation, ids, meter or Meter(), tell)
             found.defects += compared.defects
             if compared.vectors:

@@ -13,7 +13,7 @@ from idembed.index.owner import Writing
 from idembed.index.pace import Pace
 from idembed.index.report import Report
 from idembed.index.spool import Outcome
-from idembed.index.targets import Target, without_vectors
+from idembed.index.targets import LONG, Target, without_vectors
 from idembed.rows import CheckedRow
 from idembed.split import Splitter
 from idembed.stores.base import PartRecord, RowRecord, Store
@@ -23,8 +23,6 @@ __all__ = ["Job", "Writer"]
 Job = tuple[Outcome, CheckedRow]
 
 _ROWS = 1000
-_CHARACTERS = 2000
-"""A text so long counts as another one when rows are taken together for the model."""
 
 
 class Writer:
@@ -86,8 +84,7 @@ class Writer:
         outcome, row = job
         if outcome < Outcome.TEXT:
             return 0
-        parts = len(row.text) // self._splitter.size if self._splitter else 0
-        return 1 + max(parts, len(row.text) // _CHARACTERS)
+        return 1 + len(row.text) // min(self._splitter.size if self._splitter else LONG, LONG)
 
     def _commit(self) -> None:
         if self._waiting:

@@ -48,9 +48,12 @@ class Bedrock(Adapter):
         return Answer([body["embedding"]], tokens=body.get("inputTextTokenCount"))
 
     def fault(self, status: int, body: Any, settings: Settings) -> Fault:
-        said = message_in(body)
+        # What follows repeats the signed request, in which there may be the token of a session.
+        said = message_in(body).partition("The Canonical String")[0].strip()
         if status == 400 and "service quota" in said.lower():
             return Fault("fatal", said, "raise the quota of this model and region in the console, Service Quotas")
+        if status == 400 and "valid enum value" in said:
+            return Fault("fatal", said, "ask for dimensions that the model has, or leave them out")
         if status == 403:
             hint = "look at the credentials and their region, and ask for access to the model in the console"
             return Fault("fatal", said or "status 403", hint)

@@ -87,7 +87,8 @@ def _numbers(raw: Any) -> Any:
         return np.frombuffer(base64.b64decode(raw, validate=True), "<f4")
     if not isinstance(raw, list):
         raise TypeError
-    vector = np.asarray(raw, np.float32)
+    with np.errstate(over="ignore"):  # it becomes infinity, which is found
+        vector = np.asarray(raw, np.float32)
     if vector.ndim != 1:
         raise ValueError
     return vector

@@ -24,7 +24,7 @@ class Compatible(Adapter):
 
     provider = "compatible"
     title = "OpenAI-compatible server"
-    key_variables = ("IDEMBED_API_KEY",)
+    key_variables = ()
     needs_key = False
     # What Text Embeddings Inference takes unless it is told otherwise.
     usual = Limits(inputs=32, bytes=2_000_000)

@@ -43,7 +43,7 @@ class Ollama(Adapter):
         if "unsupported value" in said:
             # A vector with NaN in it cannot be written as JSON; asking again gives another one.
             return Fault("row", said)
-        if status == 404 or "try pulling it" in said:
+        if "not found" in said and "model" in said:
             return Fault("fatal", said, f"the server has no such model: ollama pull {settings.model}")
         if "does not support embed" in said:
             return Fault("fatal", said, "choose a model for embeddings")

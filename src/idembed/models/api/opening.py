@@ -64,7 +64,8 @@ def open_api(name: str, *, dimensions: int | None = None, revision: int | None =
         guess=TokenGuess(counter),
     )
     model = ApiModel(adapter, parts, transport)
-    source = Price(parts.price, "", "") if parts.price is not None else offer.price if offer else None
+    known = offer.price if offer else None
+    source = known if parts.price is None and known else None if price is None else Price(price, "", "")
     what = f"{settings.endpoint}#{settings.model}" if adapter.provider == "compatible" else settings.model
 
     transport.ending = f"{said.message}; {said.hint}" if said else ""

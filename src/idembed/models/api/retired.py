@@ -13,7 +13,9 @@ from fnmatch import fnmatchcase
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-__all__ = ["RETIREMENTS", "WRITTEN", "Notice", "Retirement", "State", "notice", "retirement"]
+from idembed.errors import RetiredModelError
+
+__all__ = ["RETIREMENTS", "WRITTEN", "Notice", "Retirement", "State", "notice", "refuse_gone", "retirement"]
 
 State = Literal["announced", "due", "gone"]
 WRITTEN: Final = dt.date(2026, 11, 25)
@@ -34,10 +36,15 @@ class Retirement:
     source: str
     or_later: bool = False
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is known to have ended."""
+        return self.date < WRITTEN
+
     def state(self, today: dt.date) -> State:
-        """``gone``: known to have ended. ``announced``: the day is to come. ``due``: it was to come when the table was
+        """``gone``: as ``is_gone``. ``announced``: the day is to come. ``due``: it was to come when the table was
         written, and is here or has passed; providers put such days off, so the model is asked all the same."""
-        if self.date < WRITTEN:
+        if self.is_gone:
             return "gone"
         return "announced" if today < self.date else "due"
 
@@ -60,12 +67,20 @@ class Notice(NamedTuple):
 def retirement(provider: str, model: str, endpoint: str | None = None) -> Retirement | None:
     """What is known of the end of a provider's model; None: nothing. ``endpoint``: the base URL that it is asked at, if
     known; at one that is not the provider's own, nothing of this holds."""
-    hosts = _HOSTS.get(provider)
-    if endpoint and hosts and not any(f".{urlsplit(endpoint).hostname}".endswith(f".{host}") for host in hosts):
+    if endpoint and not _is_own(provider, endpoint):
         return None
     name = model.lower().removeprefix("models/")
     rows = (row for row in RETIREMENTS if row.provider == provider)
     return next((row for row in rows if fnmatchcase(name, row.model.lower())), None)
+
+
+def _is_own(provider: str, endpoint: str) -> bool:
+    try:
+        host = urlsplit(endpoint).hostname or ""
+    except ValueError:
+        return False
+    domains = _DOMAINS.get(provider)
+    return domains is None or any(f".{host}".endswith(f".{domain}") for domain in domains)
 
 
 def notice(found: Retirement, model: str, today: dt.date, index: str = "", which: str = "") -> Notice:
@@ -92,6 +107,14 @@ def notice(found: Retirement, model: str, today: dt.date, index: str = "", which
     )
 
 
+def refuse_gone(found: Retirement | None, model: str, index: str = "", which: str = "") -> None:
+    """Raise RetiredModelError if the ``model``, of whose end ``found`` is known, is gone. The rest as ``notice``."""
+    if found and found.is_gone:
+        said = notice(found, model, WRITTEN, index, which)
+        facts = {"model": model, "date": str(found.date), "successor": found.successor}
+        raise RetiredModelError(said.message, hint=said.hint, **facts)
+
+
 _TITLES: Final = {
     "azure": "Azure",
     "cohere": "Cohere",
@@ -100,14 +123,14 @@ _TITLES: Final = {
     "vertex": "Google Cloud",
     "voyage": "Voyage AI",
 }
-_HOSTS: Final = {
+_DOMAINS: Final = {
     "cohere": ("cohere.com", "cohere.ai"),
     "google": ("googleapis.com",),
     "openai": ("openai.com",),
     "vertex": ("googleapis.com",),
     "voyage": ("voyageai.com", "mongodb.com"),
 }
-"""Domains of those who serve at their own only; an endpoint of Azure is always somebody's own."""
+"""Of those who serve at their own only; each customer of Azure has an endpoint of its own."""
 
 _OPENAI = "https://developers.openai.com/api/docs/deprecations"
 _AZURE_OPENAI = "https://learn.microsoft.com/azure/ai-services/openai/concepts/legacy-models"
@@ -128,7 +151,8 @@ RETIREMENTS: Final = (
         Retirement("azure", m, dt.date(2024, 7, 5), "azure:text-embedding-3-small", _AZURE_OPENAI)
         for m in _FIRST_OF_OPENAI
     ),
-    Retirement("vertex", "textembedding-gecko@003", dt.date(2025, 5, 14), f"vertex:{_GEMINI_2}", _VERTEX),
+    # Two sources say 24 May, one the 14th.
+    Retirement("vertex", "textembedding-gecko@003", dt.date(2025, 5, 24), f"vertex:{_GEMINI_2}", _VERTEX),
     Retirement("vertex", "textembedding-gecko*", dt.date(2025, 4, 9), f"vertex:{_GEMINI_2}", _VERTEX_PALM),
     Retirement("google", "embedding-001", dt.date(2025, 10, 30), f"google:{_GEMINI_2}", _GEMINI),
     Retirement("google", "embedding-gecko-001", dt.date(2025, 10, 30), f"google:{_GEMINI_2}", _GEMINI),

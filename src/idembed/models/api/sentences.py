@@ -1,6 +1,7 @@
 """What the sentences in errors mean, where no code says it. Most providers word the same few faults; all of it is here.
 
-Each phrase was seen in an answer of the provider that is named beside it.
+Each phrase was seen in an answer of the provider that is named beside it; the last two stand for those whose words for
+a text that is too long were not seen.
 """
 
 from __future__ import annotations
@@ -43,11 +44,16 @@ _COUNT = re.compile(
     r"|token count:? (?:is )?\(?(\d+)|input \((\d+) tokens\)",
     re.IGNORECASE,
 )
-_WHICH = re.compile(r"input\[(\d+)\]|example at index (\d+)", re.IGNORECASE)
+_WHICH = re.compile(r"input\[(\d+)\]|example at index (\d+)|input id (\d+)", re.IGNORECASE)
 _DIMENSIONS = re.compile(r"dimension|matryoshka", re.IGNORECASE)
 _MODEL = re.compile(
     r"(?:invalid|unknown|unsupported) model|supported models are|model identifier|input_model_not_found"
     r"|\bmodel\b[^.]{0,80}(?:not found|does not exist|is not supported|is not available|isn.t supported)",
+    re.IGNORECASE,
+)
+_REQUEST = re.compile(
+    r"unknown name|extra inputs are not permitted|extraneous key|unrecognized request argument"
+    r"|argument '\w+' is not supported|invalid task|input_type|task_type",
     re.IGNORECASE,
 )
 _AGAIN = re.compile(r"(?:retry|try again) (?:after|in) ((?:\d+(?:\.\d+)?(?:ms|[hms])?)+)", re.IGNORECASE)
@@ -66,6 +72,9 @@ def meaning(said: str) -> Fault | None:
         return Fault("fatal", said, "ask for dimensions that the model has, or leave them out")
     if _MODEL.search(said):
         return Fault("fatal", said, "look at the model's name: this provider has none of that name, or not any more")
+    if _REQUEST.search(said):
+        # Every text would be refused for it.
+        return Fault("fatal", said, "the model does not take what is asked for besides the texts: look at its tasks")
     return None
 
 

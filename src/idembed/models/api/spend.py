@@ -105,7 +105,7 @@ def record(
         texts,
         tokens,
         cost(tokens, price, purpose),
-        price.date if price else None,
+        (price.date or None) if price else None,
         estimated,
     )
     try:

@@ -86,7 +86,9 @@ class Transport:
         self.known_price = price
         self.price = price or 0.0
         self.guess = guess or TokenGuess()
-        self.http = http or Http(adapter.title)
+        # A server of one's own may need minutes for what a provider's computes in a second.
+        own = not adapter.needs_key
+        self.http = http or Http(adapter.title, seconds=600 if own else 180, read_seconds=300 if own else 60)
         self.limits: Limits = adapter.limits(settings)
         self.has_succeeded = False
         self.on_spent: Callable[[Spent, Purpose], None] = lambda spent, purpose: None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from idembed.models.api.adapter import Adapter, Answer, Fault, Limits, Offer, Price, Request, Settings
-from idembed.models.api.google import DOCUMENT, MORE_TASKS, QUERY, google_fault, google_task, takes_task_as_text
+from idembed.models.api.google_shared import DOCUMENT, MORE_TASKS, QUERY, google_fault, google_task, takes_task_as_text
 from idembed.space import Side
 
 __all__ = ["Vertex"]
