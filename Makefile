@@ -13,6 +13,7 @@ NAMES  := $(shell find src -name '*.py' 2>/dev/null | LC_ALL=C sort | cksum | cu
 BUILD  := pyproject.toml CMakeLists.txt $(NATIVE)
 
 PYTEST_ARGS ?= -n auto --dist loadfile
+EXTRAS      ?= test
 MINUTES     ?= 30
 
 .DEFAULT_GOAL := help
@@ -25,13 +26,13 @@ help: ## show this list
 demo: $(STAMPS)/package-$(NAMES) ## search Python's standard library by meaning (makes demo.db)
 	@$(BIN)/idembed demo
 
-test: $(STAMPS)/test-$(NAMES) ## run every test; PYTEST_ARGS="-x -k cli" chooses
+test: $(STAMPS)/test-$(EXTRAS)-$(NAMES) ## run every test; PYTEST_ARGS="-x -k cli" chooses; EXTRAS=test,servers for all
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-torture: $(STAMPS)/test-$(NAMES) ## live and break indexes at random for MINUTES=30; rows lost must be 0
+torture: $(STAMPS)/test-$(EXTRAS)-$(NAMES) ## live and break indexes at random for MINUTES=30; rows lost must be 0
 	@$(BIN)/python tests/torture/torture.py --minutes $(MINUTES)
 
-lint: $(STAMPS)/test-$(NAMES) $(STAMPS)/lint ## check format, types, layers
+lint: $(STAMPS)/test-$(EXTRAS)-$(NAMES) $(STAMPS)/lint ## check format, types, layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -69,8 +70,8 @@ endef
 $(STAMPS)/package-$(NAMES): $(STAMPS)/venv $(BUILD)
 	$(call install,package,.)
 
-$(STAMPS)/test-$(NAMES): $(STAMPS)/venv $(BUILD)
-	$(call install,test,.[test])
+$(STAMPS)/test-$(EXTRAS)-$(NAMES): $(STAMPS)/venv $(BUILD)
+	$(call install,test,.[$(EXTRAS)])
 	@rm -f $(STAMPS)/package-*; touch $(STAMPS)/package-$(NAMES)
 
 $(STAMPS)/lint: $(STAMPS)/venv pyproject.toml

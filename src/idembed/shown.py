@@ -7,8 +7,18 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 
-__all__ = ["clean", "escape_unsafe", "number_of", "short_revisions", "shorten", "without_password"]
+__all__ = [
+    "clean",
+    "dollars_of",
+    "escape_unsafe",
+    "number_of",
+    "shell_word",
+    "short_revisions",
+    "shorten",
+    "without_password",
+]
 
 _CONTROL = (
     r"\x00-\x1f\x7f-\x9f"  # C0, DEL, C1
@@ -25,6 +35,7 @@ _ESCAPE = re.compile(
 _REVISION = re.compile(r"@([0-9a-f]{12})[0-9a-f]{28}(?![0-9a-f])")
 _PASSWORD = re.compile(r"(//[^/?#@:]*):[^/?#]*@")
 _SECRET = re.compile(r"([?&](?:[a-z_-]*(?:password|token|secret|key))=)[^&#]*", re.IGNORECASE)
+_PLAIN = re.compile(r"[\w@%+=:,./~\\-]+")
 _SPACE = re.compile(r"[\s\u2028\u2029]+")
 _UNSEEN = re.compile(f"[{_CONTROL}]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -49,6 +60,18 @@ def escape_unsafe(document: str) -> str:
 def number_of(count: int, thing: str) -> str:
     """``1 vector``, ``1,200 vectors``."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def dollars_of(value: float) -> str:
+    """``$12.50``; of less than ten cents, to the hundredth of one: ``$0.0042``."""
+    if 0 < value < 0.0001:
+        return "less than $0.0001"
+    return f"${value:,.4f}" if 0 < value < 0.1 else f"${value:,.2f}"
+
+
+def shell_word(text: str) -> str:
+    """``text`` as it is typed in a command: in quotes where it has characters that mean something there."""
+    return text if _PLAIN.fullmatch(text) else shlex.quote(text)
 
 
 def short_revisions(text: str) -> str:

@@ -78,7 +78,7 @@ def ask(
     adapter: Adapter = ADAPTERS[name.split()[0]]
     request = adapter.request(settings, texts, side)
     headers = {"Content-Type": "application/json", **request.headers, **adapter.authorization(key or fake.key)}
-    reply = send(fake, "POST", request.url, json.dumps(request.body).encode(), headers)
+    reply = send("POST", request.url, json.dumps(request.body).encode(), headers)
     try:
         body = reply.json
     except ValueError:
@@ -236,5 +236,5 @@ def test_bedrock_takes_a_signature_instead_of_a_key(fake: FakeApi, monkeypatch: 
     request = ADAPTERS["bedrock"].request(settings, ["Grüße"], "document")
     body = json.dumps(request.body).encode()
     headers = AwsCredentials("us-east-1", {}).headers(request.url, body)
-    assert send(fake, "POST", request.url, body, headers).status == 200
-    assert send(fake, "POST", request.url, body + b" ", headers).status == 403
+    assert send("POST", request.url, body, headers).status == 200
+    assert send("POST", request.url, body + b" ", headers).status == 403

@@ -75,6 +75,13 @@ def test_nan_puts_what_is_no_number_into_one_vector(fake: FakeApi) -> None:
     assert [np.isnan(vector).sum() for _, vector in with_fault(fake, "nan")].count(1) == 1  # type: ignore[arg-type]
 
 
+def test_ollama_has_no_word_for_what_is_no_number(fake: FakeApi) -> None:
+    fake.next_fault("nan")
+    reply = ask(fake, "ollama", "/api/embed", {"model": "bge-m3", "input": TEXTS})
+    assert (reply.status, fake.requests[0].fault) == (500, "nan")
+    assert "unsupported value: NaN" in reply.json["error"]
+
+
 def test_zero_empties_one_vector(fake: FakeApi) -> None:
     assert [bool(np.any(vector)) for _, vector in with_fault(fake, "zero")].count(False) == 1  # type: ignore[arg-type]
 

@@ -216,6 +216,19 @@ def test_no_key_is_kept_in_the_log(fake: FakeApi) -> None:
     assert fake.requests[0].headers["authorization"] == "(hidden)"
 
 
+def test_the_log_has_what_was_asked_even_where_it_was_refused(fake: FakeApi) -> None:
+    openai(fake, ["a", "b"])
+    openai(fake, ["a", LONG])
+    assert [(seen.provider, seen.model, seen.status) for seen in fake.requests] == [
+        ("openai", SMALL, 200),
+        ("openai", "", 400),
+    ]
+    assert [seen.texts for seen in fake.requests] == [("a", "b"), ("a", LONG)]
+    assert fake.requests[0].tokens == 2
+    assert fake.requests[0].finished is not None
+    assert fake.requests[0].time <= fake.requests[0].finished
+
+
 def test_bedrock_checks_signatures() -> None:
     # The case "get-vanilla" of AWS's published test suite for Signature Version 4.
     call = Call("GET", "/", {}, {"host": "example.amazonaws.com", "x-amz-date": "20150830T123600Z"}, b"", "/")

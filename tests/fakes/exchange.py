@@ -47,7 +47,7 @@ def exchange(fake: FakeApi, provider: Provider, call: Call, seen: Request) -> Re
         reply = provider.refuse(refusal, call)
     if reply is None:
         return None
-    told = provider.limit_headers(taken[0]) if taken and seen.fault != "rate_limit_bare" else {}
+    told = provider.limit_headers(taken[0]) if taken else {}
     seen.status = reply.status
     return Reply(reply.status, reply.body, {**told, **reply.headers}, reply.content_type)
 
@@ -73,6 +73,7 @@ def answered(fake: FakeApi, provider: Provider, call: Call, seen: Request, taken
     if other is None:
         if fake.out_of_quota and provider.has_quota:
             raise Refusal("quota")
+        seen.texts = named_texts(call)
         ask = provider.read(call, fake)
         seen.model, seen.texts, seen.tokens = ask.model, ask.texts, sum(ask.tokens)
         spend(fake, provider, ask, taken)
@@ -111,6 +112,14 @@ def vectors_reply(fake: FakeApi, provider: Provider, ask: Ask, seen: Request, fa
         if spoiled is not None:
             seen.fault, rows = fault, spoiled
     return Reply(200, provider.write(ask, rows.vectors, rows.order, rows.nulls))
+
+
+def named_texts(call: Call) -> tuple[str, ...]:
+    """The texts of a request that may yet be found wrong, where they are told as most providers tell them."""
+    body = call.json()
+    named = next((body[name] for name in ("input", "texts", "inputText") if name in body), ())
+    listed = [named] if isinstance(named, str) else named if isinstance(named, list) else []
+    return tuple(text for text in listed if isinstance(text, str))
 
 
 def arrived(provider: str, path: str, headers: Mapping[str, str]) -> Request:

@@ -21,7 +21,10 @@ WINDOW = 2048  # what it gives a model, however large the model's own
 
 
 class Ollama(Provider):
-    """Needs no key. Cuts over-long texts unless told not to; only `prompt_eval_count` shows it."""
+    """Needs no key. Cuts over-long texts unless told not to; only `prompt_eval_count` shows it.
+
+    It cannot write what is no number: a vector with one is an error 500, again and again.
+    """
 
     name = family = "ollama"
     indexed = False
@@ -65,6 +68,8 @@ class Ollama(Provider):
         return Ask(name, texts, used, counted(used), dim)
 
     def write(self, ask: Ask, found: np.ndarray, order: Sequence[int], nulls: frozenset[int]) -> bytes:
+        if not np.isfinite(found).all():
+            raise Refusal("server", status=500, message="failed to encode response: json: unsupported value: NaN")
         rows = [b"null" if at in nulls else row for at, row in enumerate(json_rows(found))]
         counts = b'"total_duration":1000,"load_duration":100,"prompt_eval_count":%d' % sum(ask.tokens)
         return b'{"model":"%b","embeddings":[%b],%b}' % (ask.model.encode(), b",".join(rows), counts)
@@ -80,7 +85,7 @@ class Ollama(Provider):
             "bad_row": (400, "input could not be processed"),
             "too_large": (413, "request body too large"),
             "rate_limit": (503, "server busy, please try again.  maximum pending requests exceeded"),
-            "server": (facts.get("status", 500), "llama runner process has terminated"),
+            "server": (facts.get("status", 500), facts.get("message", "llama runner process has terminated")),
         }[refusal.kind]
         return json_reply(status, {"error": message})
 

@@ -56,8 +56,9 @@ class Vertex(Google):
         if method == "embedContent":
             contents, settings = [body.get("content")], body.get("embedContentConfig") or {}
         else:
-            contents = [request.get("content") for request in body["requests"]]
-            settings = body["requests"][0].get("embedContentConfig") or {}
+            requests = body.get("requests") or [{}]
+            contents = [request.get("content") for request in requests]
+            settings = requests[0].get("embedContentConfig") or {}
         texts = tuple(map(content_text, contents))
         task = settings.get("taskType")
         return self.ask_for(name, texts, task, settings, method)

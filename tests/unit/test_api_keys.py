@@ -7,9 +7,9 @@ import types
 
 import pytest
 
-from idembed.errors import ApiError
+from idembed.errors import ApiError, OptionError
 from idembed.models.api.adapter import Settings
-from idembed.models.api.keys import KeyCredential, credential_for, key_variables
+from idembed.models.api.keys import KeyCredential, MachineCredential, credential_for, key_variables
 from idembed.models.api.opening import open_api
 from idembed.models.api.registry import ADAPTERS
 
@@ -102,7 +102,39 @@ def test_keys_are_taken_out_of_what_others_say() -> None:
     assert "sk-proj-" not in shown
     assert "23456789" not in shown
     assert credential.without("nothing of it") == "nothing of it"
+    assert credential.without(f"in the middle of {KEY[9:20]}, too") == "in the middle of ***, too"
+    assert credential.without(f"seven, {KEY[9:16]}, are no key") == f"seven, {KEY[9:16]}, are no key"
     assert KEY not in repr(credential)
+
+
+def test_tokens_that_a_machine_makes_are_taken_out_as_well() -> None:
+    made = {"Authorization": f"Bearer {KEY}", "x-amz-security-token": "session-of-0123456789"}
+    credential = MachineCredential("google", lambda url, body: made)
+    assert credential.without(KEY) == KEY  # nothing was sent yet
+    assert credential.headers("https://host", b"") == made
+    assert credential.without(f"you sent {KEY} and session-of-012") == "you sent *** and ***"
+
+
+def test_whoever_is_refused_is_told_which_key_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (
+        credential_for(COMPATIBLE, Settings("m", "https://a.test/v1")).advice
+        == "none was sent: export IDEMBED_KEY_A_TEST=…"
+    )
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    advice = "it was taken from OPENAI_API_KEY: export OPENAI_API_KEY=… sets another"
+    assert credential_for(OPENAI, SETTINGS).advice == advice
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.setitem(sys.modules, "keyring", types.SimpleNamespace(get_password=lambda *names: KEY))
+    advice = "it was taken from the keyring: keyring set idembed openai sets another"
+    assert credential_for(OPENAI, SETTINGS).advice == advice
+
+
+@pytest.mark.parametrize("address", ["https://me:pw@a.test/v1", "https://me@a.test/v1", "https://a.test/v1?key=pw"])
+def test_what_is_secret_is_no_part_of_an_address(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    with pytest.raises(OptionError, match="has a user, a password or options in it") as caught:
+        open_api("openai:text-embedding-3-small")
+    assert "pw" not in str(caught.value)
 
 
 def test_keys_are_told_apart_without_being_known() -> None:

@@ -116,6 +116,33 @@ def test_headers_tell_rates(clock: Clock) -> None:
     assert may_send(pacer, tokens=1000)
 
 
+def left(requests: int) -> dict[str, str]:
+    return {
+        "x-ratelimit-limit-requests": "60",
+        "x-ratelimit-remaining-requests": str(requests),
+        "x-ratelimit-reset-requests": f"{60 - requests}s",
+    }
+
+
+def test_an_answer_that_was_overtaken_does_not_tell_what_is_left(clock: Clock) -> None:
+    pacer = Pacer(Limits(10), clock)
+    assert [may_send(pacer) for _ in range(3)] == [True, True, True]
+    for answer in (1, 0, 2):  # the one that was sent first comes last
+        pacer.answered(left(answer))
+    assert not may_send(pacer)
+
+
+def test_a_lone_answer_tells_what_is_left(clock: Clock) -> None:
+    pacer = Pacer(Limits(10), clock)
+    assert [may_send(pacer) for _ in range(2)] == [True, True]
+    pacer.answered(left(0))
+    pacer.answered(left(0))
+    clock.now += 1.1
+    assert may_send(pacer)
+    pacer.answered(left(3))
+    assert [may_send(pacer) for _ in range(4)] == [True, True, True, False]
+
+
 def test_a_request_larger_than_the_whole_bucket_goes_when_it_is_full(clock: Clock) -> None:
     pacer = Pacer(Limits(10, tokens_per_minute=60), clock)
     assert may_send(pacer, tokens=1000)

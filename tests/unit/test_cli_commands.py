@@ -524,12 +524,12 @@ def test_an_interruption_is_130_and_says_what_is_kept(run: Run, monkeypatch: pyt
 def test_no_arguments_show_the_help(run: Run) -> None:
     code, out, _ = run()
     assert code == 0
-    for command in ("demo", "encode", "similarity", "pull", "models", "sync", "search", "export"):
+    for command in ("demo", "encode", "similarity", "pull", "models", "sync", "search", "export", "prove", "spend"):
         assert f"\n  {command} " in out
 
 
 def test_every_command_explains_itself_and_has_json_and_quiet(run: Run) -> None:
-    for command in ("demo", "encode", "similarity", "pull", "models", "sync", "search", "export"):
+    for command in ("demo", "encode", "similarity", "pull", "models", "sync", "search", "export", "prove", "spend"):
         code, out, err = run(command, "--help")
         assert (code, err) == (0, "")
         assert "--json" in out

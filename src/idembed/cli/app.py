@@ -18,8 +18,8 @@ from idembed.cli import (
     export,
     judge,
     lock,
-    models,
     plan,
+    prove,
     pull,
     rebuild,
     search,
@@ -33,6 +33,7 @@ from idembed.cli import (
     verify,
 )
 from idembed.cli.confirm import DeclinedError
+from idembed.cli.models import models
 from idembed.cli.output import abandon_output, prepare_streams, print_error
 from idembed.cli.vault import vault
 from idembed.errors import IdembedError
@@ -71,13 +72,13 @@ for command in (
     demo.demo,
     encode.encode,
     similarity.similarity,
-    models.models,
     pull.pull,
     sync.sync,
     search.search,
     plan.plan,
     status.status,
     verify.verify,
+    prove.prove,
     lock.lock,
     upgrade.upgrade,
     judge.judge,
@@ -92,6 +93,7 @@ for command in (
     spend.spend,
 ):
     app.command()(command)
+app.add_typer(models, name="models")
 app.add_typer(vault, name="vault")
 
 

@@ -8,6 +8,7 @@ from idembed.cli.confirm import confirm
 from idembed.cli.output import Output, cut, number_of
 from idembed.cli.sync import SET_ASIDE
 from idembed.errors import RefusedError
+from idembed.shown import dollars_of
 
 if TYPE_CHECKING:
     from idembed.index.build import BuildReport
@@ -22,8 +23,10 @@ def agree(out: Output, estimate: Estimate, question: str, *, max_cost: float | N
     """Ask the question, with what it will take in it; with ``yes``, or nothing to embed, only say that. Raises
     RefusedError without a yes, and when it will cost more than allowed."""
     if max_cost is not None and estimate.dollars is not None and estimate.dollars > max_cost:
+        cost = dollars_of(estimate.dollars)
+        about = "" if cost.startswith("less") else "about "
         raise RefusedError(
-            f"this will cost about ${estimate.dollars:,.2f}, and --max-cost is ${max_cost:,.2f}",
+            f"this will cost {about}{cost}, and --max-cost is {dollars_of(max_cost)}",
             hint="nothing was changed; --until builds a part",
         )
     if estimate.texts and not yes:

@@ -43,7 +43,7 @@ def copy(
                 to,
                 every_generation=every_generation,
                 allow_mass_deletion=allow_mass_deletion,
-                progress=lambda p: bars.update(p.phase, p.done, p.total),
+                progress=bars.follow,
             )
         here, there = shown_url(index), shown_url(to)
         out.result({"index": here, **report.as_dict(), "to": shown_url(report.to)})
@@ -93,7 +93,7 @@ def adopt(
                 table=table,
                 scope=scope,
                 sample=sample,
-                progress=lambda p: bars.update(p.phase, p.done, p.total),
+                progress=bars.follow,
             )
         out.result(report.as_dict())
         if out.talks:

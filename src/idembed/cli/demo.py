@@ -54,7 +54,7 @@ def demo(
             loaded = models.load(model)
         with Index(db, model=loaded) as index:
             with Bars(quiet=quiet) as bars:
-                report = index.sync(rows, progress=lambda p: bars.update(p.phase, p.done, p.total))
+                report = index.sync(rows, progress=bars.follow)
             if out.talks:
                 _say(out, f"{report}{_speed(report)}")
             warn_of(out, report)

@@ -49,6 +49,7 @@ def encode(
         source = _source(texts, file)
 
         from idembed import models
+        from idembed.models.texts import raise_refused
 
         side: Side = "query" if query else "document"
         count = truncated = 0
@@ -63,9 +64,10 @@ def encode(
                 facts = {"model": loaded.name, "side": side, "space": loaded.space.id}
                 writer = stack.enter_context(vector_writer(output, loaded.space.dim, facts))
             document = _Document(about)
-            for batch in _batches(source):
+            for batch in _batches(source, _BATCH if loaded.repeatable else loaded.batch_size):
                 try:
                     embedded = loaded.embed(batch, side, on_long=long)
+                    raise_refused(embedded)
                 except RowError as error:
                     raise _placed(error, count, "text" if texts else "line") from error
                 count += len(batch)
@@ -138,7 +140,7 @@ def _placed(error: RowError, before: int, word: str) -> RowError:
     return placed
 
 
-def _batches(source: Iterable[str]) -> Iterator[list[str]]:
+def _batches(source: Iterable[str], size: int) -> Iterator[list[str]]:
     lines = iter(source)
-    while batch := list(islice(lines, _BATCH)):
+    while batch := list(islice(lines, size)):
         yield batch

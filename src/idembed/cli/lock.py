@@ -18,7 +18,7 @@ def lock(index: options.IndexArgument, as_json: options.Json = False, quiet: opt
         from idembed.index import Index
 
         with Bars(quiet=quiet) as bars, Index(index) as opened:
-            found = opened.lock(progress=lambda p: bars.update(p.phase, p.done, p.total))
+            found = opened.lock(progress=bars.follow)
             unsettled = opened.status().unsettled
         print(found.to_json(), end="")
         if unsettled:

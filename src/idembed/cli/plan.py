@@ -43,7 +43,7 @@ def plan(
                 id_field=id_field,
                 text_field=text_field,
                 estimate=estimate,
-                progress=lambda p: bars.update(p.phase, p.done, p.total),
+                progress=bars.follow,
             )
         out.result({"index": shown_url(index), "scope": scope, **found.as_dict()})
         if as_json:

@@ -7,8 +7,12 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from idembed.shown import dollars_of, number_of
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+    from idembed.index import Progress as IndexProgress
 
 __all__ = ["Bars"]
 
@@ -19,6 +23,7 @@ class _State(NamedTuple):
     total: int | None
     unit: str
     speed: bool
+    paid: str
 
 
 class Bars:
@@ -38,12 +43,27 @@ class Bars:
         self._phase = ""
 
     def update(
-        self, phase: str, done: int = 0, total: int | None = None, unit: str = "rows", *, speed: bool = False
+        self,
+        phase: str,
+        done: int = 0,
+        total: int | None = None,
+        unit: str = "rows",
+        *,
+        speed: bool = False,
+        paid: str = "",
     ) -> None:
-        """Say how far ``phase`` is. ``total`` None shows a bar that only moves; ``speed`` adds units per second."""
+        """Say how far ``phase`` is. ``total`` None shows a bar that only moves; ``speed`` adds units per second,
+        ``paid`` what was paid until now."""
         with self._lock:
-            self._last = _State(phase, done, total, unit, speed)
+            self._last = _State(phase, done, total, unit, speed, paid)
             self._show()
+
+    def follow(self, progress: IndexProgress) -> None:
+        """Say how far an index is; of an API also how many tokens it read, and for how much."""
+        paid = number_of(progress.tokens, "token") if progress.tokens else ""
+        if progress.dollars:
+            paid += f"{', ' if paid else ''}{dollars_of(progress.dollars)}"
+        self.update(progress.phase, progress.done, progress.total, paid=paid)
 
     def __enter__(self) -> Self:
         if self._wanted:
@@ -82,7 +102,7 @@ class Bars:
     def _show(self) -> None:
         if self._progress is None or self._last is None:
             return
-        phase, done, total, unit, speed = self._last
+        phase, done, total, unit, speed, paid = self._last
         if self._task is None or phase != self._phase:  # a new bar: what remains is estimated afresh
             if self._task is not None:
                 self._progress.remove_task(self._task)
@@ -91,4 +111,6 @@ class Bars:
         count = f"{done:,} of {total:,} {unit}" if total is not None else f"{done:,} {unit}" if done else ""
         if speed and (per_second := self._progress.tasks[-1].speed):
             count += f", {per_second:,.0f} {unit}/s"
+        if paid:
+            count += f"{', ' if count else ''}{paid}"
         self._progress.update(self._task, completed=done, total=total, count=count)

@@ -47,9 +47,7 @@ def rebuild(
             question = f"Compute every vector of {name} again, beside those that are searched?"
             agree(out, estimate, question, max_cost=max_cost, yes=yes)
             with Bars(quiet=quiet) as bars:
-                report = opened.rebuild(
-                    throttle=throttle, max_cost=max_cost, progress=lambda p: bars.update(p.phase, p.done, p.total)
-                )
+                report = opened.rebuild(throttle=throttle, max_cost=max_cost, progress=bars.follow)
         out.code = 0 if report.proved else DEFECTS
         build_done(out, name, report, _next(name, report), proof=_proof(report))
 

@@ -30,11 +30,13 @@ def similarity(
         raise OptionError("similarity compares at least two texts", hint='idembed similarity "a cat" "a kitten"')
     with Output(as_json=as_json, quiet=quiet) as out:
         from idembed import models
+        from idembed.models.texts import raise_refused
 
         with Bars(quiet=quiet) as bars:
             bars.update(f"loading {model}")
             loaded = models.load(model)
             embedded = loaded.embed(texts)
+            raise_refused(embedded)
         vectors = [vector.tolist() for vector in embedded.vectors]
         truncated = sum(receipt.truncated for receipt in embedded.receipts)
         # fsum rounds once, so that the matrix is the same on every machine and exactly symmetric.

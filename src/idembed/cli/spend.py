@@ -10,6 +10,7 @@ import typer
 from idembed.cli import options
 from idembed.cli.output import Output, number_of
 from idembed.errors import OptionError
+from idembed.shown import dollars_of
 
 if TYPE_CHECKING:
     from idembed.models.api.spend import By, Total
@@ -69,16 +70,9 @@ def _show(out: Output, found: list[Total], everything: Total, start: dt.datetime
 
 
 def _described(one: Total) -> str:
-    dollars = "a price not known" if one.unpriced and one.unpriced == one.tokens else _dollars(one.dollars)
+    dollars = "a price not known" if one.unpriced and one.unpriced == one.tokens else dollars_of(one.dollars)
     counts = f"({number_of(one.texts, 'text')}, {number_of(one.requests, 'request')})"
     return f"{dollars} for {number_of(one.tokens, 'token')} {counts}"
-
-
-def _dollars(value: float) -> str:
-    """To the cent; less than ten cents to the hundredth of one."""
-    if 0 < value < 0.0001:
-        return "less than $0.0001"
-    return f"${value:,.4f}" if 0 < value < 0.1 else f"${value:,.2f}"
 
 
 def _prices(one: Total) -> str:

@@ -52,7 +52,7 @@ def rollback(
         from idembed.index import Index
 
         with Bars(quiet=quiet) as bars, Index(index) as opened:
-            active = opened.rollback(catch_up=catch_up, progress=lambda p: bars.update(p.phase, p.done, p.total))
+            active = opened.rollback(catch_up=catch_up, progress=bars.follow)
         out.result({"index": shown_url(index), "active": active.number, "model": active.model})
         if out.talks:
             out.line(f"generation {active.number} ({active.model}) is searched again")

@@ -84,7 +84,7 @@ def sync(
                 allow_mass_deletion=allow_mass_deletion,
                 id_field=id_field,
                 text_field=text_field,
-                progress=lambda p: bars.update(p.phase, p.done, p.total),
+                progress=bars.follow,
             )
         out.code = SET_ASIDE if report.aside else 0
         out.result({"index": shown_url(index), "scope": scope, **report.as_dict()})

@@ -12,6 +12,7 @@ from idembed.cli.build import agree, build_done
 from idembed.cli.output import Output, shown_url
 from idembed.cli.progress import Bars
 from idembed.errors import OptionError
+from idembed.shown import shell_word
 
 if TYPE_CHECKING:
     from idembed.index.build import BuildReport
@@ -71,7 +72,7 @@ def upgrade(
                     on_empty=empty,
                     throttle=throttle,
                     max_cost=max_cost,
-                    progress=lambda p: bars.update(p.phase, p.done, p.total),
+                    progress=bars.follow,
                 )
             several = sum(generation.status == "building" for generation in opened.generations) > 1
         judge = f"idembed judge {name}{f' --generation {report.generation}' if several else ''}"
@@ -80,7 +81,7 @@ def upgrade(
 
 def _next(index: str, to: str, judge: str, report: BuildReport, *, part: bool) -> str:
     judge += " --queries Q.jsonl --qrels R.tsv (or --auto)"
-    again = f"idembed upgrade {index} --to {to}"
+    again = f"idembed upgrade {index} --to {shell_word(to)}"
     if report.complete:
         return f"{judge}, idembed switch {index} {report.generation}"
     return f"{judge}, {again}" if part else again

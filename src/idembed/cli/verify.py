@@ -62,7 +62,7 @@ def verify(
                 everything=everything,
                 repair=repair,
                 max_cost=max_cost,
-                progress=lambda p: bars.update(p.phase, p.done, p.total),
+                progress=bars.follow,
             )
         out.code = 0 if found.ok else DEFECTS
         out.result({"index": shown_url(index), **found.as_dict()})

@@ -26,6 +26,7 @@ from idembed.index.origin import ADOPTING, COPY_OF, INDEX_ID, change_meta, new_i
 from idembed.index.owner import Writing, hold
 from idembed.index.report import Tell, ignore
 from idembed.models.base import Model, Receipt
+from idembed.models.texts import raise_refused
 from idembed.rows import CheckedRow, check_id
 from idembed.shown import number_of
 from idembed.sources.vectors import RowsWithVectors
@@ -141,8 +142,9 @@ def _sampled(source: RowsWithVectors, dim: int, count: int, ids: Ids) -> list[tu
 def _compare(model: Model, rows: Sequence[tuple[CheckedRow, Vector]]) -> tuple[int, list[float]]:
     """How many vectors, as they will be stored, are the model's to the bit, and the cosines of all."""
     equal, cosines = 0, []
-    made = model.embed([row.text for row, _ in rows]).vectors
-    for (_, vector), own in zip(rows, made, strict=True):
+    made = model.embed([row.text for row, _ in rows])
+    raise_refused(made, [row.id for row, _ in rows])
+    for (_, vector), own in zip(rows, made.vectors, strict=True):
         mine = _unit(vector, model)
         equal += mine.tobytes() == own.tobytes()
         cosines.append(_likeness(mine.astype(np.float64), own.astype(np.float64)))

@@ -8,6 +8,7 @@ from functools import cached_property
 from idembed import models
 from idembed.errors import ModelNotFoundError, SpaceMismatchError
 from idembed.models.base import API_BATCH_SIZE, Model
+from idembed.shown import shell_word
 from idembed.stores.base import Generation
 
 __all__ = ["DEFAULT_MODEL", "ModelsAtHand", "mismatch"]
@@ -91,7 +92,7 @@ def mismatch(index: str, generations: Iterable[Generation], generation: Generati
     elif others and not others[0].complete and others[0].status == "building":
         hint = (
             f"generation {others[0].number} is being built of that space: go on with idembed upgrade {index} "
-            f"--to {model.name}, then judge and switch"
+            f"--to {shell_word(model.name)}, then judge and switch"
         )
     elif others:
         number, status = others[0].number, others[0].status
@@ -99,12 +100,12 @@ def mismatch(index: str, generations: Iterable[Generation], generation: Generati
     elif generation.model == model.name:
         hint = (
             "what lies there was changed since: bring back what the index was built with, or move the index to "
-            f"what is there now: idembed upgrade {index} --to {model.name}"
+            f"what is there now: idembed upgrade {index} --to {shell_word(model.name)}"
         )
     else:
         hint = (
             "open the index without naming a model to use the one it records, or move it to the other: "
-            f"idembed upgrade {index} --to {model.name}"
+            f"idembed upgrade {index} --to {shell_word(model.name)}"
         )
     which = index if generation.status == "active" else f"generation {generation.number} of {index}"
     return SpaceMismatchError(

@@ -7,7 +7,7 @@ written only for rows whose text is still the one they were made from. Killed an
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ from idembed.index.pace import Pace
 from idembed.index.report import Tell, ignore
 from idembed.index.targets import LONG, LookInto, embedder_for, without_vectors
 from idembed.models.base import OnEmpty
-from idembed.shown import number_of
+from idembed.shown import dollars_of, number_of
 from idembed.split import Splitter
 from idembed.stores.base import Filling, Generation, Store, StoredRow, lease_of
 
@@ -71,7 +71,8 @@ class BuildReport:
     def __str__(self) -> str:
         state = "complete" if self.complete else f"{self.lacking:,} of {number_of(self.total, 'row')} to go"
         done = f"filled {number_of(self.rows, 'row')}, embedded {number_of(self.embedded, 'text')}"
-        return f"generation {self.generation} ({self.model}): {done}; {state}"
+        cost = f"; {dollars_of(self.dollars)}" if self.dollars else ""
+        return f"generation {self.generation} ({self.model}): {done}; {state}{cost}"
 
     def as_dict(self) -> dict[str, Any]:
         """All numbers, for JSON."""
@@ -113,6 +114,7 @@ def fill(
             with _Filling(store, writing, embedder, report, goal, tell) as filling:
                 for rows in _steps(store, generation, ids, splitter, embedder.batch_size, damaged):
                     work = [Work(row.id, row.text, spans(splitter, row.text)) for row in rows]
+                    embedder.on_made = filling.counting(len(rows))
                     made = embedder.parts(work)
                     _refuse_empty(made, work, generation, on_empty)
                     _note_missing(report, made, work)
@@ -141,6 +143,7 @@ class _Filling:
         self._report = report
         self._goal = goal
         self._tell = tell
+        self._told_tokens = not embedder.generation.space.repeatable
         self._waiting: list[Filling] = []
         self._pace = Pace(lambda: embedder.seconds)
 
@@ -158,11 +161,19 @@ class _Filling:
         if self._pace.is_due:
             self._write()
 
+    def counting(self, most: int) -> Callable[[int], None]:
+        """What tells of the rows of one step, of which there are ``most``, that the model is through with."""
+        return lambda made: self._said(self._report.rows + len(self._waiting) + min(made, most))
+
+    def _said(self, rows: int) -> None:
+        paid = (self._embedder.tokens, self._embedder.dollars) if self._told_tokens else (0, 0.0)
+        self._tell("embedding", rows, max(self._goal, rows), *paid)
+
     def _write(self) -> None:
         if self._waiting:
             number = self._embedder.generation.number
             self._report.rows += self._store.fill(self._writing.lease(), number, self._waiting)
-            self._tell("embedding", self._report.rows, max(self._goal, self._report.rows))
+            self._said(self._report.rows)
         self._waiting = []
         self._embedder.written()
         self._pace.written()

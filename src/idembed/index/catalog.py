@@ -25,7 +25,7 @@ from idembed.index.origin import INDEX_ID, change_meta, new_id, refuse_unfinishe
 from idembed.index.owner import Writing
 from idembed.index.witnesses import witnesses
 from idembed.models.api.model import ApiModel
-from idembed.models.base import Model
+from idembed.models.base import Journal, Model
 from idembed.space import Space
 from idembed.split import Splitter
 from idembed.stores.base import Generation, Status, Store
@@ -202,14 +202,15 @@ class Catalog:
 
     # Making and settings ---------------------------------------------------------------------------
 
-    def make(self, split: int | None) -> Store:
+    def make(self, split: int | None, journal: Journal | None = None) -> Store:
         """The store, made and given its settings if this is the first write.
 
         A model that cannot be had leaves no empty index behind, nor does a vault that its vectors could not be kept in.
+        ``journal`` pays what it costs to find out.
         """
         store = self.store
         if store is None:
-            self.asked.ready()
+            self.asked.ready(journal)
             vault, keep = self.vault(self.asked.space)
             if vault and keep:
                 vault.make(self.asked.space.id)
@@ -219,7 +220,7 @@ class Catalog:
             splitter = self._new_splitter(split)
             recorded = splitter.recorded() if splitter else None
             if not store.swap_meta(version, {INDEX_ID: new_id(), **meta, "splitter": recorded}):
-                return self.make(split)
+                return self.make(split, journal)
         return store
 
     def ready(self, store: Store, writing: Writing) -> Generation:

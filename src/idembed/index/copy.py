@@ -91,7 +91,7 @@ def copy(
                 if not allow_mass_deletion:
                     refuse_mass_deletion(store, target)
 
-                def told(phase: Phase, done: int, total: int | None) -> None:
+                def told(phase: Phase, done: int, total: int | None, *paid: float) -> None:
                     writing.keep()
                     tell(phase, done, total)
 

@@ -127,6 +127,11 @@ class Embedder:
             result.empty.extend((row.id, number) for number, place in enumerate(places[row.id]) if place in empty)
         return result
 
+    @property
+    def dollars(self) -> float:
+        """What was spent by all who are paid by the same meter."""
+        return self._meter.dollars
+
     def written(self) -> None:
         """What was made so far is in the store."""
         self._recent.clear()
@@ -141,6 +146,9 @@ class Embedder:
         for lookup in self._lookups:
             if rest := places.difference(found):
                 found.update(lookup(sorted(rest)))
+        if self._on_long != "cut" and not self.generation.space.repeatable:
+            # Made when cutting was allowed. Whether a text is too long is known by asking the API, or from this.
+            found = {place: kept for place, kept in found.items() if not kept.truncated}
         return found
 
     def _empty(self, missing: Mapping[bytes, str]) -> set[bytes]:

@@ -16,6 +16,7 @@ from idembed.index.owner import hold
 from idembed.index.report import Tell, ignore, rows_lack
 from idembed.index.verdicts import Judged, recorded, rows_judged
 from idembed.judge import MARGIN
+from idembed.shown import shell_word
 from idembed.stores.base import Generation, lease_of
 
 __all__ = ["drop", "rollback", "switch"]
@@ -143,7 +144,7 @@ def _warnings(judged: Judged | None, changed: RowChange | None) -> list[str]:
 
 def _unfinished(catalog: Catalog, target: Generation, error: IncompleteError) -> RefusedError:
     _, active = catalog.readable()
-    again = f"idembed upgrade {catalog.name} --to {target.model}"
+    again = f"idembed upgrade {catalog.name} --to {shell_word(target.model)}"
     if target.space.id == active.space.id:
         again = f"idembed rebuild {catalog.name}"
     return RefusedError(

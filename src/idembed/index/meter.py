@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from idembed.arguments import is_number
 from idembed.errors import CostLimitError, OptionError
-from idembed.models.base import Model
-from idembed.shown import number_of
+from idembed.models.base import Journal, Model
+from idembed.shown import dollars_of, number_of
 
-__all__ = ["Meter"]
+__all__ = ["Meter", "Paying"]
 
 
 class Meter:
@@ -57,10 +57,10 @@ class Meter:
         second. Raises CostLimitError when that is more than is left, before a model is asked."""
         with self._lock:
             if self._max is not None and dollars and self.dollars + self._reserved + dollars > self._max:
-                under_way = f", ${self._reserved:,.2f} is under way" if self._reserved >= 0.005 else ""
-                spent = f"${self.dollars:,.2f} went for {number_of(self._texts, 'text')}{under_way}"
+                under_way = f", {dollars_of(self._reserved)} is under way" if self._reserved >= 0.005 else ""
+                spent = f"{dollars_of(self.dollars)} went for {number_of(self._texts, 'text')}{under_way}"
                 raise CostLimitError(
-                    f"the limit of ${self._max:,.2f} is reached: {spent}",
+                    f"the limit of {dollars_of(self._max)} is reached: {spent}",
                     hint="what was embedded is kept: run it again with a higher limit (--max-cost), and it goes on",
                     spent=self.dollars,
                 )
@@ -77,3 +77,16 @@ class Meter:
         with self._lock:
             self._reserved -= reserved
             self.dollars += dollars
+
+
+class Paying(Journal):
+    """A model is asked for what the meter allows, and for nothing else."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def reserve(self, texts: int, dollars: float) -> None:
+        self._meter.reserve(texts, dollars)
+
+    def settle(self, reserved: float, dollars: float) -> None:
+        self._meter.settle(reserved, dollars)

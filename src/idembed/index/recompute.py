@@ -12,10 +12,10 @@ from idembed.errors import CostLimitError, ModelError, SpaceMismatchError
 from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks, weighed
 from idembed.index.examine import Defect, Kind, examine_parts, examine_row
-from idembed.index.meter import Meter
+from idembed.index.meter import Meter, Paying
 from idembed.index.noise import noise_of
 from idembed.index.report import Tell
-from idembed.models.base import Journal, Model
+from idembed.models.base import Model
 from idembed.stores.base import Generation, Store, StoredPart, StoredRow
 
 __all__ = ["Recomputed", "recompute"]
@@ -88,26 +88,13 @@ def _compare(
 ) -> None:
     for chunk in chunks(stored, _ROWS):
         texts = [row.text[part.span[0] : part.span[1]] for row, part, _ in chunk]
-        made = model.embed_with(texts, _Paying(meter))
+        made = model.embed_with(texts, Paying(meter))
         for place, ((row, part, vector), again) in enumerate(zip(chunk, made.vectors, strict=True)):
             if place in made.refused:
                 continue
             found.vectors += 1
             if difference := _difference(vector, again, noise):
                 found.defects.append(Defect(Kind.MODEL, row.id, number, part.part, difference))
-
-
-class _Paying(Journal):
-    """Only what the meter allows is computed."""
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-
-    def reserve(self, texts: int, dollars: float) -> None:
-        self._meter.reserve(texts, dollars)
-
-    def settle(self, reserved: float, dollars: float) -> None:
-        self._meter.settle(reserved, dollars)
 
 
 def _difference(stored: NDArray[np.float32], made: NDArray[np.float32], noise: float | None) -> str:

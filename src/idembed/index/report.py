@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from idembed.shown import number_of
+from idembed.shown import dollars_of, number_of
 
 __all__ = ["Phase", "Progress", "Report", "Tell", "ignore", "rows_lack", "teller"]
 
@@ -15,17 +15,24 @@ Phase = Literal["reading", "planning", "embedding", "deleting", "checking", "com
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a phase is: ``done`` of ``total`` rows (None while unknown)."""
+    """How far a phase is: ``done`` of ``total`` rows (None while unknown). Where an API embeds them, it read so many
+    ``tokens`` until now, for so many ``dollars``."""
 
     phase: Phase
     done: int
     total: int | None
+    tokens: int = 0
+    dollars: float = 0.0
 
 
-Tell = Callable[[Phase, int, int | None], None]
+class Tell(Protocol):
+    """Who is told of progress."""
+
+    def __call__(self, phase: Phase, done: int, total: int | None, tokens: int = 0, dollars: float = 0.0, /) -> None:
+        """As the fields of ``Progress``."""
 
 
-def ignore(phase: Phase, done: int, total: int | None) -> None:
+def ignore(phase: Phase, done: int, total: int | None, tokens: int = 0, dollars: float = 0.0, /) -> None:
     """Progress that nobody watches."""
 
 
@@ -33,7 +40,7 @@ def teller(progress: Callable[[Progress], None] | None) -> Tell:
     """``progress`` as the functions here call it."""
     if progress is None:
         return ignore
-    return lambda phase, done, total: progress(Progress(phase, done, total))
+    return lambda *fields: progress(Progress(*fields))
 
 
 def rows_lack(count: int) -> str:
@@ -74,9 +81,10 @@ class Report:
 
     def __str__(self) -> str:
         moved = f"moved {self.moved:,}, " if self.moved else ""
+        cost = f"; {dollars_of(self.dollars)}" if self.dollars else ""
         return (
             f"embedded {self.embedded:,}, reused {self.reused:,}, updated {self.updated:,}, {moved}"
-            f"deleted {self.deleted:,}"
+            f"deleted {self.deleted:,}{cost}"
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks
 from idembed.index.embed import spans
 from idembed.index.forget import Forgetting, is_left
-from idembed.index.meter import Meter
+from idembed.index.meter import Meter, Paying
 from idembed.index.owner import Writing, hold
 from idembed.index.plan import Plan, plan_rows, plan_scope, tally
 from idembed.index.report import Report, Tell, ignore
@@ -106,7 +106,9 @@ class Sync:
         plan = self._accepted_plan(self._planned)
         if plan.is_empty:
             return self._nothing_to_do(plan)
-        store = self._catalog.make(self._source.split)
+        if self._catalog.store is None:
+            self._meter.check(self._catalog.asked)
+        store = self._catalog.make(self._source.split, Paying(self._meter))
         with hold(store, self._catalog.wait) as writing:
             self._catalog.check()  # somebody else may have made it
             if before != (writing.lease().fence - 1, ""):  # somebody wrote since, or was writing while we planned
@@ -158,7 +160,9 @@ class Sync:
             if forgetting and self._forget:
                 forgetting.note(spool.pending_ids(Outcome.TEXT), writing.keep)
             jobs = spool.pending(Outcome.TEXT, Outcome.ADDED, Outcome.METADATA)
-            writer.write(jobs, lambda done: self._tell("embedding", done, total))
+            writer.write(
+                jobs, lambda done: self._tell("embedding", done, total, writer.paid_tokens, self._meter.dollars)
+            )
             if writer.refused:
                 self._guard(replace(plan, deleted=plan.deleted + len(writer.refused)), spool.rows)
             for chunk in chunks(chain(spool.doomed(), writer.refused), _CHUNK):

@@ -21,6 +21,8 @@ __all__ = ["LONG", "LookInto", "Target", "embedder_for", "lookups_for", "targets
 
 LONG = 2000
 """A text of so many characters counts as another one where rows are taken together for a model."""
+_UNKEPT = 1024
+"""Without a vault that keeps them as they come, no more texts are at stake when a process is killed."""
 LookInto = Literal["everything", "vault", "nothing"]
 
 
@@ -91,6 +93,7 @@ def embedder_for(
     """What makes the vectors of ``generation``, looking first in every generation of its space, among the vectors in
     flight, and in the vault; or only in the vault; or nowhere."""
     vault, keep = catalog.vault(generation.space)
+    batch = catalog.batch_size_of(generation)
     places = [place for place in (in_flight, vault) if place] if look_into != "nothing" else []
     return Embedder(
         generation,
@@ -99,7 +102,7 @@ def embedder_for(
         keep_in=vault if keep else None,
         alive=writing.keep,
         meter=meter,
-        batch_size=catalog.batch_size_of(generation),
+        batch_size=batch if keep else min(batch, _UNKEPT),
         recent=recent,
         on_long=on_long,
     )

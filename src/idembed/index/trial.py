@@ -21,7 +21,7 @@ from idembed.index.verdicts import Judged, record
 from idembed.judge import MARGIN, Judgement, Question, Run, check_margin, compare, known_item
 from idembed.models.base import Model, TruncationWarning
 from idembed.models.texts import warn_cut
-from idembed.shown import number_of
+from idembed.shown import number_of, shell_word
 from idembed.stores.base import Generation, Match, Store
 
 __all__ = ["questions_from_rows", "run_trial"]
@@ -136,7 +136,7 @@ def questions_from_rows(catalog: Catalog, limit: int, number: int | None = None)
     if not looked_at:
         raise OptionError(
             f"{catalog.name}: there is no row that generations {active.number} and {new.number} both have",
-            hint=f"build a part of it first: idembed upgrade {catalog.name} --to {new.model} --until 5%",
+            hint=f"build a part of it first: idembed upgrade {catalog.name} --to {shell_word(new.model)} --until 5%",
         )
     raise SourceError(
         f"{catalog.name}: no question can be made of {number_of(looked_at, 'row')} with fewer than 6 words each",

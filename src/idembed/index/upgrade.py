@@ -14,7 +14,7 @@ from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks
 from idembed.index.ending import refuse_gone_model
 from idembed.index.estimate import Estimate, estimate_build
-from idembed.index.meter import Meter
+from idembed.index.meter import Meter, Paying
 from idembed.index.noise import ADOPTED
 from idembed.index.owner import hold
 from idembed.index.part import check_key, check_share, part_ids
@@ -82,8 +82,8 @@ class Upgrade:
         meter = Meter(max_cost, throttle)
         named = check_ids(first, "first")
         part = self._part(until, by, named)
-        self.model.ready()
         meter.check(self.model)
+        self.model.ready(Paying(meter))
         self.generation = self.generation or _begin(self._catalog, self._active, self.model)
         return fill(
             self._catalog,

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from idembed.arguments import check_whole
-from idembed.errors import DamagedError, OptionError
+from idembed.errors import DamagedError, OptionError, RetiredModelError
 from idembed.index.catalog import Catalog
+from idembed.index.ending import refuse_gone_generation
 from idembed.index.examine import Defect, Kind, examine_parts, examine_row, may_lack, suspicious
 from idembed.index.lock import Lock
 from idembed.index.meter import Meter
@@ -132,9 +133,7 @@ def verify(
         with _damage_noted(found, store, generation.number):
             ids = None if everything else wanted.get(generation.number, [])
             if sample is None and not everything and not generation.space.repeatable:
-                found.not_compared[generation.number] = (
-                    f"{generation.model} has its price: ask for a sample, or for all"
-                )
+                found.not_compared[generation.number] = _not_asked(catalog, generation)
                 continue
             compared = recompute(catalog, store, generation, ids, meter or Meter(), tell)
             found.defects += compared.defects
@@ -149,6 +148,15 @@ def verify(
     if store.capabilities.approximate_search:
         found.recall = recall_at_10(store, active)
     return found
+
+
+def _not_asked(catalog: Catalog, generation: Generation) -> str:
+    """Why an API is not asked unless that is wanted."""
+    try:
+        refuse_gone_generation(catalog.name, generation)
+    except RetiredModelError as error:
+        return error.message
+    return f"{generation.model} has its price: ask for a sample, or for all"
 
 
 @contextlib.contextmanager

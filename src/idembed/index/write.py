@@ -23,6 +23,8 @@ __all__ = ["Job", "Writer"]
 Job = tuple[Outcome, CheckedRow]
 
 _ROWS = 1000
+_MIXED = 2048
+"""Texts at once where an API and a local model are asked side by side: a full request, and little work to lose."""
 
 
 class Writer:
@@ -76,8 +78,14 @@ class Writer:
             self.report.truncated += target.embedder.truncated
             self.report.model_seconds += target.embedder.seconds
 
+    @property
+    def paid_tokens(self) -> int:
+        """Tokens that APIs read, until now."""
+        return sum(t.embedder.tokens for t in self._targets if not t.generation.space.repeatable)
+
     def _batch_size(self) -> int:
-        return min(target.embedder.batch_size for target in self._targets)
+        sizes = [target.embedder.batch_size for target in self._targets]
+        return min(max(sizes), max(min(sizes), _MIXED))
 
     def _texts(self, job: Job) -> int:
         """How many texts of a row may have to go through a model: about, where texts are split."""

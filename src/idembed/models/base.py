@@ -101,8 +101,9 @@ class Model(ABC):
     """The lowest cosine to put up with between two vectors of one text, where a model is not repeatable and that is
     known."""
 
-    def ready(self) -> None:  # noqa: B027  most models are
-        """Raise ModelError where it cannot be used, as without a key; nothing is computed or asked for."""
+    def ready(self, journal: Journal | None = None) -> None:  # noqa: B027  most models are
+        """Raise ModelError where it cannot be used: without a key or a connection, or as it is not what it was. An API
+        may be asked for a few words, which ``journal`` pays."""
 
     @property
     @abstractmethod

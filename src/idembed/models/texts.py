@@ -3,15 +3,15 @@ warned about."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from idembed.errors import OptionError, RowError
-from idembed.models.base import TruncationWarning
+from idembed.errors import OptionError, RowError, TooLongError
+from idembed.models.base import Embedded, TruncationWarning
 from idembed.models.caller import warn_caller
 
-__all__ = ["check_numpy_only", "checked", "chunked", "counting", "warn_cut"]
+__all__ = ["check_numpy_only", "checked", "chunked", "counting", "raise_refused", "warn_cut"]
 
 _TEXTS = 256
 _CHARACTERS = 200_000
@@ -61,6 +61,19 @@ def _check(text: object, position: int) -> None:
             hint="decode its source with errors='replace', or repair it",
             position=position,
         ) from None
+
+
+def raise_refused(made: Embedded, ids: Sequence[str] = ()) -> None:
+    """Raise for the first of the texts that an API would not embed, TooLongError if it is for its length; named by its
+    position, or by the id of its row."""
+    for position, reason in sorted(made.refused.items())[:1]:
+        long = position in made.too_long
+        which = f"the text of row {ids[position]!r}" if ids else f"text {position}"
+        raise (TooLongError if long else RowError)(
+            f"{which} is {'too long' if long else 'refused'}: {reason}",
+            hint="leave it out, or change it; the others are not affected",
+            **{"id": ids[position]} if ids else {"position": position},
+        )
 
 
 @contextmanager

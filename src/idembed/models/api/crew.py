@@ -42,10 +42,11 @@ class Crew(Generic[J, R]):
         """Whether nothing new should be begun."""
         return self._stopped or self._error is not None
 
-    def add(self, job: J, after: float = 0.0) -> None:
-        """To be done ``after`` so many seconds at the earliest."""
+    def add(self, job: J, after: float = 0.0, *, first: bool = False) -> None:
+        """To be done ``after`` so many seconds at the earliest, or before all others."""
         with self._changed:
-            heapq.heappush(self._jobs, (time.monotonic() + after, next(self._order), job))
+            number = next(self._order)
+            heapq.heappush(self._jobs, (0.0, -number, job) if first else (time.monotonic() + after, number, job))
             self._changed.notify()
 
     def give(self, result: R, settled: int) -> None:
@@ -60,6 +61,7 @@ class Crew(Generic[J, R]):
         """End with this error, unless there is one already."""
         with self._changed:
             self._error = self._error or error
+            self._results.put(None)  # whoever waits looks again
             self._changed.notify_all()
 
     def results(self, jobs: Iterable[J], idle: Callable[[], None]) -> Iterator[R]:

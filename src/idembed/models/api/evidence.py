@@ -17,12 +17,12 @@ import numpy as np
 
 from idembed.canonical import JSON, canonical_json
 from idembed.durable import durable
-from idembed.errors import ModelError
+from idembed.errors import ModelError, OptionError
 from idembed.folders import data_folder
 from idembed.models.api.probes import PROBES
 from idembed.models.base import Vectors
 
-__all__ = ["CALLS", "Evidence", "Keeping", "cosines", "measure"]
+__all__ = ["CALLS", "Evidence", "Keeping", "answers", "cosines", "evidence_of"]
 
 CALLS = 5
 _WARN = 0.9999
@@ -33,11 +33,13 @@ _BELOW_NOISE = 0.01
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """``vectors`` float32 [32, dim] of the probes, of unit length; ``noise``, the lowest cosine between two answers to
-    the same probe; ``measured``, the day (ISO 8601, UTC)."""
+    the same probe; ``measured``, the day (ISO 8601, UTC); ``tokens``, how many the provider counted for each that was
+    guessed (``TokenGuess``)."""
 
     vectors: Vectors
     noise: float
     measured: str
+    tokens: float = 1.0
 
     @property
     def dim(self) -> int:
@@ -55,17 +57,23 @@ class Evidence:
         return min(_REFUSE, self.noise - _BELOW_NOISE)
 
 
-def measure(embed: Callable[[Sequence[str]], Vectors]) -> Evidence:
-    """Ask for the probes five times, every other time in the opposite order, as neighbours must make no difference."""
-    answers: list[Vectors] = []
+def answers(embed: Callable[[Sequence[str]], Vectors]) -> list[Vectors]:
+    """What a model says of the probes, five times float32 [32, dim]; every other time they are asked for in opposite
+    order, as neighbours must make no difference."""
+    found: list[Vectors] = []
     for call in range(CALLS):
         order = slice(None) if call % 2 == 0 else slice(None, None, -1)
-        answers.append(np.asarray(embed(PROBES[order]), np.float32)[order])
+        found.append(np.asarray(embed(PROBES[order]), np.float32)[order])
+    return found
+
+
+def evidence_of(found: Sequence[Vectors], tokens: float = 1.0) -> Evidence:
+    """What some ``answers`` of today tell; ``tokens`` as in Evidence."""
     noise = min(
-        (float(cosines(a, b).min()) for n, a in enumerate(answers) for b in answers[n + 1 :]),
+        (float(cosines(a, b).min()) for n, a in enumerate(found) for b in found[n + 1 :]),
         default=1.0,
     )
-    return Evidence(answers[0], min(1.0, noise), dt.datetime.now(dt.UTC).date().isoformat())
+    return Evidence(found[0], min(1.0, noise), dt.datetime.now(dt.UTC).date().isoformat(), tokens)
 
 
 def cosines(a: Vectors, b: Vectors) -> np.ndarray:
@@ -89,7 +97,7 @@ class Keeping:
         path = self._folder / f"{self._name()}.json"
         try:
             found = json.loads(path.read_text("utf-8"))["revision"]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return 1
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _damaged(path) from error
@@ -108,7 +116,7 @@ class Keeping:
             with safe_open(str(path), framework="np") as file:
                 about = file.metadata() or {}
                 vectors = file.get_tensor("vectors")
-            found = Evidence(vectors, float(about["noise"]), about["measured"])
+            found = Evidence(vectors, float(about["noise"]), about["measured"], float(about["tokens"]))
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise _damaged(path) from error
         if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != len(PROBES):
@@ -119,8 +127,16 @@ class Keeping:
         """Keep it, durably. Raises OptionError or DiskFullError where it cannot be written."""
         from safetensors.numpy import save
 
-        self._make_folder()
-        about = {"noise": repr(evidence.noise), "measured": evidence.measured, "facts": canonical_json(self._facts)}
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise OptionError(f"{self._folder} cannot be made: {error.strerror}") from error
+        about = {
+            "noise": repr(evidence.noise),
+            "measured": evidence.measured,
+            "tokens": repr(evidence.tokens),
+            "facts": canonical_json(self._facts),
+        }
         with durable(self._path(revision), "wb") as file:
             file.write(save({"vectors": np.ascontiguousarray(evidence.vectors)}, metadata=about))
 
@@ -129,9 +145,6 @@ class Keeping:
         self.write(revision, evidence)
         with durable(self._folder / f"{self._name()}.json", "w") as file:
             file.write(canonical_json({"revision": revision}) + "\n")
-
-    def _make_folder(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _path(self, revision: int) -> Path:
         return self._folder / f"{self._name()}-{revision}.safetensors"

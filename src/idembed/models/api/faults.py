@@ -47,7 +47,7 @@ def by_status(status: int, body: Any) -> Fault:
     if status == 403:
         return Fault("fatal", reason, "the key may not use this model, or not from here")
     if status in (404, 405, 410):
-        return Fault("fatal", reason, "look at the model's name and the endpoint")
+        return Fault("fatal", reason, "look at the model's name and the endpoint; idembed models lists what is known")
     if status == 413:
         return Fault("split", reason)
     if status in _WAITING or status >= 500:

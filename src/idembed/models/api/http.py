@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import ipaddress
 import json
 import os
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +22,7 @@ from idembed.shown import without_password
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Exchange", "Http", "UnreachableError", "check_endpoint", "is_loopback"]
+__all__ = ["Exchange", "Http", "UnreachableError", "check_endpoint", "http_of", "is_loopback"]
 
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 60.0
@@ -50,7 +53,8 @@ class Exchange:
 
 
 class Http:
-    """Requests to one provider, connections kept and shared by all threads; a forked child makes its own."""
+    """Requests to one provider, connections kept and shared by all threads; a forked child makes its own. They are
+    closed when nobody has it any more."""
 
     def __init__(self, title: str, *, seconds: float = 180.0, read_seconds: float = _READ_SECONDS) -> None:
         """``seconds``: the most that an exchange may take, ``read_seconds``: that nothing may come."""
@@ -130,6 +134,7 @@ class Http:
                 limits = httpx2.Limits(max_connections=None, max_keepalive_connections=32)
                 self._client = httpx2.Client(timeout=timeout, limits=limits, headers={"User-Agent": _agent()})
                 self._process = os.getpid()
+                weakref.finalize(self, self._client.close)
             return self._client
 
     def _redirected(self, url: str, location: str) -> str:
@@ -143,6 +148,28 @@ class Http:
                 hint="if it is right, name that address as the endpoint",
             )
         return there
+
+
+_SHARED: dict[tuple[str, str], Http] = {}
+_LOCK = threading.Lock()
+
+
+def http_of(endpoint: str, title: str, *, own: bool) -> Http:
+    """The connections of this process to an endpoint. ``own``: a server of one's own may need minutes for what a
+    provider's computes in a second."""
+    with _LOCK:
+        if not _SHARED:
+            atexit.register(_close_all)
+        place = (endpoint, _proxy(endpoint))
+        if place not in _SHARED:
+            _SHARED[place] = Http(title, seconds=600, read_seconds=300) if own else Http(title)
+        return _SHARED[place]
+
+
+def _close_all() -> None:
+    for http in _SHARED.values():
+        with contextlib.suppress(Exception):  # the process ends: nobody can do anything about it
+            http.close()
 
 
 def check_endpoint(url: str, title: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from idembed.models.api.adapter import Adapter, Settings
 __all__ = ["Credential", "KeyCredential", "MachineCredential", "credential_for", "key_variables"]
 
 _FOUND = re.compile(r"[!-~]+")
+_PIECE = 8
+"""So many characters of a key give it away."""
 
 
 class Credential(Protocol):
@@ -29,6 +32,11 @@ class Credential(Protocol):
         """The headers to send with a request. Raises ModelError that says what to set."""
         ...
 
+    @property
+    def advice(self) -> str:
+        """What to do when it is not accepted."""
+        ...
+
     def without(self, text: str) -> str:
         """``text`` without the key, should somebody have put it there, or any part of it that gives it away."""
         ...
@@ -37,9 +45,10 @@ class Credential(Protocol):
 class KeyCredential:
     """A key, or none."""
 
-    def __init__(self, adapter: Adapter, key: str | None) -> None:
+    def __init__(self, adapter: Adapter, key: str | None, advice: str = "") -> None:
         self._adapter = adapter
         self._key = key
+        self.advice = advice
 
     @property
     def hash(self) -> str:
@@ -51,13 +60,8 @@ class KeyCredential:
         return self._adapter.authorization(self._key) if self._key else {}
 
     def without(self, text: str) -> str:
-        if not self._key:
-            return text
-        text = text.replace(self._key, "***")
-        for size in range(len(self._key) - 1, 7, -1):  # providers show beginnings and ends of keys
-            for piece in (self._key[:size], self._key[-size:]):
-                text = text.replace(piece, "***")
-        return text
+        """``text`` without the key and without any eight characters of it: providers show pieces of keys."""
+        return _without(text, self._key) if self._key else text
 
     def __repr__(self) -> str:
         return "KeyCredential(***)"
@@ -74,11 +78,13 @@ def key_variables(adapter: Adapter, settings: Settings) -> tuple[str, ...]:
 
 
 class MachineCredential:
-    """What the credentials of Google or AWS on this machine make; there is no key to give away."""
+    """What the credentials of Google or AWS on this machine make: a token, or a signature."""
 
-    def __init__(self, kind: str, headers: Callable[[str, bytes], Mapping[str, str]]) -> None:
+    def __init__(self, kind: str, headers: Callable[[str, bytes], Mapping[str, str]], advice: str = "") -> None:
         self._kind = kind
         self._headers = headers
+        self._tokens: deque[str] = deque(maxlen=8)
+        self.advice = advice
 
     @property
     def hash(self) -> str:
@@ -87,11 +93,36 @@ class MachineCredential:
 
     def headers(self, url: str, body: bytes) -> Mapping[str, str]:
         """A token, or a signature of this request."""
-        return self._headers(url, body)
+        made = self._headers(url, body)
+        for name, value in made.items():
+            token = value.removeprefix("Bearer ")
+            if (token != value or name.lower() == "x-amz-security-token") and token not in self._tokens:
+                self._tokens.append(token)
+        return made
 
     def without(self, text: str) -> str:
-        """``text`` as it is."""
+        """``text`` without the tokens that were sent lately, and any eight characters of one."""
+        for token in tuple(self._tokens):
+            text = _without(text, token)
         return text
+
+
+def _without(text: str, secret: str) -> str:
+    if len(secret) <= _PIECE:
+        return text.replace(secret, "***")
+    pieces = {secret[at : at + _PIECE] for at in range(len(secret) - _PIECE + 1)}
+    shown, at = [], 0
+    while at < len(text):
+        end = at
+        while text[end : end + _PIECE] in pieces:
+            end += 1
+        if end > at:
+            shown.append("***")
+            at = end + _PIECE - 1
+        else:
+            shown.append(text[at])
+            at += 1
+    return "".join(shown)
 
 
 def credential_for(adapter: Adapter, settings: Settings) -> Credential:
@@ -99,11 +130,13 @@ def credential_for(adapter: Adapter, settings: Settings) -> Credential:
     if adapter.credential == "google":
         from idembed.models.api.credentials_google import GoogleCredentials
 
-        return MachineCredential("google", GoogleCredentials().headers)
+        advice = "sign in again: gcloud auth application-default login; or set GOOGLE_OAUTH_ACCESS_TOKEN anew"
+        return MachineCredential("google", GoogleCredentials().headers, advice)
     if adapter.credential == "aws":
         from idembed.models.api.credentials_aws import AwsCredentials
 
-        return MachineCredential("aws", AwsCredentials(settings.extra["region"]).headers)
+        advice = "sign in again: aws sso login; or set AWS_BEARER_TOKEN_BEDROCK to another key"
+        return MachineCredential("aws", AwsCredentials(settings.extra["region"]).headers, advice)
     variables = key_variables(adapter, settings)
     for variable in variables:
         if key := os.environ.get(variable, "").strip():
@@ -114,9 +147,10 @@ def credential_for(adapter: Adapter, settings: Settings) -> Credential:
                     provider=adapter.provider,
                     variable=variable,
                 )
-            return KeyCredential(adapter, key)
+            return KeyCredential(adapter, key, f"it was taken from {variable}: export {variable}=… sets another")
     if kept := _from_keyring(adapter.provider):
-        return KeyCredential(adapter, kept)
+        again = f"keyring set idembed {adapter.provider}"
+        return KeyCredential(adapter, kept, f"it was taken from the keyring: {again} sets another")
     if adapter.needs_key:
         raise ApiError(
             f"there is no key for {adapter.title}: {' and '.join(variables)} {'is' if len(variables) == 1 else 'are'} "
@@ -125,7 +159,7 @@ def credential_for(adapter: Adapter, settings: Settings) -> Credential:
             provider=adapter.provider,
             variable=variables[0],
         )
-    return KeyCredential(adapter, None)
+    return KeyCredential(adapter, None, f"none was sent: export {variables[0]}=…")
 
 
 def _from_keyring(provider: str) -> str | None:

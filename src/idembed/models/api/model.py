@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -14,15 +15,15 @@ from numpy.typing import ArrayLike
 
 from idembed import native
 from idembed.canonical import JSON
-from idembed.errors import ApiError, ModelChangedError, OptionError, RowError, TooLongError
+from idembed.errors import ApiError, DiskFullError, ModelChangedError, OptionError, TooLongError
 from idembed.models import similarity
 from idembed.models.api.adapter import Adapter
-from idembed.models.api.evidence import Evidence, Keeping, cosines, measure
+from idembed.models.api.evidence import Evidence, Keeping, answers, cosines, evidence_of
 from idembed.models.api.names import ApiName
 from idembed.models.api.probes import PROBES
 from idembed.models.api.transport import Transport
 from idembed.models.base import API_BATCH_SIZE, Embedded, Journal, Model, OnLong, Receipt, Vectors
-from idembed.models.texts import check_numpy_only, checked, chunked, counting, warn_cut
+from idembed.models.texts import check_numpy_only, checked, chunked, counting, raise_refused, warn_cut
 from idembed.space import Side, Space
 
 __all__ = ["ApiModel", "Witnesses"]
@@ -62,23 +63,17 @@ class ApiModel(Model):
         self._name = name
         self._lock = threading.RLock()
         self._looked_at: float | None = None
+        self._evidence: Evidence | None = None
 
     @property
     def name(self) -> str:  # type: ignore[override]
         """As ``load`` takes it."""
-        revision = self.revision if self.revision > 1 else None
-        return str(
-            ApiName(
-                self._name.provider,
-                self._name.model,
-                self._name.endpoint,
-                self._name.dimensions,
-                self._name.task,
-                revision,
-                self._name.price,
-                self._name.extra,
-            )
-        )
+        return str(replace(self._name, revision=self.revision if self.revision > 1 else None))
+
+    @property
+    def newest_name(self) -> str:
+        """The name of whichever revision was accepted last."""
+        return str(replace(self._name, revision=None))
 
     def _facts(self) -> dict[str, JSON]:
         settings, adapter = self._settings, self.adapter
@@ -112,12 +107,16 @@ class ApiModel(Model):
     @property
     def least_cosine(self) -> float | None:  # type: ignore[override]
         """What two answers to one text may differ by, as it was measured."""
-        evidence = self._keeping.read(self.revision)
+        evidence = self._evidence or self._keeping.read(self.revision)
         return evidence.refuse_below if evidence else None
 
-    def ready(self) -> None:
-        """Raise ApiError where there is no key."""
+    def check_key(self) -> None:
+        """Raise ApiError where there is no key; nothing is asked for."""
         _ = self.transport.credential
+
+    def ready(self, journal: Journal | None = None) -> None:
+        """As ``Model.ready``: it is looked at (``look``)."""
+        self.look(journal)
 
     # Evidence ------------------------------------------------------------------------------------------------
 
@@ -125,17 +124,37 @@ class ApiModel(Model):
         """What is known of the model; measured, and kept, the first time. Raises ModelChangedError when it does not
         say what the witnesses have."""
         with self._lock:
-            found = self._keeping.read(self.revision)
-            if found is None:
+            if self._evidence is None:
+                self._evidence = self._keeping.read(self.revision)
+            if self._evidence is None:
                 found = self.measure(journal)
                 self._confirm(found, journal)
-                self._keeping.write(self.revision, found)
+                try:
+                    self._keeping.write(self.revision, found)
+                except (OptionError, DiskFullError) as error:
+                    _LOG.warning("what is known of %s cannot be kept: %s", self.name, error.message)
+                self._evidence = found
                 self._looked_at = time.monotonic()
-            return found
+            return self._evidence
+
+    def answers(self, journal: Journal | None = None) -> list[Vectors]:
+        """What the model says of the 32 probes now, five times float32 [32, dim]."""
+        return answers(lambda texts: self._probe(texts, journal))
 
     def measure(self, journal: Journal | None = None) -> Evidence:
         """The evidence as it is now: 32 texts, five times. Nothing is kept."""
-        return measure(lambda texts: self._probe(texts, journal))
+        found = self.answers(journal)
+        return evidence_of(found, self.transport.guess.ratio)
+
+    @property
+    def kept(self) -> Evidence | None:
+        """The evidence of this revision that is kept on this machine, if there is any. Nobody is asked."""
+        return self._keeping.read(self.revision)
+
+    @property
+    def newest(self) -> int:
+        """The newest revision that is known on this machine."""
+        return max(self.revision, self._keeping.revision())
 
     def look(self, journal: Journal | None = None) -> None:
         """Ask for a few of the probes again, if that was not done lately. Raises ModelChangedError when another model
@@ -149,13 +168,15 @@ class ApiModel(Model):
             self._judge(float(cosines(now, evidence.vectors[chosen]).min()), evidence, evidence.measured)
             self._looked_at = time.monotonic()
 
-    def accept(self) -> Evidence:
-        """Take what answers now for a model of its own: another revision, and so another space."""
+    def accept(self, evidence: Evidence | None = None) -> Evidence:
+        """Take what answers now for a model of its own: another revision, and so another space. ``evidence``: what was
+        measured just now (None: that is done)."""
         with self._lock:
-            evidence = self.measure()
-            newest = max(self.revision, self._keeping.revision())
+            evidence = evidence or self.measure()
+            newest = self.newest
             self.revision = newest + 1 if self._keeping.read(newest) else newest
             self._keeping.accept(self.revision, evidence)
+            self._evidence = evidence
             self._looked_at = time.monotonic()
             return evidence
 
@@ -167,17 +188,26 @@ class ApiModel(Model):
             lowest = float(cosines(self._probe(texts, journal), vectors).min())
             self._judge(lowest, evidence, "the vectors that are kept were made")
 
+    def changed(self, lowest: float, evidence: Evidence, when: str) -> ModelChangedError:
+        """The error for a model that answers by a cosine of ``lowest`` otherwise than it did ``when``."""
+        upgrade = f"idembed upgrade INDEX --to '{self.newest_name}'"
+        if self.newest > self.revision:
+            what = f"What was accepted since is revision {self.newest}: {upgrade}"
+        else:
+            accept = f"idembed models accept '{self.newest_name}'"
+            what = f"To use what answers now, as a space of its own: {accept}, then {upgrade}"
+        return ModelChangedError(
+            f"{self.name} is not the model that it was: the cosine between what it says now and what it said "
+            f"({when}) is {lowest:.4f}, and was {evidence.noise:.6f} at the least between repeats",
+            hint=f"vectors of two models cannot be compared. {what}",
+            provider=self.adapter.provider,
+            model=self.name,
+            cosine=lowest,
+        )
+
     def _judge(self, lowest: float, evidence: Evidence, when: str) -> None:
         if lowest < evidence.refuse_below:
-            raise ModelChangedError(
-                f"{self.name} is not the model that it was: the cosine between what it says now and what it said "
-                f"({when}) is {lowest:.4f}, and was {evidence.noise:.6f} at the least between repeats",
-                hint="vectors of two models cannot be compared. To use what answers now, as a space of its own: "
-                f"idembed models accept '{self.name}', then idembed upgrade INDEX --to '{self.name}'",
-                provider=self.adapter.provider,
-                model=self.name,
-                cosine=lowest,
-            )
+            raise self.changed(lowest, evidence, when)
         if lowest < evidence.warn_below:
             _LOG.warning(
                 "%s answers a little differently than it did (%s): cosine %.6f, between repeats %.6f",
@@ -191,7 +221,7 @@ class ApiModel(Model):
         dim = self.__dict__.get("_dim") or self._settings.dimensions
         if dim is None and (offer := self.adapter.offer(self._settings.model)):
             dim = offer.dim
-        made = self.transport.embed(texts, "document", _Paid(journal), dim=dim, purpose="probe", patience=60.0)
+        made = self.transport.embed(texts, "document", _Paid(journal), dim=dim, purpose="probe", patience=180.0)
         if made.refused:
             reason = next(iter(made.refused.values()))
             raise ApiError(
@@ -221,7 +251,7 @@ class ApiModel(Model):
         items = checked(texts)
         if not items:
             return Embedded(np.empty((0, self._dim), np.float32), [])
-        if side == "query":
+        if side == "query" and self._is_known():
             made = self._beside_a_look(lambda: self._embed(items, journal, side, on_long), journal)
         else:
             self.look(journal)
@@ -229,11 +259,15 @@ class ApiModel(Model):
         if made.too_long and on_long == "error":
             position = min(made.too_long)
             raise TooLongError(
-                f"text {position}: {made.refused[position]}",
+                f"text {position} is too long: {made.refused[position]}",
                 hint='split it, or let it be cut with on_long="cut"',
                 position=position,
             )
         return made
+
+    def _is_known(self) -> bool:
+        """Whether it was measured before; if not, that comes first, and in the caller's thread, as witnesses are."""
+        return self._evidence is not None or self._keeping.read(self.revision) is not None
 
     def _beside_a_look(self, ask: Callable[[], Embedded], journal: Journal) -> Embedded:
         """A question waits for its answer; that the model is the same is found out meanwhile."""
@@ -275,6 +309,8 @@ class ApiModel(Model):
         """Tokens are guessed (``TokenGuess``), and a text counts as truncated where it surely is: the provider is not
         asked."""
         limit, guess = self.transport.limits.text_tokens, self.transport.guess
+        if not guess.is_learned and (known := self._evidence or self._keeping.read(self.revision)):
+            guess.begin(known.tokens)
         surely = 1.0 if guess.is_exact else 2.0
         receipts = []
         for text in checked(texts):
@@ -318,7 +354,7 @@ class ApiModel(Model):
         items = checked([sentences] if isinstance(sentences, str) else sentences)
         with counting(len(items), shown=bool(show_progress_bar)) as advance:
             made = self.embed(items, side, on_long="refuse" if on_long == "error" else on_long, progress=advance)
-        self._refuse(made, on_long)
+        raise_refused(made)
         if cut := sum(receipt.truncated for receipt in made.receipts):
             warn_cut(f"{cut} of {len(items)} texts were cut to the tokens that {self.name} reads")
         vectors = self._shaped(made.vectors, truncate_dim, normalize_embeddings)
@@ -341,7 +377,7 @@ class ApiModel(Model):
             raise OptionError("encode_iter takes texts one after another, not one string", hint="use encode")
         for texts in chunked(sentences):
             made = self.embed(texts)
-            self._refuse(made, "cut")
+            raise_refused(made)
             for vector in self._shaped(made.vectors, truncate_dim, normalize_embeddings):
                 yield vector.copy()
 
@@ -362,17 +398,6 @@ class ApiModel(Model):
 
     def __repr__(self) -> str:
         return f"ApiModel({self.name!r})"
-
-    def _refuse(self, made: Embedded, on_long: OnLong) -> None:
-        if not made.refused:
-            return
-        position = min(made.too_long) if made.too_long and on_long == "error" else min(made.refused)
-        kind = TooLongError if position in made.too_long else RowError
-        raise kind(
-            f"text {position}: {made.refused[position]}",
-            hint="leave it out, or change it; the others are not affected",
-            position=position,
-        )
 
     def _shaped(self, vectors: Vectors, truncate_dim: int | None, normalize: bool) -> Vectors:
         if truncate_dim is None or truncate_dim >= vectors.shape[1]:

@@ -19,6 +19,7 @@ from idembed.models.api.retired import notice, retirement
 from idembed.models.api.spend import Purpose, record
 from idembed.models.api.tokens import TokenGuess, tiktoken_counter
 from idembed.models.api.transport import Spent, Transport
+from idembed.shown import without_password
 
 __all__ = ["named", "open_api"]
 
@@ -121,6 +122,13 @@ def _endpoint(adapter: Adapter, parts: ApiName, extra: dict[str, str]) -> str:
         endpoint = _ollama(endpoint)
     endpoint = endpoint.rstrip("/")
     check_endpoint(endpoint, adapter.title)
+    address = urlsplit(endpoint)
+    if "@" in address.netloc or address.query or address.fragment:
+        # It is recorded with every index, and shown.
+        raise OptionError(
+            f"{adapter.title}: the address {without_password(endpoint)} has a user, a password or options in it",
+            hint="leave them out: it is recorded in every index; a key has a variable of its own",
+        )
     return endpoint
 
 

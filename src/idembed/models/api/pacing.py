@@ -62,6 +62,8 @@ class Pacer:
         self._changed = threading.Condition()
         self._at_once = _FIRST_AT_ONCE
         self._under_way = 0
+        self._is_crowd = False
+        """Whether there were several under way since none was."""
         self._resume = 0.0
         self._on_trial = False
         """After a pause one request is sent, and the others only when it was answered."""
@@ -86,6 +88,7 @@ class Pacer:
             for name, bucket in self._buckets.items():
                 bucket.level -= needs[name]
             self._under_way += 1
+            self._is_crowd |= self._under_way > 1
 
     def _wait(self, needs: Mapping[str, int]) -> float:
         now = self._clock()
@@ -111,6 +114,7 @@ class Pacer:
                 self._buckets["tokens"].level += tokens - counted
             for name in _NAMES:
                 self._read(name, headers)
+            self._is_crowd &= self._under_way > 0
             self._changed.notify_all()
 
     def released(self) -> None:
@@ -147,7 +151,8 @@ class Pacer:
             return
         bucket.fill(now)
         bucket.capacity, bucket.rate = limit, rate
-        bucket.level = left if not self._under_way else min(bucket.level, left)
+        # In a crowd, what was left after this request may have been taken by another that was answered before.
+        bucket.level = min(bucket.level, left) if self._is_crowd else left
 
 
 def told_to_wait(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:

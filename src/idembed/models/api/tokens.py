@@ -47,6 +47,17 @@ class TokenGuess:
         """By how much more than the guess a request may have."""
         return 1.0 if self._count else self._highest / self._ratio
 
+    @property
+    def ratio(self) -> float:
+        """Tokens for each that the bytes alone make."""
+        return self._ratio
+
+    def begin(self, ratio: float) -> None:
+        """Begin with what was learned before, unless something was learned since."""
+        with self._lock:
+            if not self._learned:
+                self._ratio, self._highest = ratio, _MARGIN * ratio
+
     def of(self, text: str) -> int:
         """The likeliest number, at least 1."""
         if self._count:

@@ -21,7 +21,7 @@ from idembed.errors import ApiError
 from idembed.models.api.adapter import Adapter, Answer, Fault, Limits, Settings
 from idembed.models.api.checks import BadReplyError, Checked, check
 from idembed.models.api.crew import Crew
-from idembed.models.api.http import Exchange, Http, UnreachableError
+from idembed.models.api.http import Exchange, Http, UnreachableError, http_of
 from idembed.models.api.keys import Credential
 from idembed.models.api.pacing import MOST_AT_ONCE, Pacer, Stopped, backoff, pacer_of, told_to_wait
 from idembed.models.api.packing import Item, Pack, packed
@@ -43,6 +43,7 @@ _UNREACHED = 8.0
 """So long it is tried to reach a host that never answered."""
 _PEELED = 3
 """So many texts are taken out of a request one by one, then it is halved."""
+_TOLD_EVERY = 2.0
 _CUTS = 12
 """How often a text is made shorter until the provider takes it."""
 _HOPELESS = 8
@@ -86,9 +87,7 @@ class Transport:
         self.known_price = price
         self.price = price or 0.0
         self.guess = guess or TokenGuess()
-        # A server of one's own may need minutes for what a provider's computes in a second.
-        own = not adapter.needs_key
-        self.http = http or Http(adapter.title, seconds=600 if own else 180, read_seconds=300 if own else 60)
+        self.http = http or http_of(settings.endpoint, adapter.title, own=not adapter.needs_key)
         self.limits: Limits = adapter.limits(settings)
         self.has_succeeded = False
         self.on_spent: Callable[[Spent, Purpose], None] = lambda spent, purpose: None
@@ -122,12 +121,11 @@ class Transport:
         any success before it is given up. Raises ApiError, and what ``journal`` raises; what was made before was
         given to ``journal.made``."""
         _ = self.credential  # a key that is not there is not looked for by every thread
-        call = _Call(self, texts, side, journal, dim, on_long, patience)
+        call = _Call(self, texts, side, journal, dim, on_long, patience, purpose or side)
         try:
             return call.run()
         finally:
-            if call.spent.requests:
-                self.on_spent(call.spent, purpose or side)
+            call.tell_spent()
 
     def fits(self, pack: Pack) -> bool:
         """Whether a pack is within what was learned about the provider's limits since it was packed."""
@@ -160,7 +158,9 @@ class _Call:
         dim: int | None,
         on_long: OnLong,
         patience: float,
+        purpose: Purpose,
     ) -> None:
+        self._purpose = purpose
         self._transport = transport
         self._texts = texts
         self._side = side
@@ -173,7 +173,8 @@ class _Call:
         self._began = time.monotonic()
         self._succeeded = self._began
         self._refusals = 0
-        self.spent = Spent()
+        self._spent = Spent()
+        self._told_at = self._began
 
     def run(self) -> Embedded:
         transport = self._transport
@@ -223,7 +224,7 @@ class _Call:
         transport = self._transport
         if not transport.fits(pack) and len(pack.items) > 1:
             for half in pack.halves():
-                self._crew.add(half)
+                self._crew.add(half, first=True)
             return
         tokens = math.ceil(pack.tokens * transport.guess.high)
         reserved = tokens * transport.price / 1e6
@@ -275,12 +276,23 @@ class _Call:
 
     def _note(self, texts: int, tokens: int, dollars: float, *, guessed: bool) -> float:
         with self._lock:
-            self.spent.requests += 1
-            self.spent.texts += texts
-            self.spent.tokens += tokens
-            self.spent.dollars += dollars
-            self.spent.guessed |= guessed
+            self._spent.requests += 1
+            self._spent.texts += texts
+            self._spent.tokens += tokens
+            self._spent.dollars += dollars
+            self._spent.guessed |= guessed
+            due = time.monotonic() - self._told_at >= _TOLD_EVERY
+        if due:
+            self.tell_spent()
         return dollars
+
+    def tell_spent(self) -> None:
+        """What was spent since this was told last; often enough that a killed process keeps little to itself."""
+        with self._lock:
+            spent, self._spent = self._spent, Spent()
+            self._told_at = time.monotonic()
+        if spent.requests:
+            self._transport.on_spent(spent, self._purpose)
 
     def _fault_of(self, exchange: Exchange) -> Fault:
         transport = self._transport
@@ -353,7 +365,9 @@ class _Call:
         transport = self._transport
         if fault.kind == "fatal":
             gone = transport.ending if status in (400, 404, 410) else ""
-            raise transport.error(fault.reason, gone or fault.hint, status=status)
+            about_key = status == 401 or fault.hint.startswith("the key ")
+            hint = "; ".join(filter(None, (fault.hint, transport.credential.advice))) if about_key else fault.hint
+            raise transport.error(fault.reason, gone or hint, status=status)
         if fault.kind == "wait":
             if status == 429 or (fault.after is not None and status in (503, 529)):
                 transport.pacer.refused(fault.after)
@@ -366,7 +380,7 @@ class _Call:
             if fault.kind == "split":
                 transport.too_much(len(pack.items))
             for part in _apart(pack, fault):
-                self._crew.add(part)
+                self._crew.add(part, first=True)
 
     def _wait(self, pack: Pack, fault: Fault, status: int | None) -> None:
         """Ask again later, or take the pack apart where the others get through; give up when nobody does."""
@@ -387,7 +401,7 @@ class _Call:
                 self._refuse(pack.items[0], f"{fault.reason}, {pack.attempts} times")
             else:
                 for half in pack.halves():
-                    self._crew.add(half)
+                    self._crew.add(half, first=True)
             return
         reached = transport.has_succeeded or status is not None
         patience = self._patience if reached and status != 200 else min(self._patience, _UNREACHED)
