@@ -93,9 +93,9 @@ class Batches:
         self._random = random.Random(seed)
         self._count = 0
 
-    def store(self, name: str, purpose: str, content: bytes) -> File:
+    def store(self, name: str, purpose: str, content: bytes, prefix: str = "file-") -> File:
         with self.lock:
-            file = File(self._id("file-"), name, purpose, time.time(), content)
+            file = File(self._id(prefix), name, purpose, time.time(), content)
             self.stored[file.id] = file
             return file
 

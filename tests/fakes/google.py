@@ -62,7 +62,9 @@ class Google(Provider):
         return model != "gemini-embedding-2"  # this one is told in the text what it is for
 
     def most_bytes(self, call: Call) -> int:
-        return 5 * PAYLOAD if call.path.endswith(":asyncBatchEmbedContent") else self.body_limit
+        if call.path.endswith(":asyncBatchEmbedContent"):
+            return 5 * PAYLOAD
+        return super().most_bytes(call) if call.path.startswith("/upload/") else self.body_limit
 
     def authorised(self, call: Call, key: str) -> bool:
         return google_key(call) == key

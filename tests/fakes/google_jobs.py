@@ -1,4 +1,4 @@
-"""The Gemini API's batches of embeddings: requests and responses inline."""
+"""The Gemini API's batches of embeddings: requests and responses inline, or in files of JSON lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from fakes.batches import Job, Row
+from fakes.batches import File, Job, Row
 from fakes.jobs import iso
 from fakes.wire import Call, Refusal, Reply, json_reply
 
@@ -29,7 +29,16 @@ STATES = {
 
 
 def google_jobs_reply(provider: Google, call: Call, fake: FakeApi) -> Reply | None:
-    """The reply to a request about batches, or None where it is about something else."""
+    """The reply to a request about batches or their files, or None where it is about something else."""
+    if call.path == "/upload/v1beta/files" and call.method == "POST":
+        file = uploaded(call, fake)
+        about = {"name": file.id, "displayName": file.name, "mimeType": "application/jsonl", "state": "ACTIVE"}
+        return json_reply(200, {"file": {**about, "sizeBytes": str(len(file.content))}})
+    got = re.fullmatch(r"/download/v1beta/(files/[^/:]+):download", call.path)
+    if got:
+        if got[1] not in fake.batches.stored or call.query.get("alt") != "media":
+            raise Refusal("no_such_path")
+        return Reply(200, fake.batches.stored[got[1]].content, content_type="application/jsonl")
     made = re.fullmatch(r"/v1(?:beta)?/models/([^/:]+):asyncBatchEmbedContent", call.path)
     if made:
         return json_reply(200, job_shown(created(provider, made[1], call, fake), provider, fake))
@@ -50,18 +59,44 @@ def google_jobs_reply(provider: Google, call: Call, fake: FakeApi) -> Reply | No
     return json_reply(200, job_shown(job, provider, fake))
 
 
+def uploaded(call: Call, fake: FakeApi) -> File:
+    """The file of a multipart request: what is said of it as JSON, then its content."""
+    boundary = re.search(r"multipart/related; boundary=(\S+)", call.headers.get("content-type", ""))
+    if call.query.get("uploadType") != "multipart" or boundary is None:
+        raise Refusal("invalid", message="This fake takes files whole, as multipart/related.")
+    parts = (b"\r\n" + call.body).split(b"\r\n--" + boundary[1].encode())[1:-1]
+    about, content = (part.partition(b"\r\n\r\n")[2] for part in parts)
+    name = json.loads(about)["file"].get("displayName", "")
+    return fake.batches.store(name, "batch", content, "files/")
+
+
+def read_file(name: object, fake: FakeApi) -> list[Row]:
+    """The requests of a file, each under its key."""
+    file = fake.batches.stored.get(str(name))
+    if file is None:
+        raise Refusal("invalid", message=f"* EmbedContentBatch.input_config.file_name: {name} is not there\n")
+    lines = [json.loads(line) for line in file.content.splitlines()]
+    return [Row(line["key"], line["request"]) for line in lines]
+
+
 def created(provider: Google, model: str, call: Call, fake: FakeApi) -> Job:
     if model not in provider.models:
         raise Refusal("model", model=model)
     if fake.out_of_quota:
         raise Refusal("quota")
     batch = call.json().get("batch") or {}
+    source = batch.get("inputConfig") or {}
+    in_file = "file_name" in source
     try:
-        rows = [Row(each.get("metadata"), each["request"]) for each in batch["inputConfig"]["requests"]["requests"]]
-    except (KeyError, TypeError) as error:
-        message = "* EmbedContentBatch.input_config: requests are required (this fake reads no files)\n"
+        rows = (
+            read_file(source["file_name"], fake)
+            if in_file
+            else [Row(each.get("metadata"), each["request"]) for each in source["requests"]["requests"]]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        message = "* EmbedContentBatch.input_config: requests are required, or a file of them\n"
         raise Refusal("invalid", message=message) from error
-    said = {"model": f"models/{model}", "displayName": batch.get("displayName", "")}
+    said = {"model": f"models/{model}", "displayName": batch.get("displayName", ""), "in_file": in_file}
     return fake.batches.create("batches/", provider.name, rows, said)
 
 
@@ -78,11 +113,14 @@ def job_shown(job: Job, provider: Google, fake: FakeApi) -> dict[str, Any]:
             return reply.status, reply.body
         return 200, provider.write(ask, fake.vectors_of(provider, ask), range(1), frozenset())
 
-    fake.batches.finish(job, embed)
+    with fake.batches.lock:
+        if fake.batches.finish(job, embed) and job.said["in_file"]:
+            lines = [json.dumps({"key": made.pop("metadata"), **made}).encode() + b"\n" for made in inlined(job)]
+            job.files["output"] = fake.batches.store(job.id, "batch-output", b"".join(lines), "files/").id
     state = job.state(time.time())
     metadata: dict[str, Any] = {
         "@type": "type.googleapis.com/google.ai.generativelanguage.v1main.EmbedContentBatch",
-        **job.said,
+        **{name: said for name, said in job.said.items() if name != "in_file"},
         "name": job.id,
         "state": STATES[state],
         "createTime": iso(job.created),
@@ -94,7 +132,8 @@ def job_shown(job: Job, provider: Google, fake: FakeApi) -> dict[str, Any]:
         metadata["endTime"] = iso(job.ended)
         shown["done"] = True
     if state == "completed":
-        metadata["output"] = {"inlinedResponses": {"inlinedResponses": inlined(job)}}
+        inline = {"inlinedResponses": {"inlinedResponses": [] if job.said["in_file"] else inlined(job)}}
+        metadata["output"] = {"responsesFile": job.files["output"]} if job.said["in_file"] else inline
         shown["response"] = metadata["output"]
     elif state in STATES and shown.get("done"):
         shown["error"] = {"code": 13, "message": f"The batch is {state}."}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -158,10 +159,18 @@ class Azure(OpenAI):
         return call.headers.get("api-key") == key or bearer(call) == key
 
     def other(self, call: Call, fake: FakeApi) -> Reply | None:
+        if call.path.startswith(("/openai/v1/files", "/openai/v1/batches")):
+            asked = replace(call, path=call.path.removeprefix("/openai"))
+            dialect = Dialect("24h", 50_000, 50_000, int, shared=False, read=lambda body: self.read_named(body, fake))
+            return jobs_reply(self, dialect, asked, fake)
         named = self.deployment.fullmatch(call.path)
         if call.path != "/openai/v1/embeddings" and not (named and call.query.get("api-version")):
             raise Refusal("no_such_path")
         return None
+
+    def read_named(self, body: Mapping[str, Any], fake: FakeApi) -> Ask:
+        """A row of a batch, for a deployment."""
+        return self.read_body({**body, "model": fake.deployments.get(body.get("model", ""), body.get("model"))}, True)
 
     def read(self, call: Call, fake: FakeApi) -> Ask:
         body = call.json()

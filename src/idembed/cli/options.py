@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_MODEL",
+    "BatchApi",
     "IndexArgument",
     "Json",
     "MaxCost",
@@ -75,6 +76,9 @@ MaxCost = Annotated[
 ]
 Throttle = Annotated[
     float | None, typer.Option(metavar="TEXTS", callback=_throttle, help="Embed at most so many texts a second.")
+]
+BatchApi = Annotated[
+    bool, typer.Option("--batch-api", help="Ask by the provider's batches: half the price, and hours to wait.")
 ]
 IndexArgument = Annotated[str, typer.Argument(metavar="INDEX", help="The index, a file such as demo.db.")]
 

@@ -26,6 +26,9 @@ def plan(
     estimate: Annotated[
         bool, typer.Option("--estimate/--no-estimate", help="Say what embedding will take; loads the model.")
     ] = True,
+    batch_api: Annotated[
+        bool, typer.Option("--batch-api", help="Say what it costs by the provider's batches.")
+    ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -43,6 +46,7 @@ def plan(
                 id_field=id_field,
                 text_field=text_field,
                 estimate=estimate,
+                batch_api=batch_api,
                 progress=bars.follow,
             )
         out.result({"index": shown_url(index), "scope": scope, **found.as_dict()})

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["Bars"]
 
 
+_UNITS = {"waiting": "batch jobs"}
+
+
 class _State(NamedTuple):
     phase: str
     done: int
@@ -47,13 +50,14 @@ class Bars:
         phase: str,
         done: int = 0,
         total: int | None = None,
-        unit: str = "rows",
+        unit: str = "",
         *,
         speed: bool = False,
         paid: str = "",
     ) -> None:
-        """Say how far ``phase`` is. ``total`` None shows a bar that only moves; ``speed`` adds units per second,
-        ``paid`` what was paid until now."""
+        """Say how far ``phase`` is. ``total`` None shows a bar that only moves; ``unit`` empty: of rows, or whatever is
+        counted in that phase; ``speed`` adds units per second, ``paid`` what was paid until now."""
+        unit = unit or _UNITS.get(phase, "rows")
         with self._lock:
             self._last = _State(phase, done, total, unit, speed, paid)
             self._show()

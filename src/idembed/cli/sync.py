@@ -52,6 +52,7 @@ def sync(
     ] = False,
     max_cost: options.MaxCost = None,
     throttle: options.Throttle = None,
+    batch_api: options.BatchApi = False,
     vault: Annotated[
         str | None,
         typer.Option(metavar="none|all|FOLDER", help="Which vectors to keep beside the index (docs/cli.md)."),
@@ -80,6 +81,7 @@ def sync(
                 forget=forget,
                 max_cost=max_cost,
                 throttle=throttle,
+                batch_api=batch_api,
                 allow_empty=allow_empty,
                 allow_mass_deletion=allow_mass_deletion,
                 id_field=id_field,

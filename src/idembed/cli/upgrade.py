@@ -36,6 +36,7 @@ def upgrade(
     on_empty: options.OnEmpty = "error",
     throttle: options.Throttle = None,
     max_cost: options.MaxCost = None,
+    batch_api: options.BatchApi = False,
     yes: options.Yes = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -61,7 +62,7 @@ def upgrade(
                 bars.update(f"loading {to}")
                 model = models.load(to)
                 bars.update("estimating")
-                estimate = opened.estimate_upgrade(model, until=part, by=by, first=first)
+                estimate = opened.estimate_upgrade(model, until=part, by=by, first=first, batch_api=batch_api)
             agree(out, estimate, f"Build them in {name}?", max_cost=max_cost, yes=yes)
             with Bars(quiet=quiet) as bars:
                 report = opened.upgrade(
@@ -72,6 +73,7 @@ def upgrade(
                     on_empty=empty,
                     throttle=throttle,
                     max_cost=max_cost,
+                    batch_api=batch_api,
                     progress=bars.follow,
                 )
             several = sum(generation.status == "building" for generation in opened.generations) > 1

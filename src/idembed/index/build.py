@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from idembed.errors import IdembedError, NoKnownWordError
+from idembed.index.addresses import Addresses
 from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks, weighed
 from idembed.index.embed import Embedder, Made, Work, spans
@@ -88,21 +89,22 @@ def fill(
     on_empty: OnEmpty = "error",
     anew: bool = False,
     meter: Meter | None = None,
+    ahead: Addresses | None = None,
     tell: Tell = ignore,
 ) -> BuildReport:
     """Give vectors to every row that lacks them, or to those of the ids ``only``, of which about ``goal`` lack them;
     but to none whose text is damaged.
 
-    ``anew``: no vector that is already somewhere is used. Raises NoKnownWordError for the first row without a word
-    that the model knows unless ``on_empty`` is skip: then the generation has no vector for it, and the row counts as
-    dealt with. Raises LeaseHeldError while another process fills this generation.
+    ``anew``: no vector that is already somewhere is used. ``ahead``: as in Embedder. Raises NoKnownWordError for the
+    first row without a word that the model knows unless ``on_empty`` is skip: then the generation has no vector for it,
+    and the row counts as dealt with. Raises LeaseHeldError while another process fills this generation.
     """
     store, _ = catalog.readable()
     meter = meter or Meter()
     report = BuildReport(generation.number, generation.model, total=store.count())
     with hold(store, catalog.wait, lease_of(generation.number)) as writing:
         look_into: LookInto = "nothing" if anew else "everything"
-        embedder = embedder_for(catalog, store, writing, generation, meter=meter, look_into=look_into)
+        embedder = embedder_for(catalog, store, writing, generation, meter=meter, look_into=look_into, ahead=ahead)
         splitter = catalog.splitter()
         if goal is None:
             goal = sum(1 for _ in store.lacking(generation.number))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
+from idembed.index.addresses import Addresses
 from idembed.index.chunks import chunks
 from idembed.index.meter import Meter
 from idembed.models.base import Embedded, Journal, Model, OnLong, Receipt
@@ -73,12 +74,14 @@ class Embedder:
         recent: dict[bytes, Kept] | None = None,
         on_long: OnLong = "cut",
         on_made: Callable[[int], None] = lambda texts: None,
+        ahead: Addresses | None = None,
     ) -> None:
         """``model`` is called when a text is missing for the first time. ``lookups`` are tried in order; everything
         that the model makes goes into ``keep_in``, as it comes. ``alive`` is called now and then while the model works.
         ``recent``: what was made and is not written yet, shared with other embedders that are written together with
         this one. ``on_long``: what an API shall do with texts that are too long; for other models that is settled
-        before. ``on_made`` is called with how many texts are done of those asked for at once."""
+        before. ``on_made`` is called with how many texts are done of those asked for at once. ``ahead``: what the model
+        was asked for just before, by its provider's batches: it counts as made here, once."""
         self.generation = generation
         self.batch_size = batch_size
         """How many texts the model is given at once."""
@@ -90,6 +93,7 @@ class Embedder:
         self._meter = meter or Meter()
         self._recent = {} if recent is None else recent
         self._on_long = on_long
+        self._ahead = ahead
         self.on_made = on_made
         self.embedded = 0
         self.tokens = 0
@@ -105,9 +109,13 @@ class Embedder:
         found = self._find({place for row_places in places.values() for place in row_places})
         missing: dict[bytes, str] = {}
         asked = set()
+        early = self._made_ahead(found)
         for row in rows:
             for (start, end), place in zip(row.spans, places[row.id], strict=True):
-                if place not in found and place not in missing:
+                if place in early:
+                    early.remove(place)
+                    asked.add(row.id)
+                elif place not in found and place not in missing:
                     missing[place] = row.text[start:end]
                     asked.add(row.id)
         empty = self._empty(missing)
@@ -150,6 +158,12 @@ class Embedder:
             # Made when cutting was allowed. Whether a text is too long is known by asking the API, or from this.
             found = {place: kept for place, kept in found.items() if not kept.truncated}
         return found
+
+    def _made_ahead(self, found: Mapping[bytes, Kept]) -> set[bytes]:
+        """Those that were made ahead, and are counted now."""
+        early = set() if self._ahead is None else self._ahead.take(found)
+        self._count([Receipt(found[place].tokens, found[place].truncated) for place in early])
+        return early
 
     def _empty(self, missing: Mapping[bytes, str]) -> set[bytes]:
         """Those without a word that the model knows."""

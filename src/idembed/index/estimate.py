@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from idembed.errors import ModelError, SpaceMismatchError
+from idembed.errors import ModelError, OptionError, SpaceMismatchError
 from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks
 from idembed.index.embed import spans
 from idembed.index.spool import Outcome, Spool
 from idembed.index.targets import lookups_for
+from idembed.models.api.batches.registry import share_of
 from idembed.models.base import Model
 from idembed.space import Space, address
 from idembed.stores.base import Generation
@@ -85,8 +86,8 @@ class _Survey:
         self.characters = round(self.characters * share)
         self.texts = max(round(self.texts * share), min(1, self.texts))
 
-    def estimate(self, model: Model, disk: int) -> Estimate:
-        """``disk``: bytes that all that is written takes."""
+    def estimate(self, model: Model, disk: int, share: float = 1.0) -> Estimate:
+        """``disk``: bytes that all that is written takes; ``share``: of the ordinary price."""
         sample = [text for _, text in sorted(self._sample, reverse=True)]
         if not sample:
             return Estimate(model.name, 0, 0, 0.0, 0.0, disk, 0)
@@ -96,23 +97,30 @@ class _Survey:
         known = [text for text, receipt in zip(sample, receipts, strict=True) if receipt.tokens]
         seconds = _seconds(model, known, tokens) if model.space.repeatable else None
         price = model.dollars_per_million_tokens
-        dollars = None if price is None else tokens * price / 1e6
+        dollars = None if price is None else tokens * price * share / 1e6
         return Estimate(model.name, self.texts, tokens, seconds, dollars, disk, len(sample))
 
 
-def estimate_plan(catalog: Catalog, spool: Spool, split: int | None) -> list[Estimate]:
+def estimate_plan(catalog: Catalog, spool: Spool, split: int | None, *, batch_api: bool = False) -> list[Estimate]:
     """What a planned sync will embed, for each generation that it keeps right. ``split``: as the source suggests. The
     model of a generation that is not searched need not be there: the sync leaves that one behind, and its estimate says
-    so. A model that has nothing to embed is not loaded."""
+    so. A model that has nothing to embed is not loaded. ``batch_api``: by the price of batches."""
     store = catalog.store
     generations = store.generations() if store else []
     if generations:
-        return [_estimate_sync(catalog, spool, split, generation.space, generation) for generation in generations]
-    return [_estimate_sync(catalog, spool, split, catalog.model().space, None)]
+        return [
+            _estimate_sync(catalog, spool, split, generation.space, generation, batch_api) for generation in generations
+        ]
+    return [_estimate_sync(catalog, spool, split, catalog.model().space, None, batch_api)]
 
 
 def _estimate_sync(
-    catalog: Catalog, spool: Spool, split: int | None, space: Space, generation: Generation | None
+    catalog: Catalog,
+    spool: Spool,
+    split: int | None,
+    space: Space,
+    generation: Generation | None,
+    batch_api: bool,
 ) -> Estimate:
     """For one generation; None: the first one of a new index."""
     survey, parts, splitter = _Survey(), 0, catalog.splitter(split)
@@ -137,12 +145,23 @@ def _estimate_sync(
             raise
         problem = f"a sync will leave generation {generation.number} behind: {error.message}"
         return Estimate(generation.model, survey.texts, 0, None, 0.0, disk, 0, problem)
-    return survey.estimate(model, disk)
+    return survey.estimate(model, disk, _share(model, generation) if batch_api else 1.0)
 
 
-def estimate_build(catalog: Catalog, model: Model, ids: Iterable[str] | None = None) -> Estimate:
+def _share(model: Model, generation: Generation | None) -> float:
+    """Of the ordinary price, in batches. A generation that is not searched is asked for in the ordinary way where its
+    model has none; else OptionError is raised."""
+    try:
+        return share_of(model)
+    except OptionError:
+        if generation is None or generation.status == "active":
+            raise
+        return 1.0
+
+
+def estimate_build(catalog: Catalog, model: Model, ids: Iterable[str] | None = None, *, share: float = 1.0) -> Estimate:
     """What filling a generation of ``model`` takes for the rows ``ids``, each given once, or for all, by a sample of
-    them; equal texts count anew."""
+    them; equal texts count anew. ``share``: of the ordinary price."""
     store, _ = catalog.readable()
     splitter, survey = catalog.splitter(), _Survey()
     rows, drawn = (store.count(), store.sample(_ROWS)) if ids is None else _draw(ids)
@@ -152,7 +171,7 @@ def estimate_build(catalog: Catalog, model: Model, ids: Iterable[str] | None = N
             text = row.text[start:end]
             survey.add(address(model.space.id, "document", text), text)
     survey.times(rows / max(1, len(sample)))
-    return survey.estimate(model, _disk(survey.texts, model.space))
+    return survey.estimate(model, _disk(survey.texts, model.space), share)
 
 
 def _draw(ids: Iterable[str]) -> tuple[int, list[str]]:

@@ -107,19 +107,21 @@ class Index(Lifecycle):
         id_field: str | None = None,
         text_field: str | None = None,
         estimate: bool = True,
+        batch_api: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> Plan:
         """The exact difference between ``source`` and its scope; nothing is written. With ``estimate``, if there are
         texts to embed: what that takes, for which the model is loaded and a sample of the texts embedded, for a second;
-        an API is only asked for its price. (A row that ``on_empty="skip"`` leaves out counts as added, or as changed if
-        it was there.)"""
+        an API is only asked for its price (``batch_api``: that of its batches). (A row that ``on_empty="skip"`` leaves
+        out counts as added, or as changed if it was there.)"""
         opened = open_source(source, id_field=id_field, text_field=text_field)
         tell = teller(progress)
         with Spool() as spool:
             plan = Sync(self._catalog, spool, opened, scope, tell=tell).plan()
             if not estimate or not (plan.added or plan.moved or plan.changed):
                 return plan
-            return replace(plan, estimates=tuple(estimate_plan(self._catalog, spool, opened.split)))
+            estimates = estimate_plan(self._catalog, spool, opened.split, batch_api=batch_api)
+            return replace(plan, estimates=tuple(estimates))
 
     def sync(
         self,
@@ -133,6 +135,7 @@ class Index(Lifecycle):
         forget: bool = False,
         max_cost: float | None = None,
         throttle: float | None = None,
+        batch_api: bool = False,
         id_field: str | None = None,
         text_field: str | None = None,
         progress: Callable[[Progress], None] | None = None,
@@ -150,6 +153,11 @@ class Index(Lifecycle):
         they would be, CostLimitError is raised, what was embedded is kept, and the next sync goes on. ``throttle``:
         texts a second. An API alone knows how long a text is for it: ``"error"`` then stops at the first that is too
         long, and what was embedded before is kept.
+
+        ``batch_api``: texts go to the provider's batch endpoint first, which takes hours and costs half (OpenAI, Azure,
+        the Gemini API) or two thirds (Voyage). It is waited for. Stopped, or killed, the next sync goes on with the
+        jobs that are on record and submits nothing twice. What fails in a job is asked for in the ordinary way.
+        OptionError where there are no batches, or no vault.
 
         Raises MassDeletionError for an empty source and for one that would delete more than half of the
         scope, unless allowed; NoKnownWordError naming the row.
@@ -172,6 +180,7 @@ class Index(Lifecycle):
                 forget=forget,
                 max_cost=max_cost,
                 throttle=throttle,
+                batch_api=batch_api,
                 guard=guard,
                 tell=teller(progress),
             )

@@ -89,10 +89,16 @@ class Lifecycle:
     # Another model ---------------------------------------------------------------------------------
 
     def estimate_upgrade(
-        self, to: str | Model, *, until: float | None = None, by: str | None = None, first: Iterable[str] = ()
+        self,
+        to: str | Model,
+        *,
+        until: float | None = None,
+        by: str | None = None,
+        first: Iterable[str] = (),
+        batch_api: bool = False,
     ) -> Estimate:
         """What ``upgrade`` with the same arguments will take; nothing is built. Raises LeaseHeldError, as that does."""
-        return Upgrade(self._catalog, to).estimate(until, by, first)
+        return Upgrade(self._catalog, to).estimate(until, by, first, batch_api=batch_api)
 
     def upgrade(
         self,
@@ -104,6 +110,7 @@ class Lifecycle:
         on_empty: OnEmpty = "error",
         max_cost: float | None = None,
         throttle: float | None = None,
+        batch_api: bool = False,
         progress: Watch = None,
     ) -> BuildReport:
         """Build a generation of another model from the stored texts, beside the one that is searched, or go on with it.
@@ -111,7 +118,7 @@ class Lifecycle:
         Syncs may run meanwhile, and keep both right; search stays on the old one until ``switch``. ``until``: only this
         share of the rows, the same of every scope and of every value of the metadata key ``by``, and those of the ids
         ``first``. ``on_empty="skip"``: rows without a word that the model knows have no vector there. ``max_cost`` in
-        dollars, ``throttle`` in texts a second.
+        dollars, ``throttle`` in texts a second. ``batch_api``: as in ``Index.sync``.
 
         Once it is complete, every row that has no vector there is in ``report.skipped``, whichever run came to it.
         Raises CostLimitError, OptionError when the index already is of that model, LeaseHeldError while another process
@@ -125,6 +132,7 @@ class Lifecycle:
             on_empty=on_empty,
             max_cost=max_cost,
             throttle=throttle,
+            batch_api=batch_api,
             tell=teller(progress),
         )
         record_moved(self._catalog)

@@ -40,6 +40,7 @@ class Meter:
         self._lock = threading.Lock()
         self._began: float | None = None
         self._texts = 0
+        self._paced = 0
         self._reserved = 0.0
         self.dollars = 0.0
         """What was spent."""
@@ -52,9 +53,12 @@ class Meter:
                 hint="say it in the model's name, in dollars for a million tokens: ?price=0.02",
             )
 
-    def reserve(self, texts: int, dollars: float, alive: Callable[[], None] = lambda: None) -> None:
+    def reserve(
+        self, texts: int, dollars: float, alive: Callable[[], None] = lambda: None, *, paced: bool = True
+    ) -> None:
         """Set ``dollars`` aside for so many texts, and wait as long as the rate demands, calling ``alive`` every
-        second. Raises CostLimitError when that is more than is left, before a model is asked."""
+        second; the rate is nothing to texts that are not ``paced``. Raises CostLimitError when that is more than is
+        left, before a model is asked."""
         with self._lock:
             if self._max is not None and dollars and self.dollars + self._reserved + dollars > self._max:
                 under_way = f", {dollars_of(self._reserved)} is under way" if self._reserved >= 0.005 else ""
@@ -65,12 +69,21 @@ class Meter:
                     spent=self.dollars,
                 )
             self._reserved += dollars
-            self._began = self._clock() if self._began is None else self._began
-            due = self._began + self._texts / self._rate if self._rate is not None else None
+            due = None
+            if paced:
+                self._began = self._clock() if self._began is None else self._began
+                due = self._began + self._paced / self._rate if self._rate is not None else None
+                self._paced += texts
             self._texts += texts
         while due is not None and (wait := due - self._clock()) > 0:
             alive()
             self._sleep(min(wait, 1.0))
+
+    def promised(self, texts: int, dollars: float) -> None:
+        """An earlier run set so much aside, and asked already: it will be spent, whatever the limit is."""
+        with self._lock:
+            self._texts += texts
+            self._reserved += dollars
 
     def settle(self, reserved: float, dollars: float) -> None:
         """What was set aside for a request is free again, and what it cost is spent."""

@@ -10,13 +10,13 @@ from idembed.shown import dollars_of, number_of
 
 __all__ = ["Phase", "Progress", "Report", "Tell", "ignore", "rows_lack", "teller"]
 
-Phase = Literal["reading", "planning", "embedding", "deleting", "checking", "comparing", "copying", "asking"]
+Phase = Literal["reading", "planning", "embedding", "deleting", "checking", "comparing", "copying", "asking", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a phase is: ``done`` of ``total`` rows (None while unknown). Where an API embeds them, it read so many
-    ``tokens`` until now, for so many ``dollars``."""
+    """How far a phase is: ``done`` of ``total`` rows (None while unknown), of batch jobs while ``waiting`` for them.
+    Where an API embeds them, it read so many ``tokens`` until now, for so many ``dollars``."""
 
     phase: Phase
     done: int

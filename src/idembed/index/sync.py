@@ -8,6 +8,8 @@ from itertools import chain, islice
 from typing import Literal
 
 from idembed.errors import NoKnownWordError, OptionError, TooLongError
+from idembed.index.addresses import Addresses
+from idembed.index.ahead import ahead_of_sync, warn_of_jobs
 from idembed.index.carry import carried
 from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks
@@ -35,7 +37,8 @@ class Sync:
     """One run: a spooled source, compared with what the store holds, and made true.
 
     ``whole``: the source is the whole truth for its scope, so what it lacks is deleted; else the given rows
-    are added or changed and all others left alone. ``guard`` may refuse a plan with an error.
+    are added or changed and all others left alone. ``batch_api``: what a provider's batches can do is done by them
+    first. ``guard`` may refuse a plan with an error.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Sync:
         forget: bool = False,
         max_cost: float | None = None,
         throttle: float | None = None,
+        batch_api: bool = False,
         guard: Callable[[Plan, int], None] = lambda plan, rows: None,
         tell: Tell = ignore,
     ) -> None:
@@ -75,6 +79,7 @@ class Sync:
         self._left_out: list[tuple[str, str]] = []
         self._too_long: list[tuple[str, str]] = []
         self._meter = Meter(max_cost, throttle)
+        self._batch_api = batch_api
         self._guard = guard
         self._tell = tell
         self._is_read = False
@@ -96,18 +101,24 @@ class Sync:
     def run(self) -> Report:
         """Plan and apply. A plan with nothing to do writes nothing, and loads no model unless rows of the source
         are left out, which only the model can tell from new ones."""
-        report = self._run()
+        if self._batch_api:
+            with Addresses() as ahead:
+                report = self._run(ahead)
+        else:
+            report = self._run(None)
         report.skipped = (*self._left_out, *report.skipped)
         report.aside = (*self._too_long, *report.aside)
         return report
 
-    def _run(self) -> Report:
+    def _run(self, ahead: Addresses | None) -> Report:
         before = self._catalog.store.writer() if self._catalog.store else (0, "")
         plan = self._accepted_plan(self._planned)
         if plan.is_empty:
             return self._nothing_to_do(plan)
         if self._catalog.store is None:
             self._meter.check(self._catalog.asked)
+        if plan.added + plan.moved + plan.changed:
+            self._go_ahead(ahead)
         store = self._catalog.make(self._source.split, Paying(self._meter))
         with hold(store, self._catalog.wait) as writing:
             self._catalog.check()  # somebody else may have made it
@@ -115,7 +126,14 @@ class Sync:
                 plan = self._accepted_plan(lambda done: writing.keep(), writing.keep)
                 if plan.is_empty:
                     return self._nothing_to_do(plan)
-            return self._apply(plan, store, writing)
+            return self._apply(plan, store, writing, ahead)
+
+    def _go_ahead(self, ahead: Addresses | None) -> None:
+        """Batches, if they are wanted: without the lease, as they take hours."""
+        if ahead is None:
+            warn_of_jobs(self._catalog)
+        else:
+            ahead_of_sync(self._catalog, self._spool, self._source.split, ahead, self._meter, self._tell)
 
     def _nothing_to_do(self, plan: Plan) -> Report:
         report = Report(reused=plan.unchanged)
@@ -144,7 +162,7 @@ class Sync:
     def _planned(self, done: int) -> None:
         self._tell("planning", done, self._spool.rows)
 
-    def _apply(self, plan: Plan, store: Store, writing: Writing) -> Report:
+    def _apply(self, plan: Plan, store: Store, writing: Writing, ahead: Addresses | None) -> Report:
         catalog, spool = self._catalog, self._spool
         active = catalog.ready(store, writing)
         splitter = catalog.splitter()
@@ -152,7 +170,7 @@ class Sync:
         forgetting = Forgetting(catalog, store) if self._forget or is_left(catalog) else None
         with carried(spool, store, writing, generations, splitter, index=catalog.identity, beside=beside) as in_flight:
             on_long: OnLong = "cut" if self._on_long == "cut" else "refuse"
-            targets = targets_of(catalog, store, writing, in_flight, meter=self._meter, on_long=on_long)
+            targets = targets_of(catalog, store, writing, in_flight, meter=self._meter, on_long=on_long, ahead=ahead)
             refuse_long = self._on_long == "error"
             writer = Writer(store, writing, targets, self._scope, splitter, refuse_long=refuse_long)
             report = writer.report

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from idembed.index.addresses import Addresses
 from idembed.index.catalog import Catalog
 from idembed.index.embed import Embedder, Lookup, Work
 from idembed.index.meter import Meter
@@ -57,8 +58,10 @@ def targets_of(
     *,
     meter: Meter | None = None,
     on_long: OnLong = "cut",
+    ahead: Addresses | None = None,
 ) -> list[Target]:
-    """The active generation, then all others that were not dropped; all paid by one ``meter``."""
+    """The active generation, then all others that were not dropped; all paid by one ``meter``. ``ahead``: as in
+    Embedder."""
     found = sorted(store.generations(), key=lambda generation: generation.status != "active")
     recent: dict[bytes, Kept] = {}
     meter = meter or Meter()
@@ -73,6 +76,7 @@ def targets_of(
             meter=meter,
             recent=recent,
             on_long=on_long,
+            ahead=ahead,
         )
 
     return [Target(generation, embedder(generation)) for generation in found]
@@ -89,6 +93,7 @@ def embedder_for(
     recent: dict[bytes, Kept] | None = None,
     look_into: LookInto = "everything",
     on_long: OnLong = "cut",
+    ahead: Addresses | None = None,
 ) -> Embedder:
     """What makes the vectors of ``generation``, looking first in every generation of its space, among the vectors in
     flight, and in the vault; or only in the vault; or nowhere."""
@@ -105,6 +110,7 @@ def embedder_for(
         batch_size=batch if keep else min(batch, _UNKEPT),
         recent=recent,
         on_long=on_long,
+        ahead=ahead,
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from idembed import models
 from idembed.arguments import check_kind
 from idembed.errors import OptionError, ReadOnlyError, RefusedError
+from idembed.index.addresses import Addresses
+from idembed.index.ahead import ahead_of_build, vault_for_batches, warn_of_jobs
 from idembed.index.build import BuildReport, fill
 from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks
@@ -20,6 +22,7 @@ from idembed.index.owner import hold
 from idembed.index.part import check_key, check_share, part_ids
 from idembed.index.report import Tell, ignore
 from idembed.index.root import has_same_root
+from idembed.models.api.batches.registry import share_of
 from idembed.models.base import Model, OnEmpty
 from idembed.rows import check_ids
 from idembed.space import Space
@@ -56,13 +59,21 @@ class Upgrade:
         self._known_key: str | None = None
         catalog.know(self.model)
 
-    def estimate(self, until: float | None = None, by: str | None = None, first: Iterable[str] = ()) -> Estimate:
+    def estimate(
+        self,
+        until: float | None = None,
+        by: str | None = None,
+        first: Iterable[str] = (),
+        *,
+        batch_api: bool = False,
+    ) -> Estimate:
         """What ``run`` with the same arguments will take. Raises LeaseHeldError while another process builds it."""
         part = self._part(until, by, first)
         _refuse_filled(self._catalog, self.generation)
+        share = share_of(self.model) if batch_api else 1.0
         if part is None and self.generation is None:
-            return estimate_build(self._catalog, self.model)
-        return estimate_build(self._catalog, self.model, self._lacking(part))
+            return estimate_build(self._catalog, self.model, share=share)
+        return estimate_build(self._catalog, self.model, self._lacking(part), share=share)
 
     def run(
         self,
@@ -73,27 +84,38 @@ class Upgrade:
         on_empty: OnEmpty = "error",
         max_cost: float | None = None,
         throttle: float | None = None,
+        batch_api: bool = False,
         tell: Tell = ignore,
     ) -> BuildReport:
         """Build the generation, or the share ``until`` of it, spread evenly over the scopes and over the values of the
-        metadata key ``by``, and the rows ``first``."""
+        metadata key ``by``, and the rows ``first``. ``batch_api``: what the provider's batches can do is done by them
+        first."""
         if on_empty not in ("error", "skip"):
             raise OptionError(f'on_empty={on_empty!r}: it is "error" or "skip"')
         meter = Meter(max_cost, throttle)
         named = check_ids(first, "first")
         part = self._part(until, by, named)
         meter.check(self.model)
+        if batch_api:
+            vault_for_batches(self._catalog, self.model)
         self.model.ready(Paying(meter))
         self.generation = self.generation or _begin(self._catalog, self._active, self.model)
-        return fill(
-            self._catalog,
-            self.generation,
-            only=part,
-            goal=None if part is None else sum(1 for _ in self._lacking(self._part(until, by, named))),
-            on_empty=on_empty,
-            meter=meter,
-            tell=tell,
-        )
+        if not batch_api:
+            warn_of_jobs(self._catalog, self.generation)
+        with Addresses() if batch_api else contextlib.nullcontext() as ahead:
+            if ahead is not None:
+                ids = _Again(lambda: self._lacking(self._part(until, by, named)))
+                ahead_of_build(self._catalog, self.generation, self.model, ids, ahead, meter, tell)
+            return fill(
+                self._catalog,
+                self.generation,
+                only=part,
+                goal=None if part is None else sum(1 for _ in self._lacking(self._part(until, by, named))),
+                on_empty=on_empty,
+                meter=meter,
+                ahead=ahead,
+                tell=tell,
+            )
 
     def _part(self, until: float | None, by: str | None, first: Iterable[str]) -> Iterable[str] | None:
         """The ids of the rows that are asked for, each once; None: all. Raises OptionError before the first."""
@@ -122,6 +144,16 @@ class Upgrade:
             states = store.states(chunk, numbers)
             there = (states[row_id] for row_id in chunk if row_id in states)
             yield from (state.id for state in there if state.text_hash and not (numbers and state.current))
+
+
+class _Again:
+    """What can be gone through several times."""
+
+    def __init__(self, begin: Callable[[], Iterator[str]]) -> None:
+        self._begin = begin
+
+    def __iter__(self) -> Iterator[str]:
+        return self._begin()
 
 
 class Rebuild:

@@ -27,9 +27,9 @@ class Azure(Adapter):
     more_extra_variables: ClassVar[Mapping[str, tuple[str, ...]]] = {"api_version": ("OPENAI_API_VERSION",)}
     usual = _LIMITS
     offers: ClassVar[Mapping[str, Offer]] = {
-        "text-embedding-3-small": Offer(1536, _LIMITS, Price(0.022, "2026-11-22", _PAGE), (1, 1536), True),
-        "text-embedding-3-large": Offer(3072, _LIMITS, Price(0.143, "2026-11-22", _PAGE), (1, 3072), True),
-        "text-embedding-ada-002": Offer(1536, _LIMITS, Price(0.11, "2026-11-22", _PAGE)),
+        "text-embedding-3-small": Offer(1536, _LIMITS, Price(0.022, "2026-11-22", _PAGE, 0.5), (1, 1536), True),
+        "text-embedding-3-large": Offer(3072, _LIMITS, Price(0.143, "2026-11-22", _PAGE, 0.5), (1, 3072), True),
+        "text-embedding-ada-002": Offer(1536, _LIMITS, Price(0.11, "2026-11-22", _PAGE, 0.5)),
     }
 
     def authorization(self, key: str) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from idembed.errors import ApiError, OptionError
@@ -65,9 +65,12 @@ class Http:
         self._client: httpx2.Client | None = None
         self._process = 0
 
-    def send(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> Exchange:
-        """The answer. Raises UnreachableError when there is none, ApiError when no other can be expected: the network
-        is forbidden, or another host is pointed to."""
+    def send(
+        self, method: str, url: str, content: bytes, headers: Mapping[str, str], into: IO[bytes] | None = None
+    ) -> Exchange:
+        """The answer. ``into``: a file that a good answer's body is written to as it comes, however large; it is then
+        no part of the Exchange. Raises UnreachableError when there is none, ApiError when no other can be expected: the
+        network is forbidden, or another host is pointed to."""
         if variable := offline():
             raise ApiError(f"{self._title} cannot be asked: {variable} is set", hint="unset it to use the network")
         check_endpoint(url, self._title)
@@ -75,7 +78,7 @@ class Http:
 
         for _ in range(_REDIRECTS + 1):
             try:
-                exchange, location = self._once(method, url, content, headers)
+                exchange, location = self._once(method, url, content, headers, into)
             except httpx2.ProxyError as error:
                 raise UnreachableError(f"the proxy ({_proxy(url)}) refuses: {error}", sent=False) from None
             except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
@@ -102,7 +105,9 @@ class Http:
         if client is not None:
             client.close()
 
-    def _once(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> tuple[Exchange, str | None]:
+    def _once(
+        self, method: str, url: str, content: bytes, headers: Mapping[str, str], into: IO[bytes] | None
+    ) -> tuple[Exchange, str | None]:
         import httpx2
 
         deadline = time.monotonic() + self._seconds
@@ -110,7 +115,10 @@ class Http:
             most = _MOST_BYTES if response.status_code < 400 else _MOST_BYTES_OF_ERROR
             raw = bytearray()
             for piece in response.iter_bytes():
-                raw += piece
+                if into is not None and response.status_code == 200:
+                    into.write(piece)
+                else:
+                    raw += piece
                 if time.monotonic() > deadline:
                     raise httpx2.ReadError(f"not all of the answer came in {self._seconds:g} s")
                 if len(raw) > most:

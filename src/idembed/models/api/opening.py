@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from idembed.errors import ApiError, OptionError, RetiredModelError
 from idembed.models.api.adapter import Adapter, Price, Settings
+from idembed.models.api.batches.registry import BATCHES
 from idembed.models.api.http import check_endpoint, is_loopback
 from idembed.models.api.keys import credential_for
 from idembed.models.api.model import ApiModel
@@ -66,7 +67,8 @@ def open_api(name: str, *, dimensions: int | None = None, revision: int | None =
     )
     model = ApiModel(adapter, parts, transport)
     known = offer.price if offer else None
-    source = known if parts.price is None and known else None if price is None else Price(price, "", "")
+    share = BATCHES[adapter.provider].share if adapter.provider in BATCHES else None
+    source = known if parts.price is None and known else None if price is None else Price(price, "", "", share)
     what = f"{settings.endpoint}#{settings.model}" if adapter.provider == "compatible" else settings.model
 
     transport.ending = f"{said.message}; {said.hint}" if said else ""

@@ -1,0 +1,1 @@
+"""Batch endpoints of providers: half the price, hours later."""
