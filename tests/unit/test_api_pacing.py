@@ -116,6 +116,15 @@ def test_headers_tell_rates(clock: Clock) -> None:
     assert may_send(pacer, tokens=1000)
 
 
+def test_mistrals_headers_tell_rates(clock: Clock) -> None:
+    pacer = Pacer(Limits(256), clock)
+    assert may_send(pacer)
+    pacer.answered({"x-ratelimit-limit-tokens-minute": "60000", "x-ratelimit-remaining-tokens-minute": "500"})
+    assert not may_send(pacer, tokens=1000)
+    clock.now += 0.51
+    assert may_send(pacer, tokens=1000)
+
+
 def left(requests: int) -> dict[str, str]:
     return {
         "x-ratelimit-limit-requests": "60",

@@ -24,7 +24,7 @@ from idembed.index.limits import Limits
 from idembed.index.origin import INDEX_ID, change_meta, new_id, refuse_unfinished
 from idembed.index.owner import Writing
 from idembed.index.witnesses import witnesses
-from idembed.models.api.model import ApiModel
+from idembed.models.api.recognised import Recognised
 from idembed.models.base import Journal, Model
 from idembed.space import Space
 from idembed.split import Splitter
@@ -57,6 +57,8 @@ class Catalog:
         self._split = split
         self._vault_choice = vault
         self._is_checked = False
+        self._introduced: set[int] = set()
+        """Generations whose models were shown what they made."""
         """Whether what was asked for is known to be what the index records."""
         try:
             self._opened = stores.open_store(url, create=False)
@@ -167,8 +169,10 @@ class Catalog:
         model = self._models.of(generation, self.name)
         if model.space.id != generation.space.id:
             raise mismatch(self.name, self._generations(), generation, model)
-        if isinstance(model, ApiModel) and model.witnesses is None and self.store is not None:
-            model.witnesses = partial(witnesses, self.store, generation)
+        if isinstance(model, Recognised) and self.store is not None and generation.number not in self._introduced:
+            self._introduced.add(generation.number)
+            index = self.store.read_meta()[1].get(INDEX_ID, self.identity)
+            model.meet(f"{index}/{generation.number}", partial(witnesses, self.store, generation))
         return model
 
     def at_hand(self, generation: Generation) -> Model | None:

@@ -228,6 +228,8 @@ class _Desk(Journal):
 
     def alive(self) -> None:
         self._embedder._alive()
+        if self._unkept and time.monotonic() - self._kept_at >= _KEEP_SECONDS:
+            self._keep()
 
     def made(self, positions: Sequence[int], made: Embedded) -> None:
         receipts = []

@@ -16,7 +16,7 @@ __all__ = ["Crew"]
 J = TypeVar("J")
 R = TypeVar("R")
 
-_TICK = 0.5
+_TICK = 0.1
 _STEP = 0.25
 _GRACE = 60.0
 
@@ -65,8 +65,8 @@ class Crew(Generic[J, R]):
             self._changed.notify_all()
 
     def results(self, jobs: Iterable[J], idle: Callable[[], None]) -> Iterator[R]:
-        """Everything that is given, as it comes; ``idle`` is called twice a second. Raises the first error, after what
-        was under way has ended. Left early, as by Ctrl-C, it stops at once."""
+        """Everything that is given, as it comes; ``idle`` is called ten times a second. Raises the first error, after
+        what was under way has ended. Left early, as by Ctrl-C, it stops at once."""
         for job in jobs:
             self.add(job)
         threads = [

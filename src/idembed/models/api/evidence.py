@@ -6,6 +6,7 @@ cosine among repeats is the model's noise. Later, a few of the texts are embedde
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -140,11 +141,26 @@ class Keeping:
         with durable(self._path(revision), "wb") as file:
             file.write(save({"vectors": np.ascontiguousarray(evidence.vectors)}, metadata=about))
 
+    def has_met(self, revision: int, place: str) -> bool:
+        """Whether what is at ``place`` was compared with this revision's model before, on this machine."""
+        try:
+            return place in self._met(revision).read_text("utf-8").split("\n")
+        except (OSError, ValueError):
+            return False
+
+    def note_met(self, revision: int, place: str) -> None:
+        """It was, and is what the model says. Where that cannot be noted, it is found out again."""
+        with contextlib.suppress(OSError), self._met(revision).open("a", encoding="utf-8") as file:
+            file.write(f"{place}\n")
+
     def accept(self, revision: int, evidence: Evidence) -> None:
         """From now on this revision is the newest."""
         self.write(revision, evidence)
         with durable(self._folder / f"{self._name()}.json", "w") as file:
             file.write(canonical_json({"revision": revision}) + "\n")
+
+    def _met(self, revision: int) -> Path:
+        return self._path(revision).with_suffix(".met")
 
     def _path(self, revision: int) -> Path:
         return self._folder / f"{self._name()}-{revision}.safetensors"

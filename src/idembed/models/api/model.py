@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import random
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -15,31 +12,24 @@ from numpy.typing import ArrayLike
 
 from idembed import native
 from idembed.canonical import JSON
-from idembed.errors import ApiError, DiskFullError, ModelChangedError, OptionError, TooLongError
+from idembed.errors import ApiError, OptionError, TooLongError
 from idembed.models import similarity
 from idembed.models.api.adapter import Adapter
-from idembed.models.api.evidence import Evidence, Keeping, answers, cosines, evidence_of
+from idembed.models.api.evidence import Keeping
+from idembed.models.api.journals import Paid, Spread, Told
 from idembed.models.api.names import ApiName
-from idembed.models.api.probes import PROBES
+from idembed.models.api.recognised import Recognised
 from idembed.models.api.transport import Transport
-from idembed.models.base import API_BATCH_SIZE, Embedded, Journal, Model, OnLong, Receipt, Vectors
+from idembed.models.base import API_BATCH_SIZE, Embedded, Journal, OnLong, Receipt, Vectors
 from idembed.models.texts import check_numpy_only, checked, chunked, counting, raise_refused, warn_cut
 from idembed.space import Side, Space
 
-__all__ = ["ApiModel", "Witnesses"]
+__all__ = ["ApiModel"]
 
-_LOG = logging.getLogger(__name__)
-_AGAIN = 3600.0
-"""After so many seconds the model is looked at again."""
-_LOOKS = 3
 _PATIENCE = {"document": 600.0, "query": 60.0}
-_ITERATED = 512
-
-Witnesses = Callable[[], tuple[Sequence[str], Vectors]]
-"""Texts, and the vectors that the model once gave for them, float32 [n, dim]."""
 
 
-class ApiModel(Model):
+class ApiModel(Recognised):
     """A provider's model. ``encode`` and its kin give what ``embed`` gives, of unit length. Same text, same vector
     holds for what is kept (in an index, in the vault): a provider does not give the same bytes twice.
 
@@ -54,16 +44,9 @@ class ApiModel(Model):
         """``transport``: to the model that ``name`` names. ``name.revision`` None: the newest that was accepted."""
         self.adapter = adapter
         self.transport = transport
-        self.witnesses: Witnesses | None = None
-        """Asked for when the model is measured: evidence from elsewhere, such as of an index."""
         self._settings = transport.settings
-        self._keeping = Keeping(dict(self._facts()))
-        newest = self._keeping.revision()
-        self.revision = name.revision or newest
         self._name = name
-        self._lock = threading.RLock()
-        self._looked_at: float | None = None
-        self._evidence: Evidence | None = None
+        super().__init__(Keeping(dict(self._facts())), name.revision)
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -104,124 +87,23 @@ class ApiModel(Model):
         """As the table or the name says; None: not known."""
         return self.transport.known_price
 
-    @property
-    def least_cosine(self) -> float | None:  # type: ignore[override]
-        """What two answers to one text may differ by, as it was measured."""
-        evidence = self._evidence or self._keeping.read(self.revision)
-        return evidence.refuse_below if evidence else None
-
     def check_key(self) -> None:
         """Raise ApiError where there is no key; nothing is asked for."""
         _ = self.transport.credential
 
-    def ready(self, journal: Journal | None = None) -> None:
-        """As ``Model.ready``: it is looked at (``look``)."""
-        self.look(journal)
-
-    # Evidence ------------------------------------------------------------------------------------------------
-
-    def evidence(self, journal: Journal | None = None) -> Evidence:
-        """What is known of the model; measured, and kept, the first time. Raises ModelChangedError when it does not
-        say what the witnesses have."""
-        with self._lock:
-            if self._evidence is None:
-                self._evidence = self._keeping.read(self.revision)
-            if self._evidence is None:
-                found = self.measure(journal)
-                self._confirm(found, journal)
-                try:
-                    self._keeping.write(self.revision, found)
-                except (OptionError, DiskFullError) as error:
-                    _LOG.warning("what is known of %s cannot be kept: %s", self.name, error.message)
-                self._evidence = found
-                self._looked_at = time.monotonic()
-            return self._evidence
-
-    def answers(self, journal: Journal | None = None) -> list[Vectors]:
-        """What the model says of the 32 probes now, five times float32 [32, dim]."""
-        return answers(lambda texts: self._probe(texts, journal))
-
-    def measure(self, journal: Journal | None = None) -> Evidence:
-        """The evidence as it is now: 32 texts, five times. Nothing is kept."""
-        found = self.answers(journal)
-        return evidence_of(found, self.transport.guess.ratio)
+    # Inside ---------------------------------------------------------------------------------------------------
 
     @property
-    def kept(self) -> Evidence | None:
-        """The evidence of this revision that is kept on this machine, if there is any. Nobody is asked."""
-        return self._keeping.read(self.revision)
+    def tokens_guessed(self) -> float:
+        """Tokens that the provider counted for each that bytes alone make."""
+        return self.transport.guess.ratio
 
-    @property
-    def newest(self) -> int:
-        """The newest revision that is known on this machine."""
-        return max(self.revision, self._keeping.revision())
-
-    def look(self, journal: Journal | None = None) -> None:
-        """Ask for a few of the probes again, if that was not done lately. Raises ModelChangedError when another model
-        answers; warns when it is nearly so."""
-        with self._lock:
-            evidence = self.evidence(journal)
-            if self._looked_at is not None and time.monotonic() - self._looked_at < _AGAIN:
-                return
-            chosen = sorted(random.sample(range(len(PROBES)), _LOOKS))
-            now = self._probe([PROBES[n] for n in chosen], journal)
-            self._judge(float(cosines(now, evidence.vectors[chosen]).min()), evidence, evidence.measured)
-            self._looked_at = time.monotonic()
-
-    def accept(self, evidence: Evidence | None = None) -> Evidence:
-        """Take what answers now for a model of its own: another revision, and so another space. ``evidence``: what was
-        measured just now (None: that is done)."""
-        with self._lock:
-            evidence = evidence or self.measure()
-            newest = self.newest
-            self.revision = newest + 1 if self._keeping.read(newest) else newest
-            self._keeping.accept(self.revision, evidence)
-            self._evidence = evidence
-            self._looked_at = time.monotonic()
-            return evidence
-
-    def _confirm(self, evidence: Evidence, journal: Journal | None) -> None:
-        if self.witnesses is None:
-            return
-        texts, vectors = self.witnesses()
-        if texts:
-            lowest = float(cosines(self._probe(texts, journal), vectors).min())
-            self._judge(lowest, evidence, "the vectors that are kept were made")
-
-    def changed(self, lowest: float, evidence: Evidence, when: str) -> ModelChangedError:
-        """The error for a model that answers by a cosine of ``lowest`` otherwise than it did ``when``."""
-        upgrade = f"idembed upgrade INDEX --to '{self.newest_name}'"
-        if self.newest > self.revision:
-            what = f"What was accepted since is revision {self.newest}: {upgrade}"
-        else:
-            accept = f"idembed models accept '{self.newest_name}'"
-            what = f"To use what answers now, as a space of its own: {accept}, then {upgrade}"
-        return ModelChangedError(
-            f"{self.name} is not the model that it was: the cosine between what it says now and what it said "
-            f"({when}) is {lowest:.4f}, and was {evidence.noise:.6f} at the least between repeats",
-            hint=f"vectors of two models cannot be compared. {what}",
-            provider=self.adapter.provider,
-            model=self.name,
-            cosine=lowest,
-        )
-
-    def _judge(self, lowest: float, evidence: Evidence, when: str) -> None:
-        if lowest < evidence.refuse_below:
-            raise self.changed(lowest, evidence, when)
-        if lowest < evidence.warn_below:
-            _LOG.warning(
-                "%s answers a little differently than it did (%s): cosine %.6f, between repeats %.6f",
-                self.name,
-                when,
-                lowest,
-                evidence.noise,
-            )
-
-    def _probe(self, texts: Sequence[str], journal: Journal | None) -> Vectors:
+    def probe(self, texts: Sequence[str], journal: Journal | None) -> Vectors:
+        """As ``Recognised.probe``. Raises ApiError also where the provider does not take plain sentences."""
         dim = self.__dict__.get("_dim") or self._settings.dimensions
         if dim is None and (offer := self.adapter.offer(self._settings.model)):
             dim = offer.dim
-        made = self.transport.embed(texts, "document", _Paid(journal), dim=dim, purpose="probe", patience=180.0)
+        made = self.transport.embed(texts, "document", Paid(journal), dim=dim, purpose="probe", patience=180.0)
         if made.refused:
             reason = next(iter(made.refused.values()))
             raise ApiError(
@@ -243,7 +125,7 @@ class ApiModel(Model):
         progress: Callable[[int], None] | None = None,
     ) -> Embedded:
         """As ``Model.embed``. Equal texts are asked for once. Raises ApiError."""
-        return self.embed_with(texts, _Told(progress) if progress else Journal(), side, on_long=on_long)
+        return self.embed_with(texts, Told(progress) if progress else Journal(), side, on_long=on_long)
 
     def embed_with(
         self, texts: Sequence[str], journal: Journal, side: Side = "document", *, on_long: OnLong = "cut"
@@ -251,7 +133,7 @@ class ApiModel(Model):
         items = checked(texts)
         if not items:
             return Embedded(np.empty((0, self._dim), np.float32), [])
-        if side == "query" and self._is_known():
+        if side == "query" and self.is_known:
             made = self._beside_a_look(lambda: self._embed(items, journal, side, on_long), journal)
         else:
             self.look(journal)
@@ -264,10 +146,6 @@ class ApiModel(Model):
                 position=position,
             )
         return made
-
-    def _is_known(self) -> bool:
-        """Whether it was measured before; if not, that comes first, and in the caller's thread, as witnesses are."""
-        return self._evidence is not None or self._keeping.read(self.revision) is not None
 
     def _beside_a_look(self, ask: Callable[[], Embedded], journal: Journal) -> Embedded:
         """A question waits for its answer; that the model is the same is found out meanwhile."""
@@ -294,7 +172,7 @@ class ApiModel(Model):
         if len(places) == len(texts):
             return self._ask(texts, journal, side, on_long)
         unique = list(places.values())
-        made = self._ask(list(places), _Spread(journal, unique), side, on_long)
+        made = self._ask(list(places), Spread(journal, unique), side, on_long)
         order = np.empty(len(texts), np.int64)
         for number, positions in enumerate(unique):
             order[positions] = number
@@ -309,7 +187,7 @@ class ApiModel(Model):
         """Tokens are guessed (``TokenGuess``), and a text counts as truncated where it surely is: the provider is not
         asked."""
         limit, guess = self.transport.limits.text_tokens, self.transport.guess
-        if not guess.is_learned and (known := self._evidence or self._keeping.read(self.revision)):
+        if not guess.is_learned and (known := self._known()):
             guess.begin(known.tokens)
         surely = 1.0 if guess.is_exact else 2.0
         receipts = []
@@ -406,53 +284,3 @@ class ApiModel(Model):
             raise OptionError(f"truncate_dim must be at least 1, not {truncate_dim}")
         shorter = np.ascontiguousarray(vectors[:, :truncate_dim])
         return native.normalize(shorter) if normalize else shorter
-
-
-class _Paid(Journal):
-    """What a probe costs is paid as everything else; what it gives is nobody's business."""
-
-    def __init__(self, journal: Journal | None) -> None:
-        self._journal = journal or Journal()
-
-    def reserve(self, texts: int, dollars: float) -> None:
-        self._journal.reserve(0, dollars)
-
-    def settle(self, reserved: float, dollars: float) -> None:
-        self._journal.settle(reserved, dollars)
-
-
-class _Told(Journal):
-    """Tells how many texts are done."""
-
-    def __init__(self, progress: Callable[[int], None]) -> None:
-        self._progress = progress
-
-    def made(self, positions: Sequence[int], made: Embedded) -> None:
-        self._progress(len(positions))
-
-
-class _Spread(Journal):
-    """For texts that were given several times: what is made of one is made of all."""
-
-    def __init__(self, journal: Journal, places: list[list[int]]) -> None:
-        self._journal = journal
-        self._places = places
-
-    def reserve(self, texts: int, dollars: float) -> None:
-        self._journal.reserve(texts, dollars)
-
-    def settle(self, reserved: float, dollars: float) -> None:
-        self._journal.settle(reserved, dollars)
-
-    def alive(self) -> None:
-        self._journal.alive()
-
-    def made(self, positions: Sequence[int], made: Embedded) -> None:
-        numbers = [n for n, position in enumerate(positions) for _ in self._places[position]]
-        again = Embedded(
-            made.vectors[numbers],
-            [made.receipts[n] for n in numbers],
-            {k: made.refused[n] for k, n in enumerate(numbers) if n in made.refused},
-            frozenset(k for k, n in enumerate(numbers) if n in made.too_long),
-        )
-        self._journal.made([p for position in positions for p in self._places[position]], again)

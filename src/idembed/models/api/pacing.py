@@ -23,7 +23,8 @@ _FIRST_AT_ONCE = 4
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 60.0
 _STEP = 0.25
-_NAMES = {"requests": "requests", "inputs": "inputs", "tokens": "tokens"}
+_NAMES = {"requests": ("requests", "req-minute"), "inputs": ("inputs",), "tokens": ("tokens", "tokens-minute")}
+"""What each rate is called in headers: by OpenAI, and most others; by Mistral."""
 
 
 class Stopped(Exception):  # noqa: N818  not an error
@@ -138,12 +139,13 @@ class Pacer:
     def _read(self, name: str, headers: Mapping[str, str]) -> None:
         """What headers tell about the rate of ``name``: the limit a minute, what is left of it, and when all is there
         again."""
-        limit = _number(headers.get(f"x-ratelimit-limit-{name}"))
-        left = _number(headers.get(f"x-ratelimit-remaining-{name}"))
+        called = next((each for each in _NAMES[name] if f"x-ratelimit-limit-{each}" in headers), name)
+        limit = _number(headers.get(f"x-ratelimit-limit-{called}"))
+        left = _number(headers.get(f"x-ratelimit-remaining-{called}"))
         if limit is None or left is None or limit <= 0 or left < 0:
             return
         now = self._clock()
-        reset = seconds_in(headers.get(f"x-ratelimit-reset-{name}", "")) or 0.0
+        reset = seconds_in(headers.get(f"x-ratelimit-reset-{called}", "")) or 0.0
         rate = limit / 60 if reset <= 60 or left >= limit else (limit - left) / reset
         bucket = self._buckets.get(name)
         if bucket is None:

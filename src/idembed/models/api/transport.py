@@ -52,6 +52,8 @@ _SILENT = 0.6
 """Where so much less of a text was read than was guessed, it was cut in silence."""
 _ALONE = 256
 """Texts of so many tokens go alone where a text may be cut in silence: then it is known how much of it was read."""
+_EXPECTED = 1.02
+"""By how much more than the guess a request is expected to take of the rate; more would leave some of it unused."""
 _WINDOWS = (256, 384, 512, 1024, 2048, 4096, 8192, 16_384, 32_768)
 
 
@@ -182,6 +184,7 @@ class _Call:
         receipts: list[Receipt] = [Receipt(0)] * len(self._texts)
         refused: dict[int, str] = {}
         too_long: set[int] = set()
+        self._ratio = transport.guess.ratio
         items = [Item(n, text, transport.guess.of(text)) for n, text in enumerate(self._texts)]
         whole = []
         for item in items:
@@ -226,8 +229,8 @@ class _Call:
             for half in pack.halves():
                 self._crew.add(half, first=True)
             return
-        tokens = math.ceil(pack.tokens * transport.guess.high)
-        reserved = tokens * transport.price / 1e6
+        tokens, most = self._expected(pack)
+        reserved = most * transport.price / 1e6
         new = sum(not item.is_counted for item in pack.items)
         self._journal.reserve(new, reserved)
         for item in pack.items:
@@ -240,6 +243,14 @@ class _Call:
             return
         finally:
             self._journal.settle(reserved, cost)
+
+    def _expected(self, pack: Pack) -> tuple[int, int]:
+        """So many tokens to expect of the rate, and the most that may have to be paid. What was learned since the texts
+        were looked at counts."""
+        guess = self._transport.guess
+        likely = pack.tokens * guess.ratio / self._ratio
+        most = math.ceil(likely * guess.high)
+        return (min(most, math.ceil(likely * _EXPECTED)) if guess.is_learned else most), most
 
     def _exchange(self, pack: Pack, tokens: int, reserved: float) -> float:
         """Send an admitted request and act on the answer; what it cost in dollars."""

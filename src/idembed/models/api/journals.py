@@ -1,0 +1,59 @@
+"""Who is told what while texts are embedded, between those who asked and the transport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from idembed.models.base import Embedded, Journal
+
+__all__ = ["Paid", "Spread", "Told"]
+
+
+class Paid(Journal):
+    """What a probe costs is paid as everything else; what it gives is nobody's business."""
+
+    def __init__(self, journal: Journal | None) -> None:
+        self._journal = journal or Journal()
+
+    def reserve(self, texts: int, dollars: float) -> None:
+        self._journal.reserve(0, dollars)
+
+    def settle(self, reserved: float, dollars: float) -> None:
+        self._journal.settle(reserved, dollars)
+
+
+class Told(Journal):
+    """Tells how many texts are done."""
+
+    def __init__(self, progress: Callable[[int], None]) -> None:
+        self._progress = progress
+
+    def made(self, positions: Sequence[int], made: Embedded) -> None:
+        self._progress(len(positions))
+
+
+class Spread(Journal):
+    """For texts that were given several times: what is made of one is made of all."""
+
+    def __init__(self, journal: Journal, places: list[list[int]]) -> None:
+        self._journal = journal
+        self._places = places
+
+    def reserve(self, texts: int, dollars: float) -> None:
+        self._journal.reserve(texts, dollars)
+
+    def settle(self, reserved: float, dollars: float) -> None:
+        self._journal.settle(reserved, dollars)
+
+    def alive(self) -> None:
+        self._journal.alive()
+
+    def made(self, positions: Sequence[int], made: Embedded) -> None:
+        numbers = [n for n, position in enumerate(positions) for _ in self._places[position]]
+        again = Embedded(
+            made.vectors[numbers],
+            [made.receipts[n] for n in numbers],
+            {k: made.refused[n] for k, n in enumerate(numbers) if n in made.refused},
+            frozenset(k for k, n in enumerate(numbers) if n in made.too_long),
+        )
+        self._journal.made([p for position in positions for p in self._places[position]], again)
