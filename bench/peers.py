@@ -80,7 +80,7 @@ def minilm() -> Path:
 def arguments(description: str, **extra: Any) -> argparse.Namespace:
     """Command line with ``--data`` and whatever else is given as name=default."""
     parser = argparse.ArgumentParser(description=description)
-    data = os.environ.get("IDEMBED_DATA")
+    data = os.environ.get("IDEMBED_BENCH_DATA")
     parser.add_argument("--data", type=Path, default=data, required=data is None, help="see bench/README.md")
     for name, default in extra.items():
         parser.add_argument(f"--{name}", type=type(default), default=default)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -36,9 +37,9 @@ class Noted(Pacer):
         super().__init__(ADAPTERS["compatible"].usual)
         self.tokens: list[int] = []
 
-    def admit(self, inputs: int, tokens: int, stopped: Callable[[], bool]) -> None:
-        super().admit(inputs, tokens, stopped)
+    def admit(self, inputs: int, tokens: int, stopped: Callable[[], bool], patience: float = math.inf) -> int:
         self.tokens.append(tokens)
+        return super().admit(inputs, tokens, stopped, patience)
 
 
 @pytest.fixture

@@ -250,6 +250,7 @@ def test_an_index_on_a_noisy_api_copies_and_rebuilds_to_the_same_root(fake: Fake
         index.sync(ROWS)
         count = len(asked(fake))
         root = index.lock()["root"] if isinstance(index.lock(), dict) else index.lock().root
+        assert index.estimate_rebuild().texts == 0
         report = index.rebuild()
         assert (report.embedded, report.same_root) == (0, True)
         index.copy(tmp_path / "b.db")
@@ -326,7 +327,7 @@ def test_a_host_that_is_not_there_leaves_no_empty_index_behind(
     fake: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    monkeypatch.setattr("idembed.models.api.transport._UNREACHED", 0.1)
+    monkeypatch.setattr("idembed.models.api.call._UNREACHED", 0.1)
     with Index(tmp_path / "a.db", SMALL) as index, pytest.raises(idembed.ApiError, match="cannot be reached"):
         index.sync(ROWS)
     assert not (tmp_path / "a.db").exists()

@@ -49,13 +49,13 @@ TEXTS = {f"row-{number}": f"This is text number {number}." for number in range(2
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
     opened: list[Http] = []
-    made_http = Http._made
+    made_http = Http._client
 
-    def watched(self: Http) -> Any:
+    def watched(self: Http, url: str) -> Any:
         opened.append(self)
-        return made_http(self)
+        return made_http(self, url)
 
-    monkeypatch.setattr(Http, "_made", watched)
+    monkeypatch.setattr(Http, "_client", watched)
     monkeypatch.setattr(job, "_FIRST_WAIT", 0.05)
     monkeypatch.setattr(job, "_LONGEST_WAIT", 0.1)
     with FakeApi() as made:
@@ -317,7 +317,7 @@ def test_results_of_another_model_are_not_kept(fake: FakeApi, tmp_path: Path, mo
             fake.change_model("text-embedding-3-small")
         return state
 
-    monkeypatch.setattr("idembed.models.api.model._AGAIN", 0.0)
+    monkeypatch.setattr("idembed.models.api.recognised._AGAIN", 0.0)
     monkeypatch.setattr(Desk, "look", changed)
     with pytest.raises(ModelChangedError):
         synced(tmp_path / "pets.db")

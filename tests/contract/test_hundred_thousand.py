@@ -16,6 +16,7 @@ from fakes.api import FakeApi
 from fakes.exchange import Request
 from fakes.faults import KINDS
 from fakes.vectors import vectors
+from idembed.models.api.probes import PROBES
 
 COUNT, DIM = 100_000, 16
 MODEL = "codestral-embed"
@@ -102,6 +103,8 @@ def test_nothing_is_asked_twice_but_after_a_fault(run: Run) -> None:
     again: Counter[int] = Counter()
     for request in run.requests:
         for text in request.texts:
+            if text in PROBES:  # that it is still the same model is asked once more at the end
+                continue
             if (before := last.get(text)) is not None:
                 assert before.finished is not None
                 assert before.finished <= request.time + 0.1  # it is noted when the reply is already on its way

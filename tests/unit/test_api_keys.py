@@ -77,12 +77,12 @@ def test_a_key_for_openai_is_shown_to_no_other_server(monkeypatch: pytest.Monkey
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("IDEMBED_API_KEY", KEY)
     elsewhere = Settings("m", "https://models.example.com:8443/v1")
-    assert key_variables(COMPATIBLE, elsewhere) == ("IDEMBED_KEY_MODELS_EXAMPLE_COM",)
+    assert key_variables(COMPATIBLE, elsewhere) == ("IDEMBED_KEY_MODELS_EXAMPLE_COM_PORT8443",)
     assert credential_for(COMPATIBLE, elsewhere).headers("", b"") == {}
-    monkeypatch.setenv("IDEMBED_KEY_MODELS_EXAMPLE_COM", "its own")
+    monkeypatch.setenv("IDEMBED_KEY_MODELS_EXAMPLE_COM_PORT8443", "its own")
     with pytest.raises(ApiError, match="has characters"):
         credential_for(COMPATIBLE, elsewhere)
-    monkeypatch.setenv("IDEMBED_KEY_MODELS_EXAMPLE_COM", "its-own")
+    monkeypatch.setenv("IDEMBED_KEY_MODELS_EXAMPLE_COM_PORT8443", "its-own")
     assert credential_for(COMPATIBLE, elsewhere).headers("", b"") == {"Authorization": "Bearer its-own"}
 
 
@@ -140,3 +140,11 @@ def test_what_is_secret_is_no_part_of_an_address(monkeypatch: pytest.MonkeyPatch
 def test_keys_are_told_apart_without_being_known() -> None:
     assert KeyCredential(OPENAI, KEY).hash != KeyCredential(OPENAI, "other").hash
     assert KEY[:8] not in KeyCredential(OPENAI, KEY).hash
+
+
+def test_hosts_that_look_alike_have_keys_of_their_own() -> None:
+    names = {
+        key_variables(COMPATIBLE, Settings("m", endpoint))[0]
+        for endpoint in ("https://api.corp.com/v1", "https://api-corp.com/v1", "https://api.corp.com:8443/v1")
+    }
+    assert names == {"IDEMBED_KEY_API_CORP_COM", "IDEMBED_KEY_API__CORP_COM", "IDEMBED_KEY_API_CORP_COM_PORT8443"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from idembed.errors import ModelError, OptionError
@@ -147,3 +149,13 @@ def test_the_same_space_from_any_project(monkeypatch: pytest.MonkeyPatch) -> Non
     b = open_api("vertex:text-embedding-005?project=b&location=us-central1").space
     c = open_api("vertex:text-embedding-005?project=b&location=europe-west4").space
     assert a == b != c
+
+
+def test_providers_may_be_written_as_they_write_themselves() -> None:
+    assert open_api("OpenAI:text-embedding-3-small").name == "openai:text-embedding-3-small"
+
+
+def test_a_model_goes_to_another_process() -> None:
+    model = open_api("openai:text-embedding-3-small?dimensions=256")
+    again = pickle.loads(pickle.dumps(model))
+    assert (again.name, again.space) == (model.name, model.space)

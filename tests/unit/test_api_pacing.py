@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from idembed.models.api.adapter import Limits
-from idembed.models.api.pacing import MOST_AT_ONCE, Pacer, Stopped, backoff, pacer_of, told_to_wait
+from idembed.models.api.pacing import MOST_AT_ONCE, Pacer, Paused, Stopped, backoff, pacer_of, told_to_wait
 
 
 class Clock:
@@ -71,7 +71,7 @@ def test_after_a_refusal_nothing_is_sent_before_the_time_that_was_told(clock: Cl
     pacer = Pacer(Limits(10), clock)
     assert may_send(pacer)
     pacer.answered({}, well=False)
-    assert 5.0 <= pacer.refused(5.0) <= 5.1
+    pacer.refused(5.0, 0)
     clock.now += 4.99
     assert not may_send(pacer)
     clock.now += 0.12
@@ -80,7 +80,7 @@ def test_after_a_refusal_nothing_is_sent_before_the_time_that_was_told(clock: Cl
 
 def test_after_a_refusal_one_request_goes_first(clock: Clock) -> None:
     pacer = Pacer(Limits(10), clock)
-    pacer.refused(1.0)
+    pacer.refused(1.0, 0)
     clock.now += 2
     assert [may_send(pacer) for _ in range(2)] == [True, False]
     pacer.answered({})
@@ -177,7 +177,7 @@ def test_headers_that_make_no_sense_tell_nothing(clock: Clock, value: str) -> No
 
 def test_whoever_waits_can_be_stopped() -> None:
     pacer = Pacer(Limits(10))
-    pacer.refused(60.0)
+    pacer.refused(60.0, 0)
     stopped = threading.Event()
     errors: list[BaseException] = []
 
@@ -195,10 +195,62 @@ def test_whoever_waits_can_be_stopped() -> None:
 
 
 def test_one_pacer_for_an_endpoint_and_a_key() -> None:
-    one = pacer_of("https://a.example/v1", "key 1", Limits(10))
-    assert pacer_of("https://a.example/v1", "key 1", Limits(10)) is one
-    assert pacer_of("https://a.example/v1", "key 2", Limits(10)) is not one
-    assert pacer_of("https://b.example/v1", "key 1", Limits(10)) is not one
+    one = pacer_of("https://a.example/v1", "key 1", "m", Limits(10))
+    assert pacer_of("https://a.example/v1", "key 1", "m", Limits(10)) is one
+    assert pacer_of("https://a.example/v1", "key 2", "m", Limits(10)) is not one
+    assert pacer_of("https://b.example/v1", "key 1", "m", Limits(10)) is not one
+
+
+def test_models_of_one_key_have_rates_of_their_own_and_pause_together() -> None:
+    large = pacer_of("https://c.example/v1", "key", "large", Limits(10, inputs_per_minute=10))
+    small = pacer_of("https://c.example/v1", "key", "small", Limits(10, inputs_per_minute=1000))
+    assert (large.capacity("inputs"), small.capacity("inputs"), small.capacity("tokens")) == (10, 1000, None)
+    large.refused(30.0, 0)
+    assert not may_send(small)
+
+
+def test_many_refusals_at_once_are_one(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("idembed.models.api.pacing.backoff", lambda failures: float(failures))
+    pacer = Pacer(Limits(10), clock)
+    tickets = [pacer.admit(1, 1, Once()) for _ in range(4)]
+    for ticket in tickets:
+        pacer.answered({}, well=False)
+        pacer.refused(None, ticket)
+    clock.now += 1.01
+    assert may_send(pacer)
+
+
+def test_failures_one_after_the_other_are_an_outage(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("idembed.models.api.pacing.backoff", lambda failures: float(failures))
+    pacer = Pacer(Limits(10), clock)
+    for _ in range(2):
+        ticket = pacer.admit(1, 1, Once())
+        pacer.answered({}, well=False)
+        pacer.failed(ticket)
+    assert may_send(pacer)
+    pacer.answered({}, well=False)
+    pacer.failed(0)
+    assert not may_send(pacer)
+    clock.now += 1.01
+    assert [may_send(pacer) for _ in range(2)] == [True, False]
+
+
+def test_a_success_ends_a_row_of_failures(clock: Clock) -> None:
+    pacer = Pacer(Limits(10), clock)
+    for well in (False, False, True, False, False):
+        ticket = pacer.admit(1, 1, Once())
+        pacer.answered({}, well=well)
+        if not well:
+            pacer.failed(ticket)
+    assert may_send(pacer)
+
+
+def test_nobody_waits_longer_than_they_have_patience(clock: Clock) -> None:
+    pacer = Pacer(Limits(10), clock)
+    pacer.refused(100.0, 0)
+    with pytest.raises(Paused) as caught:
+        pacer.admit(1, 1, lambda: False, patience=60.0)
+    assert 100 <= caught.value.seconds <= 100.1
 
 
 @pytest.mark.parametrize(

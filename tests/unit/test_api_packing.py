@@ -92,11 +92,23 @@ def test_a_denser_request_widens_the_margin() -> None:
     assert guess.of("a" * 400) * guess.high >= 200
 
 
-def test_a_request_that_was_too_large_widens_it_too() -> None:
+def test_a_request_that_was_too_large_widens_it_once() -> None:
     guess = TokenGuess()
-    before = guess.high
-    guess.was_too_low()
-    assert guess.high == pytest.approx(1.25 * before)
+    guess.begin(1.0)
+    for _ in range(20):  # as many as were in flight
+        guess.was_too_low(1000, 2000)
+    assert guess.high == pytest.approx(2.1)
+    guess.was_too_low(1000, 500)
+    assert guess.high == pytest.approx(2.1)
+
+
+def test_what_was_learned_before_is_where_it_begins() -> None:
+    guess = TokenGuess()
+    guess.begin(2.0)
+    assert (guess.of("a" * 400), guess.is_learned) == (202, True)
+    guess.learn(["a" * 400], 101)
+    guess.begin(3.0)
+    assert guess.of("a" * 400) == 101
 
 
 def test_counted_tokens_are_not_guessed() -> None:

@@ -212,7 +212,7 @@ def test_texts_of_a_batch_do_not_wait_for_the_rate() -> None:
         now[0] += seconds
 
     meter = Meter(None, 10.0, clock=lambda: now[0], sleep=sleep)
-    meter.reserve(1000, 0.0, paced=False)
+    meter.promise(1000, 0.0)
     now[0] = 3600.0
     meter.reserve(5, 0.0)
     assert slept == []

@@ -117,6 +117,7 @@ def test_each_one_that_is_accepted_is_another_revision(line: Line, fake: FakeApi
     assert second["cosine"] < 0.9
     assert second["model"] == f"{SMALL}&revision=2"
     assert second["space"] != first["space"]
+    fake.change_model("text-embedding-3-small")
     assert accept(line, f"{SMALL}&revision=1")["revision"] == 3
 
 
@@ -131,9 +132,11 @@ def test_without_a_yes_nothing_is_accepted(line: Line, fake: FakeApi) -> None:
 
 def test_it_is_said_when_there_is_no_need(line: Line) -> None:
     accept(line)
-    _, _, err = line("models", "accept", SMALL)
-    assert "it says what it said on" in err
-    assert "there is no need for this" in err
+    for yes in ((), ("--yes",)):
+        code, _, err = line("models", "accept", SMALL, *yes)
+        assert code == 6
+        assert "it says what it said on" in err
+        assert "there is no need for this: nothing was changed" in err
 
 
 def test_what_is_asked_for_is_paid_for_once(line: Line, fake: FakeApi) -> None:

@@ -10,7 +10,7 @@ from idembed.cli import options
 from idembed.cli.confirm import confirm
 from idembed.cli.output import Output
 from idembed.cli.progress import Bars
-from idembed.errors import OptionError
+from idembed.errors import OptionError, RefusedError
 
 if TYPE_CHECKING:
     from idembed.models.api.evidence import Evidence
@@ -90,6 +90,11 @@ def accept(
             bars.update("measuring")
             now = asked.measure()
         old, before, cosine = _before(asked, now)
+        if before is not None and cosine is not None and cosine >= before.refuse_below:
+            raise RefusedError(
+                f"{asked.newest_name}: it says what it said on {before.measured} (cosine {cosine:.6f})",
+                hint="there is no need for this: nothing was changed",
+            )
         confirm(_question(asked, now, old, before, cosine), yes=yes)
         asked.accept(now)
         out.result(

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from idembed import models
 from idembed.errors import ModelNotFoundError, SpaceMismatchError
+from idembed.models.api.recognised import Recognised
 from idembed.models.base import API_BATCH_SIZE, Model
 from idembed.shown import shell_word
 from idembed.stores.base import Generation
@@ -71,8 +72,11 @@ def _loaded(model: str | Model) -> Model:
 def _recorded(generation: Generation, index: str) -> Model:
     name, facts = generation.model, generation.space.facts
     try:
-        if generation.space.kind == "api":  # the newest accepted one may be another
-            return models.load(name, revision=str(facts["revision"]))
+        if generation.space.kind == "api":
+            model = models.load(name, revision=str(facts["revision"]))  # the newest accepted one may be another
+            if isinstance(model, Recognised):
+                model.assume(generation.space.dim)
+            return model
         return models.load(name)
     except ModelNotFoundError as error:
         which = "" if generation.status == "active" else f"generation {generation.number} of "
@@ -97,6 +101,11 @@ def mismatch(index: str, generations: Iterable[Generation], generation: Generati
     elif others:
         number, status = others[0].number, others[0].status
         hint = f"generation {number} ({status}) has that space: idembed switch {index} {number}"
+    elif generation.model == model.name and [d.name for d in generation.space.differences(model.space)] == ["endpoint"]:
+        hint = (
+            f"it was built at {generation.space.facts['endpoint']}: name that address in the environment, as it was "
+            f"then (docs/apis.md), or move the index: idembed upgrade {index} --to {shell_word(model.name)}"
+        )
     elif generation.model == model.name:
         hint = (
             "what lies there was changed since: bring back what the index was built with, or move the index to "

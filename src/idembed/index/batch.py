@@ -174,7 +174,7 @@ class Batching:
             self._step()
         self._model.look(Paying(self._meter))
         dollars = packing.tokens * self._transport.guess.high * self._transport.price * self._share / 1e6
-        self._meter.reserve(len(packing.places), dollars, paced=False)
+        self._meter.promise(len(packing.places), dollars)
         record = new_record(
             self._space.id, self._model.name, self._vault.path, packing.places, packing.tokens, dollars, attempt
         )
@@ -242,7 +242,7 @@ class Batching:
                 self._made.add(kept)
         self._tokens += outcome.tokens
         dollars = outcome.tokens * self._transport.price * self._share / 1e6
-        self._meter.settle(record.dollars, dollars)
+        self._meter.fulfil(record.dollars, dollars)
         if outcome.tokens:
             spent = Spent(1, outcome.made, outcome.tokens, dollars, outcome.guessed)
             self._transport.on_spent(spent, "batch")
@@ -256,7 +256,7 @@ class Batching:
         """Nothing came of it: its texts go into another job, once; where too much was under way, when that has ended,
         and into smaller ones if nothing was."""
         record = job.record
-        self._meter.settle(record.dollars, 0.0)
+        self._meter.fulfil(record.dollars, 0.0)
         if not state.is_full:
             self._ask_again(record, record.addresses(), self._transport.credential.without(state.reason))
             return

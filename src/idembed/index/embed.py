@@ -6,21 +6,24 @@ the model asked.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
+from idembed.errors import DiskFullError, LeaseHeldError, ModelChangedError, VaultError
 from idembed.index.addresses import Addresses
 from idembed.index.chunks import chunks
 from idembed.index.meter import Meter
-from idembed.models.base import Embedded, Journal, Model, OnLong, Receipt
+from idembed.models.base import Embedded, Journal, Model, OnLong, Receipt, never
 from idembed.space import Kept, address
 from idembed.split import Splitter
 from idembed.stores.base import Generation, PartRecord
 from idembed.vault import Vault
 
+_LOG = logging.getLogger(__name__)
 _KEEP_TEXTS = 64
 _KEEP_SECONDS = 0.1
 """What an API made is written to the vault when it is so many texts, or so old."""
@@ -140,6 +143,11 @@ class Embedder:
         """What was spent by all who are paid by the same meter."""
         return self._meter.dollars
 
+    def has_made(self, row: Work) -> bool:
+        """Whether all parts of a row were made, and are not written yet."""
+        space_id = self.generation.space.id
+        return all(address(space_id, "document", row.text[start:end]) in self._recent for start, end in row.spans)
+
     def written(self) -> None:
         """What was made so far is in the store."""
         self._recent.clear()
@@ -191,6 +199,9 @@ class Embedder:
         with _Desk(self, places, made) as desk:
             try:
                 return model.embed_with(texts, desk, on_long="cut" if model.repeatable else self._on_long)
+            except ModelChangedError:
+                desk.drop()
+                raise
             finally:
                 self.seconds += time.monotonic() - started
 
@@ -209,6 +220,7 @@ class _Desk(Journal):
         self._places = places
         self._made = made
         self._unkept: dict[bytes, Kept] = {}
+        self._all: set[bytes] = set()
         self._kept_at = time.monotonic()
         self._done = 0
         self._caller = threading.current_thread()
@@ -219,9 +231,9 @@ class _Desk(Journal):
     def __exit__(self, *_: object) -> None:
         self._keep()
 
-    def reserve(self, texts: int, dollars: float) -> None:
+    def reserve(self, texts: int, dollars: float, stopped: Callable[[], bool] = never) -> None:
         here = threading.current_thread() is self._caller
-        self._embedder._meter.reserve(texts, dollars, self._embedder._alive if here else lambda: None)
+        self._embedder._meter.reserve(texts, dollars, self._embedder._alive if here else None, stopped=stopped)
 
     def settle(self, reserved: float, dollars: float) -> None:
         self._embedder._meter.settle(reserved, dollars)
@@ -244,12 +256,30 @@ class _Desk(Journal):
         if len(self._unkept) >= _KEEP_TEXTS or time.monotonic() - self._kept_at >= _KEEP_SECONDS:
             self._keep()
 
+    def drop(self) -> None:
+        """Another model answered meanwhile: nobody knows which of the vectors are whose."""
+        space, places = self._embedder.generation.space, [*self._all]
+        self._unkept = {}
+        for place in places:
+            self._embedder._recent.pop(place, None)
+            self._made.pop(place, None)
+        if self._embedder._keep_in is not None and places:
+            self._embedder._keep_in.forget(space.id, places)
+
     def _keep(self) -> None:
         kept, self._unkept = self._unkept, {}
         keep_in, space = self._embedder._keep_in, self._embedder.generation.space
         if keep_in is not None and kept:
-            with keep_in.writer(space.id, space.dim) as writer:
-                writer.put(kept)
+            try:
+                with keep_in.writer(space.id, space.dim) as writer:
+                    writer.put(kept)
+            except (VaultError, DiskFullError, LeaseHeldError) as error:
+                if space.repeatable:
+                    raise
+                # It was paid for: the index has it soon, and then it is safe.
+                _LOG.warning("%s; what is made from now on is kept in the index alone", error.message)
+                self._embedder._keep_in = None
+        self._all.update(kept)
         self._embedder._recent.update(kept)
         self._made.update(kept)
         self._kept_at = time.monotonic()

@@ -159,19 +159,32 @@ def _share(model: Model, generation: Generation | None) -> float:
         return 1.0
 
 
-def estimate_build(catalog: Catalog, model: Model, ids: Iterable[str] | None = None, *, share: float = 1.0) -> Estimate:
+def estimate_build(
+    catalog: Catalog,
+    model: Model,
+    ids: Iterable[str] | None = None,
+    *,
+    share: float = 1.0,
+    anew: bool = False,
+) -> Estimate:
     """What filling a generation of ``model`` takes for the rows ``ids``, each given once, or for all, by a sample of
-    them; equal texts count anew. ``share``: of the ordinary price."""
+    them; equal texts count anew, those whose vectors are kept somewhere do not, unless all is made ``anew``. ``share``:
+    of the ordinary price."""
     store, _ = catalog.readable()
+    vault, _ = catalog.vault(model.space)
+    lookups = [] if anew else lookups_for(store, model.space, [vault] if vault else [])
     splitter, survey = catalog.splitter(), _Survey()
     rows, drawn = (store.count(), store.sample(_ROWS)) if ids is None else _draw(ids)
     sample = store.get(drawn)
-    for row in sample.values():
-        for start, end in spans(splitter, row.text):
-            text = row.text[start:end]
-            survey.add(address(model.space.id, "document", text), text)
-    survey.times(rows / max(1, len(sample)))
-    return survey.estimate(model, _disk(survey.texts, model.space), share)
+    texts = [row.text[start:end] for row in sample.values() for start, end in spans(splitter, row.text)]
+    places = [address(model.space.id, "document", text) for text in texts]
+    kept = {place for lookup in lookups for place in lookup(sorted(set(places)))}
+    for place, text in zip(places, texts, strict=True):
+        if place not in kept:
+            survey.add(place, text)
+    times = rows / max(1, len(sample))
+    survey.times(times)
+    return survey.estimate(model, _disk(round(len(texts) * times), model.space), share)
 
 
 def _draw(ids: Iterable[str]) -> tuple[int, list[str]]:

@@ -27,10 +27,12 @@ _MOST_DEFECTS = 100_000
 
 @dataclass(slots=True)
 class Recomputed:
-    """``vectors`` were compared; ``defects`` are those that are not what the model says; ``stopped``: why the rest was
-    not compared, if so."""
+    """``vectors`` were compared; ``defects`` are those that are not what the model says; ``passed_over`` those that
+    could not be compared, as the API refuses their texts now, or cut them once at a place that nobody knows;
+    ``stopped``: why the rest was not compared, if so."""
 
     vectors: int = 0
+    passed_over: int = 0
     defects: list[Defect] = field(default_factory=list)
     stopped: str = ""
 
@@ -90,7 +92,8 @@ def _compare(
         texts = [row.text[part.span[0] : part.span[1]] for row, part, _ in chunk]
         made = model.embed_with(texts, Paying(meter))
         for place, ((row, part, vector), again) in enumerate(zip(chunk, made.vectors, strict=True)):
-            if place in made.refused:
+            if place in made.refused or (part.truncated and not model.repeatable):
+                found.passed_over += 1
                 continue
             found.vectors += 1
             if difference := _difference(vector, again, noise):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Literal
 
-from idembed.errors import NoKnownWordError, OptionError, TooLongError
+from idembed.errors import ModelError, NoKnownWordError, OptionError, SpaceMismatchError, TooLongError
 from idembed.index.addresses import Addresses
 from idembed.index.ahead import ahead_of_sync, warn_of_jobs
 from idembed.index.carry import carried
@@ -25,7 +26,7 @@ from idembed.index.write import Writer
 from idembed.models.base import OnEmpty, OnLong, Receipt
 from idembed.rows import CheckedRow, check_id
 from idembed.sources.base import Source
-from idembed.stores.base import Store
+from idembed.stores.base import Generation, Store
 
 __all__ = ["OnLongRow", "Sync"]
 
@@ -171,6 +172,9 @@ class Sync:
         with carried(spool, store, writing, generations, splitter, index=catalog.identity, beside=beside) as in_flight:
             on_long: OnLong = "cut" if self._on_long == "cut" else "refuse"
             targets = targets_of(catalog, store, writing, in_flight, meter=self._meter, on_long=on_long, ahead=ahead)
+            for generation in generations:
+                if generation.space.kind == "api":
+                    self._check_price(generation)
             refuse_long = self._on_long == "error"
             writer = Writer(store, writing, targets, self._scope, splitter, refuse_long=refuse_long)
             report = writer.report
@@ -199,6 +203,11 @@ class Sync:
         report.dollars = self._meter.dollars
         report.behind = tuple((target.number, target.behind) for target in targets if target.behind)
         return report
+
+    def _check_price(self, generation: Generation) -> None:
+        """Raise OptionError where a limit of cost cannot be kept, before anything is paid."""
+        with contextlib.suppress(ModelError, SpaceMismatchError):  # said when it is asked
+            self._meter.check(self._catalog.model_of(generation))
 
     def _look_for_long(self, alive: Callable[[], None]) -> None:
         """Note the rows of which the model would cut a text; or raise TooLongError for the first, before anything is

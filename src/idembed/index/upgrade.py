@@ -172,7 +172,7 @@ class Rebuild:
         _refuse_filled(self._catalog, self.generation)
         store, _ = self._catalog.readable()
         ids = store.lacking(self.generation.number) if self.generation else None
-        return estimate_build(self._catalog, self.model, ids)
+        return estimate_build(self._catalog, self.model, ids, anew=self._active.space.repeatable)
 
     def run(self, *, max_cost: float | None = None, throttle: float | None = None, tell: Tell = ignore) -> BuildReport:
         """From the stored texts, into a new generation of the same space, or what is left of it where that was begun

@@ -21,6 +21,7 @@ from idembed.index.recompute import recompute
 from idembed.index.report import Tell, ignore
 from idembed.index.root import Root, RootHasher
 from idembed.rows import text_hash
+from idembed.shown import number_of
 from idembed.stores.base import Generation, Orphans, Store
 
 __all__ = ["Verification", "verify"]
@@ -141,8 +142,11 @@ def verify(
                 found.compared[generation.number] = compared.vectors
             if compared.stopped:
                 found.not_compared[generation.number] = compared.stopped
-    if everything or sample:
-        found.unproven = found.not_compared.get(active.number, "")
+                if (everything or sample) and generation.number == active.number:
+                    found.unproven = compared.stopped
+            elif compared.passed_over:
+                passed = number_of(compared.passed_over, "vector")
+                found.not_compared[generation.number] = f"{passed} of texts that the API cut once, or refuses now"
     if lock is not None:
         found.differences = lock.differences(found.root, active, splitter)
     if store.capabilities.approximate_search:

@@ -58,6 +58,7 @@ class Writer:
         """Upsert every row; ``progress`` gets the number of rows written so far. What was made before an error is
         written all the same."""
         done, batch = 0, self._batch_size()
+        step: list[Job] = []
         try:
             for step in weighed(jobs, max(_ROWS, batch), self._texts, batch):
                 self._targets[0].embedder.on_made = _counting(progress, done, len(step))
@@ -68,6 +69,7 @@ class Writer:
                     progress(done)
         except BaseException:
             with contextlib.suppress(IdembedError):  # the first error matters
+                self._rescue(step)
                 self._commit()
             raise
         self._commit()
@@ -93,6 +95,20 @@ class Writer:
         if outcome < Outcome.TEXT:
             return 0
         return 1 + len(row.text) // min(self._splitter.size if self._splitter else LONG, LONG)
+
+    def _rescue(self, step: Sequence[Job]) -> None:
+        """What was made, and perhaps paid for, of a step that came to no end is written too."""
+        written = {record.id for record in self._waiting}
+        left = [job for job in step if job[1].id not in written and self._is_made(job)]
+        if left:
+            self._waiting += self._records(left)
+
+    def _is_made(self, job: Job) -> bool:
+        outcome, row = job
+        if outcome < Outcome.TEXT:
+            return False
+        work = Work(row.id, row.text, spans(self._splitter, row.text))
+        return all(target.behind or target.embedder.has_made(work) for target in self._targets)
 
     def _commit(self) -> None:
         if self._waiting:

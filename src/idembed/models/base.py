@@ -23,6 +23,7 @@ __all__ = [
     "RetirementWarning",
     "TruncationWarning",
     "Vectors",
+    "never",
 ]
 
 Vectors = NDArray[np.float32]
@@ -65,13 +66,19 @@ class Embedded:
     too_long: frozenset[int] = frozenset()
 
 
+def never() -> bool:
+    """Nothing stops it."""
+    return False
+
+
 class Journal:
     """What whoever asks for vectors decides, and gets to know, while they are made (``Model.embed_with``). This one
     allows everything. ``reserve`` and ``settle`` may be called by several threads at once, the others only by the one
     that asked."""
 
-    def reserve(self, texts: int, dollars: float) -> None:
-        """So many texts are about to go to a model, and may cost so much. Waits, or raises CostLimitError."""
+    def reserve(self, texts: int, dollars: float, stopped: Callable[[], bool] = never) -> None:
+        """So many texts are about to go to a model, and may cost so much. Waits, though no longer than until
+        ``stopped`` says so, or raises CostLimitError."""
 
     def settle(self, reserved: float, dollars: float) -> None:
         """They cost ``dollars``, of which ``reserved`` were reserved."""

@@ -118,7 +118,9 @@ def disk_errors(folder: Path) -> Iterator[None]:
         kind: type[IdembedError] = DiskFullError if full else VaultError
         raise kind(
             f"the vault in {folder} cannot be written: {error.strerror or error}",
-            hint="free some space; what was kept before is safe" if full else "look at the folder's permissions",
+            hint="free some space; what was kept before is safe"
+            if full
+            else "look at the folder's permissions, or do without it: vault='none', --vault none",
             path=str(folder),
         ) from error
 

@@ -16,8 +16,16 @@ from idembed.models.base import Vectors
 __all__ = ["BadReplyError", "Checked", "check"]
 
 
+_LONGEST = 1e36
+"""The most that the squares of a vector's numbers may add up to, so that its length can be had in float32."""
+
+
 class BadReplyError(Exception):
-    """An answer that cannot be used at all, and why."""
+    """An answer that cannot be used at all, and why. ``width``: of its vectors, where it is that which is wrong."""
+
+    def __init__(self, reason: str, width: int = 0) -> None:
+        super().__init__(reason)
+        self.width = width
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ def check(answer: Answer, count: int, dim: int | None) -> Checked:
     for place, raw in zip(order, answer.vectors, strict=True):
         try:
             numbers[place] = _numbers(raw)
-        except (TypeError, ValueError, binascii.Error):
+        except (TypeError, ValueError, OverflowError, binascii.Error):
             bad[place] = "no vector came back for it" if raw is None else "what came back for it is not a vector"
     widths = {len(vector) for vector in numbers if vector is not None}
     if not widths:
@@ -49,7 +57,7 @@ def check(answer: Answer, count: int, dim: int | None) -> Checked:
     if width == 0:
         raise BadReplyError("the vectors are empty")
     if dim is not None and widths.isdisjoint({dim}):
-        raise BadReplyError(f"vectors of {min(widths)} numbers came back, this space has {dim}")
+        raise BadReplyError(f"vectors of {min(widths)} numbers came back, this space has {dim}", min(widths))
     vectors = np.zeros((count, width), np.float32)
     for place, vector in enumerate(numbers):
         if vector is None:
@@ -67,8 +75,13 @@ def check(answer: Answer, count: int, dim: int | None) -> Checked:
             bad[place] = "a vector of zeros came back for it"
     for place in bad:
         vectors[place] = 1.0
+    squares = np.square(vectors, dtype=np.float64).sum(axis=1)
+    for place in np.flatnonzero((squares > _LONGEST) | (squares < 1 / _LONGEST)).tolist():
+        bad[place] = "a vector that is too long or too short for float32 came back for it"
+        vectors[place] = 1.0
+    unit = native.normalize(vectors)
     cut = frozenset(place for place, truncated in zip(order, answer.truncated or (), strict=False) if truncated is True)
-    return Checked(native.normalize(vectors), bad, cut)
+    return Checked(unit, bad, cut)
 
 
 def _order(answer: Answer, count: int) -> list[int]:
@@ -87,8 +100,8 @@ def _numbers(raw: Any) -> Any:
         return np.frombuffer(base64.b64decode(raw, validate=True), "<f4")
     if not isinstance(raw, list):
         raise TypeError
-    with np.errstate(over="ignore"):  # it becomes infinity, which is found
-        vector = np.asarray(raw, np.float32)
-    if vector.ndim != 1:
+    exact = np.asarray(raw)
+    if exact.ndim != 1 or exact.dtype.kind not in "fiu":  # strings, booleans, None, numbers of hundreds of digits
         raise ValueError
-    return vector
+    with np.errstate(over="ignore"):  # it becomes infinity, which is found
+        return exact.astype(np.float32)

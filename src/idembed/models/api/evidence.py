@@ -117,7 +117,7 @@ class Keeping:
             with safe_open(str(path), framework="np") as file:
                 about = file.metadata() or {}
                 vectors = file.get_tensor("vectors")
-            found = Evidence(vectors, float(about["noise"]), about["measured"], float(about["tokens"]))
+            found = Evidence(vectors, float(about["noise"]), about["measured"], float(about.get("tokens", "1")))
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise _damaged(path) from error
         if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != len(PROBES):

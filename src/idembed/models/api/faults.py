@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -61,7 +62,8 @@ def seconds_in(duration: str) -> float | None:
     """``1m30.5s``, ``250ms``, ``34s`` or ``6`` in seconds; None for anything else."""
     text = duration.strip()
     try:
-        return float(text)
+        number = float(text)
+        return number if math.isfinite(number) else None
     except ValueError:
         pass
     match = _DURATION.fullmatch(text)

@@ -10,7 +10,8 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -26,7 +27,8 @@ __all__ = ["Exchange", "Http", "UnreachableError", "check_endpoint", "http_of", 
 
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 60.0
-_MOST_BYTES = 1 << 30
+_MOST_BYTES = 256 << 20
+_PIECE = 1 << 20
 _MOST_BYTES_OF_ERROR = 1 << 16
 _REDIRECTS = 3
 _ALLOW = "IDEMBED_ALLOW_HTTP"
@@ -53,8 +55,7 @@ class Exchange:
 
 
 class Http:
-    """Requests to one provider, connections kept and shared by all threads; a forked child makes its own. They are
-    closed when nobody has it any more."""
+    """Requests to one provider, connections kept and shared by all threads; a forked child makes its own."""
 
     def __init__(self, title: str, *, seconds: float = 180.0, read_seconds: float = _READ_SECONDS) -> None:
         """``seconds``: the most that an exchange may take, ``read_seconds``: that nothing may come."""
@@ -62,8 +63,8 @@ class Http:
         self._seconds = seconds
         self._read_seconds = read_seconds
         self._lock = threading.Lock()
-        self._client: httpx2.Client | None = None
-        self._process = 0
+        self._clients: dict[bool, httpx2.Client] = {}
+        self._process = os.getpid()
 
     def send(
         self, method: str, url: str, content: bytes, headers: Mapping[str, str], into: IO[bytes] | None = None
@@ -99,10 +100,10 @@ class Http:
         raise ApiError(f"{self._title} redirects again and again from {without_password(url)}")
 
     def close(self) -> None:
-        """Close all connections; requests under way fail."""
+        """Close all connections; requests in flight fail."""
         with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
+            clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
             client.close()
 
     def _once(
@@ -111,51 +112,94 @@ class Http:
         import httpx2
 
         deadline = time.monotonic() + self._seconds
-        with self._made().stream(method, url, content=content, headers=dict(headers)) as response:
+        with self._client(url).stream(method, url, content=content, headers=dict(headers)) as response:
             most = _MOST_BYTES if response.status_code < 400 else _MOST_BYTES_OF_ERROR
             raw = bytearray()
-            for piece in response.iter_bytes():
+            for piece in _decoded(response, deadline, self._seconds):
                 if into is not None and response.status_code == 200:
                     into.write(piece)
                 else:
                     raw += piece
-                if time.monotonic() > deadline:
-                    raise httpx2.ReadError(f"not all of the answer came in {self._seconds:g} s")
                 if len(raw) > most:
                     if response.status_code < 400:
-                        raise httpx2.ReadError("the answer is larger than 1 GiB")
+                        raise httpx2.ReadError(f"the answer is larger than {_MOST_BYTES >> 20} MiB")
                     break
             found = {name.lower(): value for name, value in response.headers.items()}
         location = found.get("location") if response.status_code in (301, 302, 303, 307, 308) else None
         try:
             return Exchange(response.status_code, found, json.loads(raw), True), location
-        except ValueError:
+        except (ValueError, RecursionError):
             text = bytes(raw[:2000]).decode("utf-8", "replace")
             return Exchange(response.status_code, found, text, False), location
 
-    def _made(self) -> httpx2.Client:
+    def _client(self, url: str) -> httpx2.Client:
+        here = is_loopback(urlsplit(url).hostname or "")
+        with self._lock:
+            if self._process != os.getpid():
+                self._clients, self._process = {}, os.getpid()
+            if here not in self._clients:
+                self._clients[here] = self._new_client(here)
+            return self._clients[here]
+
+    def _new_client(self, here: bool) -> httpx2.Client:
+        """Through the proxies of the environment; never to this machine: a proxy would get key and texts in the clear.
+        Raises OptionError for a proxy that is none."""
         import httpx2
 
-        with self._lock:
-            if self._client is None or self._process != os.getpid():
-                timeout = httpx2.Timeout(self._read_seconds, connect=_CONNECT_SECONDS)
-                limits = httpx2.Limits(max_connections=None, max_keepalive_connections=32)
-                self._client = httpx2.Client(timeout=timeout, limits=limits, headers={"User-Agent": _agent()})
-                self._process = os.getpid()
-                weakref.finalize(self, self._client.close)
-            return self._client
+        try:
+            client = httpx2.Client(
+                trust_env=not here,
+                timeout=httpx2.Timeout(self._read_seconds, connect=_CONNECT_SECONDS),
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=32),
+                headers={"User-Agent": _agent(), "Accept-Encoding": "gzip, deflate"},
+            )
+        except (ValueError, ImportError, OSError) as error:
+            raise OptionError(
+                f"no connections can be made as the environment says: {_brief_of(error)}",
+                hint="look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY (a proxy of SOCKS needs the package socksio), and at "
+                "SSL_CERT_FILE and SSL_CERT_DIR",
+            ) from None
+        weakref.finalize(self, client.close)
+        return client
 
     def _redirected(self, url: str, location: str) -> str:
         """The address to ask instead. Raises ApiError for another host: the key is for the one that was meant."""
-        there = urljoin(url, location)
-        here, other = urlsplit(url), urlsplit(there)
-        if (here.scheme, here.hostname, here.port) != (other.scheme, other.hostname, other.port):
+        try:
+            there = urljoin(url, location)
+            here, other = urlsplit(url), urlsplit(there)
+            is_here = (here.scheme, here.hostname, here.port) == (other.scheme, other.hostname, other.port)
+        except ValueError:
+            raise ApiError(f"{self._title} at {_host(url)} redirects to what is no address") from None
+        if not is_here:
             raise ApiError(
                 f"{self._title} at {_host(url)} redirects to another host ({other.scheme}://{other.netloc}), which is "
                 "refused: it would get the key and the texts",
                 hint="if it is right, name that address as the endpoint",
             )
         return there
+
+
+def _decoded(response: httpx2.Response, deadline: float, seconds: float) -> Iterator[bytes]:
+    """The body in pieces of bounded size, however it is compressed; the clock is looked at with every piece that
+    comes."""
+    import httpx2
+
+    encoding = response.headers.get("content-encoding", "identity").lower()
+    if encoding not in ("identity", "", "gzip", "x-gzip", "deflate"):
+        raise httpx2.ReadError(f"the answer is compressed as {encoding[:20]}, which was not asked for")
+    decoder = None if encoding in ("identity", "") else zlib.decompressobj(zlib.MAX_WBITS | 32)
+    for piece in response.iter_raw():
+        if time.monotonic() > deadline:
+            raise httpx2.ReadError(f"not all of the answer came in {seconds:g} s")
+        if decoder is None:
+            yield piece
+            continue
+        try:
+            while piece:
+                yield decoder.decompress(piece, _PIECE)
+                piece = decoder.unconsumed_tail
+        except zlib.error as error:
+            raise httpx2.ReadError(f"the answer cannot be decompressed: {error}") from None
 
 
 _SHARED: dict[tuple[str, str], Http] = {}
@@ -218,7 +262,7 @@ def _proxy(url: str) -> str:
     import urllib.request
 
     parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.hostname or ""):
+    if is_loopback(parts.hostname or "") or urllib.request.proxy_bypass(parts.hostname or ""):
         return ""
     proxies = urllib.request.getproxies()
     return without_password(proxies.get(parts.scheme) or proxies.get("all") or "")
@@ -226,6 +270,10 @@ def _proxy(url: str) -> str:
 
 def _brief(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _brief_of(error: Exception) -> str:
+    return " ".join(without_password(str(error)).split())[:200]
 
 
 def _agent() -> str:

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from idembed.models.base import Embedded, Journal
+from idembed.models.base import Embedded, Journal, never
 
-__all__ = ["Paid", "Spread", "Told"]
+__all__ = ["Paid", "Passing", "Spread", "Told"]
 
 
-class Paid(Journal):
-    """What a probe costs is paid as everything else; what it gives is nobody's business."""
+class Passing(Journal):
+    """Passes everything on."""
 
     def __init__(self, journal: Journal | None) -> None:
         self._journal = journal or Journal()
 
-    def reserve(self, texts: int, dollars: float) -> None:
-        self._journal.reserve(0, dollars)
+    def reserve(self, texts: int, dollars: float, stopped: Callable[[], bool] = never) -> None:
+        self._journal.reserve(texts, dollars, stopped)
 
     def settle(self, reserved: float, dollars: float) -> None:
         self._journal.settle(reserved, dollars)
+
+    def alive(self) -> None:
+        self._journal.alive()
+
+    def made(self, positions: Sequence[int], made: Embedded) -> None:
+        self._journal.made(positions, made)
+
+
+class Paid(Passing):
+    """What a probe costs is paid as everything else; what it gives is nobody's business."""
+
+    def reserve(self, texts: int, dollars: float, stopped: Callable[[], bool] = never) -> None:
+        self._journal.reserve(0, dollars, stopped)
+
+    def made(self, positions: Sequence[int], made: Embedded) -> None:
+        pass
 
 
 class Told(Journal):
@@ -32,21 +48,12 @@ class Told(Journal):
         self._progress(len(positions))
 
 
-class Spread(Journal):
+class Spread(Passing):
     """For texts that were given several times: what is made of one is made of all."""
 
     def __init__(self, journal: Journal, places: list[list[int]]) -> None:
-        self._journal = journal
+        super().__init__(journal)
         self._places = places
-
-    def reserve(self, texts: int, dollars: float) -> None:
-        self._journal.reserve(texts, dollars)
-
-    def settle(self, reserved: float, dollars: float) -> None:
-        self._journal.settle(reserved, dollars)
-
-    def alive(self) -> None:
-        self._journal.alive()
 
     def made(self, positions: Sequence[int], made: Embedded) -> None:
         numbers = [n for n, position in enumerate(positions) for _ in self._places[position]]

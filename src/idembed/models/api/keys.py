@@ -73,8 +73,9 @@ def key_variables(adapter: Adapter, settings: Settings) -> tuple[str, ...]:
     if adapter.provider != "compatible":
         return adapter.key_variables
     parts = urlsplit(settings.endpoint)
-    host = re.sub(r"[^A-Z0-9]+", "_", f"{parts.hostname or ''}".upper()).strip("_")
-    return (f"IDEMBED_KEY_{host}",)
+    host = (parts.hostname or "").upper().replace("-", "__")  # no two hosts may share a key
+    port = f"_PORT{parts.port}" if parts.port else ""
+    return (f"IDEMBED_KEY_{re.sub('[^A-Z0-9_]', '_', host)}{port}",)
 
 
 class MachineCredential:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +16,7 @@ from idembed.canonical import JSON
 from idembed.errors import ApiError, OptionError, TooLongError
 from idembed.models import similarity
 from idembed.models.api.adapter import Adapter
-from idembed.models.api.evidence import Keeping
+from idembed.models.api.evidence import Evidence, Keeping
 from idembed.models.api.journals import Paid, Spread, Told
 from idembed.models.api.names import ApiName
 from idembed.models.api.recognised import Recognised
@@ -59,21 +60,27 @@ class ApiModel(Recognised):
         return str(replace(self._name, revision=None))
 
     def _facts(self) -> dict[str, JSON]:
+        """Of the space, but for the revision. What a model is that nobody knows may depend on whether dimensions were
+        asked for; of a known one, the dimension says it all."""
         settings, adapter = self._settings, self.adapter
+        offer = adapter.offer(settings.model)
         return {
             "provider": adapter.provider,
             "endpoint": settings.endpoint,
             "model": settings.model,
-            "dimensions": settings.dimensions,
+            "dimensions": settings.dimensions or (offer.dim if offer else None),
             "task": {"document": adapter.task(settings, "document"), "query": adapter.task(settings, "query")},
         }
 
     @property
     def space(self) -> Space:
         """What the vectors depend on. Where nobody says how many numbers a vector has, the model is asked."""
-        facts = self._facts()
-        del facts["dimensions"]
+        facts = {name: value for name, value in self._facts().items() if name != "dimensions" or self._is_unknown}
         return Space("api", self._dim, "cosine", {**facts, "revision": self.revision})
+
+    @property
+    def _is_unknown(self) -> bool:
+        return self.adapter.offer(self._settings.model) is None
 
     @cached_property
     def _dim(self) -> int:
@@ -93,10 +100,20 @@ class ApiModel(Recognised):
 
     # Inside ---------------------------------------------------------------------------------------------------
 
+    def assume(self, dim: int) -> None:
+        """As ``Recognised.assume``."""
+        self.__dict__.setdefault("_dim", dim)
+
     @property
     def tokens_guessed(self) -> float:
         """Tokens that the provider counted for each that bytes alone make."""
         return self.transport.guess.ratio
+
+    def _known(self) -> Evidence | None:
+        found = super()._known()
+        if found is not None:
+            self.transport.guess.begin(found.tokens)
+        return found
 
     def probe(self, texts: Sequence[str], journal: Journal | None) -> Vectors:
         """As ``Recognised.probe``. Raises ApiError also where the provider does not take plain sentences."""
@@ -138,6 +155,7 @@ class ApiModel(Recognised):
         else:
             self.look(journal)
             made = self._embed(items, journal, side, on_long)
+            self.look_after(len(items), journal)
         if made.too_long and on_long == "error":
             position = min(made.too_long)
             raise TooLongError(
@@ -187,8 +205,7 @@ class ApiModel(Recognised):
         """Tokens are guessed (``TokenGuess``), and a text counts as truncated where it surely is: the provider is not
         asked."""
         limit, guess = self.transport.limits.text_tokens, self.transport.guess
-        if not guess.is_learned and (known := self._known()):
-            guess.begin(known.tokens)
+        self._known()  # what was counted before, for the guess
         surely = 1.0 if guess.is_exact else 2.0
         receipts = []
         for text in checked(texts):
@@ -225,6 +242,8 @@ class ApiModel(Recognised):
         own) and what only torch can give.
         """
         check_numpy_only(output_value, precision, convert_to_numpy, convert_to_tensor)
+        if side not in ("document", "query"):
+            raise OptionError(f"side={side!r}: it is document or query")
         if prompt is not None or prompt_name is not None:
             raise OptionError(
                 f"{self.name} takes no prompt", hint="encode_query and encode_document tell the provider what is what"
@@ -273,6 +292,12 @@ class ApiModel(Recognised):
     def max_seq_length(self) -> int | None:
         """Tokens that are read of a text; None where the provider does not say."""
         return self.transport.limits.text_tokens
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For other processes: opened anew there, with the keys that are there."""
+        from idembed.models import load
+
+        return partial(load, revision=str(self.revision)), (self.name,)
 
     def __repr__(self) -> str:
         return f"ApiModel({self.name!r})"

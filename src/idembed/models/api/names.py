@@ -12,7 +12,8 @@ from idembed.shown import without_password
 
 __all__ = ["ApiName", "is_api_name"]
 
-_PROVIDER = re.compile(r"([a-z][a-z0-9_-]+):(?![\\/])")  # "openai:…"; not "C:\…", "https://…"
+_PROVIDER = re.compile(r"([A-Za-z][A-Za-z0-9_-]+):(?![\\/])")  # "openai:…"; not "C:\…", "https://…"
+_MODEL = re.compile(r"[\w.:/@+-]+")
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _OPTIONS = ("dimensions", "task", "revision", "price", "location", "region", "api_version", "project")
 _SAFE = "/:@.-_~+"
@@ -56,7 +57,7 @@ class ApiName:
                 )
         else:
             given, _, rest = name.partition(":")
-            endpoint, provider = "", providers.get(given, "")
+            endpoint, provider = "", providers.get(given.lower(), "")
             if not provider:
                 raise ModelError(
                     f"{name}: there is no provider {given!r}",
@@ -67,6 +68,8 @@ class ApiName:
         model, _, query = rest.partition("?")
         if not model.strip():
             raise OptionError(f"{without_password(name)!r} names no model", hint=f"{provider}:MODEL")
+        if not _MODEL.fullmatch(model) or ".." in model.split("/"):
+            raise OptionError(f"{without_password(name)!r}: {model!r} is no name of a model", hint=f"{provider}:MODEL")
         options = _options(name, query)
         return cls(
             provider,

@@ -43,6 +43,9 @@ def open_api(name: str, *, dimensions: int | None = None, revision: int | None =
     if revision is not None:
         parts = replace(parts, revision=revision)
     adapter = ADAPTERS[parts.provider]
+    offer = adapter.offer(parts.model)
+    if offer and parts.dimensions == offer.dim:
+        parts = replace(parts, dimensions=None)  # as many as it gives unasked
     settings = _settings(adapter, parts)
     _check(adapter, settings, name)
     ending = retirement(adapter.provider, settings.model, settings.endpoint)
@@ -52,7 +55,6 @@ def open_api(name: str, *, dimensions: int | None = None, revision: int | None =
         raise RetiredModelError(
             said.message, hint=said.hint, model=name, date=str(ending.date), successor=ending.successor
         )
-    offer = adapter.offer(settings.model)
     price = parts.price
     if price is None:
         local = is_loopback(urlsplit(settings.endpoint).hostname or "")
@@ -71,7 +73,8 @@ def open_api(name: str, *, dimensions: int | None = None, revision: int | None =
     source = known if parts.price is None and known else None if price is None else Price(price, "", "", share)
     what = f"{settings.endpoint}#{settings.model}" if adapter.provider == "compatible" else settings.model
 
-    transport.ending = f"{said.message}; {said.hint}" if said else ""
+    if ending and said and ending.state(today) == "due":
+        transport.ending = f"{said.message}; {said.hint}"
 
     def on_spent(spent: Spent, purpose: Purpose) -> None:
         record(

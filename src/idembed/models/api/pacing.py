@@ -6,6 +6,7 @@ as long as it was told to, and has no more requests under way than were answered
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from idembed.models.api.adapter import Limits
 from idembed.models.api.faults import seconds_in
 
-__all__ = ["MOST_AT_ONCE", "Pacer", "Stopped", "backoff", "pacer_of", "told_to_wait"]
+__all__ = ["MOST_AT_ONCE", "Pacer", "Paused", "Stopped", "backoff", "pacer_of", "told_to_wait"]
 
 MOST_AT_ONCE = 16
 """Requests under way."""
@@ -23,6 +24,8 @@ _FIRST_AT_ONCE = 4
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 60.0
 _STEP = 0.25
+_FAILURES = 3
+"""So many failures in a row, each after the last was known, are an outage."""
 _NAMES = {"requests": ("requests", "req-minute"), "inputs": ("inputs",), "tokens": ("tokens", "tokens-minute")}
 """What each rate is called in headers: by OpenAI, and most others; by Mistral."""
 
@@ -55,47 +58,80 @@ class _Bucket:
         return 0.0 if missing <= 0 else missing / self.rate if self.rate > 0 else _STEP
 
 
-class Pacer:
-    """``clock`` is that of the time module."""
+class Paused(Exception):  # noqa: N818  not an error of its own
+    """It was told to wait for so many ``seconds`` more, which is longer than anybody wants to."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._changed = threading.Condition()
-        self._at_once = _FIRST_AT_ONCE
-        self._under_way = 0
-        self._is_crowd = False
-        """Whether there were several under way since none was."""
-        self._resume = 0.0
-        self._on_trial = False
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class _Line:
+    """What all requests with one key to one endpoint share."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.most = _FIRST_AT_ONCE
+        """Requests that may be in flight."""
+        self.in_flight = 0
+        self.is_crowd = False
+        """Whether there were several in flight since none was."""
+        self.resume = 0.0
+        self.on_trial = False
         """After a pause one request is sent, and the others only when it was answered."""
-        self._refusals = 0
+        self.epoch = 0
+        """Counts pauses. Refusals of requests that were sent before the last pause are no news."""
+        self.refusals = 0
+        self.failures = 0
+
+
+class Pacer:
+    """The rates of one model, on the ``line`` of an endpoint and key (None: one of its own). ``clock`` is that of the
+    time module."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic, line: _Line | None = None) -> None:
+        self._clock = clock
+        self._line = line or _Line()
+        self._changed = self._line.changed
         self._buckets: dict[str, _Bucket] = {}
         for name in _NAMES:
             if rate := getattr(limits, f"{name}_per_minute"):
                 self._buckets[name] = _Bucket(rate, rate, rate / 60, clock())
 
-    def admit(self, inputs: int, tokens: int, stopped: Callable[[], bool]) -> None:
-        """Wait until a request of so many texts and tokens may be sent; then it is under way until ``answered``.
-        Raises Stopped."""
-        needs = {"requests": 1, "inputs": inputs, "tokens": tokens}
+    def capacity(self, name: str) -> float | None:
+        """The most ``tokens``, ``inputs`` or ``requests`` that are ever allowed at once, if that is known."""
+        with self._changed:
+            bucket = self._buckets.get(name)
+            return bucket.capacity if bucket else None
+
+    def admit(self, inputs: int, tokens: int, stopped: Callable[[], bool], patience: float = math.inf) -> int:
+        """Wait until a request of so many texts and tokens may be sent; then it is in flight until ``answered``. A
+        ticket, for ``refused`` and ``failed``. Raises Stopped, and Paused where it was told to wait for longer than
+        ``patience`` seconds."""
+        line, needs = self._line, {"requests": 1, "inputs": inputs, "tokens": tokens}
         with self._changed:
             while True:
                 if stopped():
                     raise Stopped
+                if (told := line.resume - self._clock()) > patience:
+                    raise Paused(told)
                 wait = self._wait(needs)
+                if wait > patience:
+                    raise Paused(wait)
                 if wait <= 0:
                     break
                 self._changed.wait(min(wait, _STEP))
             for name, bucket in self._buckets.items():
                 bucket.level -= needs[name]
-            self._under_way += 1
-            self._is_crowd |= self._under_way > 1
+            line.in_flight += 1
+            line.is_crowd |= line.in_flight > 1
+            return line.epoch
 
     def _wait(self, needs: Mapping[str, int]) -> float:
-        now = self._clock()
-        if now < self._resume:
-            return self._resume - now
-        if self._under_way >= (1 if self._on_trial else self._at_once):
+        line, now = self._line, self._clock()
+        if now < line.resume:
+            return line.resume - now
+        if line.in_flight >= (1 if line.on_trial else line.most):
             return _STEP
         for bucket in self._buckets.values():
             bucket.fill(now)
@@ -104,37 +140,53 @@ class Pacer:
     def answered(
         self, headers: Mapping[str, str], *, tokens: int = 0, counted: int | None = None, well: bool = True
     ) -> None:
-        """A request came back, ``well`` or not (also without any answer: no headers). ``tokens`` were allowed for, and
-        ``counted`` by the provider."""
+        """A request came back, ``well`` or not (also without any answer, or unsent: no headers). ``tokens`` were
+        allowed for, and ``counted`` by the provider."""
+        line = self._line
         with self._changed:
-            self._under_way -= 1
+            line.in_flight -= 1
             if well:
-                self._at_once = min(MOST_AT_ONCE, self._at_once + 1)
-                self._on_trial, self._refusals = False, 0
+                line.most = min(MOST_AT_ONCE, line.most + 1)
+                line.on_trial, line.refusals, line.failures = False, 0, 0
             if counted is not None and "tokens" in self._buckets:
                 self._buckets["tokens"].level += tokens - counted
             for name in _NAMES:
                 self._read(name, headers)
-            self._is_crowd &= self._under_way > 0
+            line.is_crowd &= line.in_flight > 0
             self._changed.notify_all()
 
-    def released(self) -> None:
-        """A request that was admitted was not sent, or nobody waits for it any more."""
-        with self._changed:
-            self._under_way -= 1
-            self._changed.notify_all()
-
-    def refused(self, after: float | None) -> float:
+    def refused(self, after: float | None, ticket: int) -> None:
         """The provider said that there were too many requests, and how many seconds to wait, or not: nothing is sent
-        before. The seconds."""
+        before."""
+        line = self._line
         with self._changed:
-            self._refusals += 1
-            wait = backoff(self._refusals) if after is None else after + random.random() * min(0.1, 0.05 * after)
-            self._resume = max(self._resume, self._clock() + wait)
-            self._at_once = max(1, self._at_once // 2)
-            self._on_trial = True
-            self._changed.notify_all()
-            return wait
+            if ticket == line.epoch:
+                line.refusals += 1
+            elif after is None:
+                return
+            if after is None:
+                self._pause(backoff(line.refusals))
+            else:  # told again and again that it is time, and refused: it is not
+                drawn = backoff(line.refusals - 1) if line.refusals > 1 else 0.0
+                self._pause(max(drawn, after + random.random() * min(0.1, 0.05 * after)))
+
+    def failed(self, ticket: int) -> None:
+        """A request failed for a reason that will pass. When one after the other does and none is answered well, the
+        next one is sent after a while, and alone."""
+        line = self._line
+        with self._changed:
+            if ticket == line.epoch:
+                line.failures += 1
+                if line.failures >= _FAILURES:
+                    self._pause(backoff(line.failures - _FAILURES + 1))
+
+    def _pause(self, seconds: float) -> None:
+        line = self._line
+        line.resume = max(line.resume, self._clock() + seconds)
+        line.most = max(1, line.most // 2)
+        line.on_trial = True
+        line.epoch += 1
+        self._changed.notify_all()
 
     def _read(self, name: str, headers: Mapping[str, str]) -> None:
         """What headers tell about the rate of ``name``: the limit a minute, what is left of it, and when all is there
@@ -154,7 +206,7 @@ class Pacer:
         bucket.fill(now)
         bucket.capacity, bucket.rate = limit, rate
         # In a crowd, what was left after this request may have been taken by another that was answered before.
-        bucket.level = min(bucket.level, left) if self._is_crowd else left
+        bucket.level = min(bucket.level, left) if self._line.is_crowd else left
 
 
 def told_to_wait(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
@@ -181,16 +233,20 @@ def told_to_wait(headers: Mapping[str, str], now: Callable[[], float] = time.tim
 
 def _number(text: str | None) -> float | None:
     try:
-        return float(text) if text is not None else None
+        number = float(text) if text is not None else math.nan
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
-_PACERS: dict[tuple[str, str], Pacer] = {}
+_LINES: dict[tuple[str, str], _Line] = {}
+_PACERS: dict[tuple[str, str, str], Pacer] = {}
 _LOCK = threading.Lock()
 
 
-def pacer_of(endpoint: str, key_hash: str, limits: Limits) -> Pacer:
-    """The one pacer of this process for an endpoint and a key (a hash of it)."""
+def pacer_of(endpoint: str, key_hash: str, model: str, limits: Limits) -> Pacer:
+    """The one pacer of this process for an endpoint, a key (a hash of it) and a model; with the other models of that
+    key it shares how many requests are in flight, and pauses."""
     with _LOCK:
-        return _PACERS.setdefault((endpoint, key_hash), Pacer(limits))
+        line = _LINES.setdefault((endpoint, key_hash), _Line())
+        return _PACERS.setdefault((endpoint, key_hash, model), Pacer(limits, line=line))

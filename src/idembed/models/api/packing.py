@@ -36,11 +36,16 @@ class Item:
 
 @dataclass(slots=True)
 class Pack:
-    """Texts of one request. ``attempts`` that failed, the first one at ``since``; ``peeled`` texts were taken out."""
+    """Texts of one request. It failed for the first time at ``since`` and last at ``failed_at`` (0: never);
+    ``attempts`` are its failures while others got through, ``failures`` all but those for the rate, which are
+    ``refusals``; ``peeled`` texts were taken out."""
 
     items: list[Item]
-    attempts: int = 0
     since: float = 0.0
+    failed_at: float = 0.0
+    attempts: int = 0
+    failures: int = 0
+    refusals: int = 0
     peeled: int = 0
 
     @property

@@ -9,7 +9,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
-from idembed.errors import DiskFullError, ModelChangedError, OptionError
+from idembed.errors import ApiError, DiskFullError, ModelChangedError, OptionError, StoreError
 from idembed.models.api.evidence import Evidence, Keeping, answers, cosines, evidence_of
 from idembed.models.api.probes import PROBES
 from idembed.models.base import Journal, Model, Vectors
@@ -20,6 +20,9 @@ _LOG = logging.getLogger(__name__)
 _AGAIN = 3600.0
 """After so many seconds the model is looked at again."""
 _LOOKS = 3
+_MANY = 1000
+_LONG = 60.0
+"""After so many texts, or seconds of embedding, it is looked at once more."""
 
 Witnesses = Callable[[], tuple[Sequence[str], Vectors]]
 """Texts, and the vectors that the model once gave for them, float32 [n, dim]."""
@@ -43,6 +46,10 @@ class Recognised(Model):
     @abstractmethod
     def newest_name(self) -> str:
         """The name of whichever revision was accepted last."""
+
+    @abstractmethod
+    def assume(self, dim: int) -> None:
+        """Its vectors have so many numbers, as an index says: nobody need be asked."""
 
     @abstractmethod
     def probe(self, texts: Sequence[str], journal: Journal | None) -> Vectors:
@@ -105,10 +112,19 @@ class Recognised(Model):
             evidence = self.evidence(journal)
             if self._looked_at is None or time.monotonic() - self._looked_at >= _AGAIN:
                 chosen = sorted(random.sample(range(len(PROBES)), _LOOKS))
-                now = self.probe([PROBES[n] for n in chosen], journal)
+                now = self._asked([PROBES[n] for n in chosen], evidence, journal)
                 self._judge(float(cosines(now, evidence.vectors[chosen]).min()), evidence, evidence.measured)
                 self._looked_at = time.monotonic()
             self._meet_all(evidence, journal)
+
+    def look_after(self, texts: int, journal: Journal | None = None) -> None:
+        """So many texts were embedded since it was looked at last: is it still the same? Few texts in a short time are
+        not worth asking. Raises as ``look``."""
+        with self._lock:
+            since = time.monotonic() - (self._looked_at or 0.0)
+            if texts >= _MANY or since >= _LONG:
+                self._looked_at = None
+                self.look(journal)
 
     def meet(self, place: str, witnesses: Witnesses) -> None:
         """What is at ``place``, such as a generation of an index, was made by this model, it says: that is found out,
@@ -158,12 +174,30 @@ class Recognised(Model):
     def _meet_all(self, evidence: Evidence, journal: Journal | None) -> None:
         for place, witnesses in list(self._to_meet.items()):
             if not self._keeping.has_met(self.revision, place):
-                texts, vectors = witnesses()
+                try:
+                    texts, vectors = witnesses()
+                except StoreError:  # it was closed meanwhile
+                    self._met.discard(place)
+                    self._to_meet.pop(place, None)
+                    continue
                 if texts:
-                    lowest = float(cosines(self.probe(texts, journal), vectors).min())
+                    lowest = float(cosines(self._asked(texts, evidence, journal), vectors).min())
                     self._judge(lowest, evidence, "when the vectors that are kept were made")
                 self._keeping.note_met(self.revision, place)
             self._to_meet.pop(place, None)
+
+    def _asked(self, texts: Sequence[str], evidence: Evidence, journal: Journal | None) -> Vectors:
+        """What it says now. Raises ModelChangedError for vectors of another width, too."""
+        try:
+            return self.probe(texts, journal)
+        except ApiError as error:
+            if not (width := error.facts.get("width")):
+                raise
+            raise ModelChangedError(
+                f"{self.name} is not the model that it was: its vectors have {width} numbers, and had {evidence.dim}",
+                hint=f"to use what answers now, as a space of its own: idembed models accept '{self.newest_name}'",
+                model=self.name,
+            ) from error
 
     def _judge(self, lowest: float, evidence: Evidence, when: str) -> None:
         if lowest < evidence.refuse_below:

@@ -45,7 +45,12 @@ _COUNT = re.compile(
     re.IGNORECASE,
 )
 _WHICH = re.compile(r"input\[(\d+)\]|example at index (\d+)|input id (\d+)", re.IGNORECASE)
-_DIMENSIONS = re.compile(r"dimension|matryoshka", re.IGNORECASE)
+_DIMENSIONS = re.compile(
+    r"matryoshka"
+    r"|dimension(?:s|ality)?\b.{0,60}(?:must|not|invalid|support|between|less|greater|one of|equal|large|small)"
+    r"|(?:specify|invalid|unsupported|value for|support)[^.]{0,40}dimension",
+    re.IGNORECASE,
+)
 _MODEL = re.compile(
     r"(?:invalid|unknown|unsupported) model|supported models are|model identifier|input_model_not_found"
     r"|\bmodel\b[^.]{0,80}(?:not found|does not exist|is not supported|is not available|isn.t supported)",

@@ -36,6 +36,7 @@ class TokenGuess:
         self._ratio = 1.0
         self._highest = _MARGIN
         self._learned = 0
+        self._has_begun = False
 
     @property
     def is_exact(self) -> bool:
@@ -55,8 +56,8 @@ class TokenGuess:
     def begin(self, ratio: float) -> None:
         """Begin with what was learned before, unless something was learned since."""
         with self._lock:
-            if not self._learned:
-                self._ratio, self._highest = ratio, _MARGIN * ratio
+            if not self._learned and not self._has_begun:
+                self._ratio, self._highest, self._has_begun = ratio, _MARGIN * ratio, True
 
     def of(self, text: str) -> int:
         """The likeliest number, at least 1."""
@@ -78,15 +79,16 @@ class TokenGuess:
             self._learned += 1
             self._highest = max(ratio * _LEARNED_MARGIN, self._ratio + (self._highest - self._ratio) * _FORGET)
 
-    def was_too_low(self) -> None:
-        """A request had more tokens than it was allowed for."""
+    def was_too_low(self, guessed: int, limit: int) -> None:
+        """A request for which so many tokens were ``guessed`` had more than the ``limit``."""
         with self._lock:
-            self._highest *= 1.25
+            if guessed * self._highest < limit * self._ratio * 1.01:  # else it was known
+                self._highest = self._ratio * 1.05 * limit / max(1, guessed)
 
     @property
     def is_learned(self) -> bool:
         """Whether enough was reported to tell that a number is far too low."""
-        return self._count is not None or self._learned >= 3
+        return self._count is not None or self._has_begun or self._learned >= 3
 
 
 def _raw(text: str) -> float:

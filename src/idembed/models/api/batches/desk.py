@@ -228,7 +228,7 @@ class Desk:
                 raise transport.error(fault.reason, fault.hint or _KEPT, status=status)
             failures += 1
             patience = _PATIENCE if transport.has_succeeded or exchange else _UNREACHED
-            if time.monotonic() - began > patience:
+            if time.monotonic() - began + (fault.after or 0.0) > patience:
                 raise transport.error(f"{fault.reason} ({failures} times)", _KEPT, status=status)
             self._sleep(backoff(failures) if fault.after is None else fault.after)
             if unknown and lost and (found := lost()):

@@ -1,0 +1,420 @@
+"""One call for vectors: its texts on their way to the provider and back.
+
+Several threads send; the one that asked for the vectors gets them as they come (``Journal.made``), so that what was
+paid for is kept whatever happens next.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from idembed.errors import CostLimitError
+from idembed.models.api.adapter import Answer, Fault
+from idembed.models.api.checks import BadReplyError, Checked, check
+from idembed.models.api.crew import Crew
+from idembed.models.api.http import Exchange, UnreachableError
+from idembed.models.api.pacing import MOST_AT_ONCE, Paused, Stopped, backoff, told_to_wait
+from idembed.models.api.packing import Item, Pack, packed
+from idembed.models.api.spend import Purpose
+from idembed.models.api.verdicts import LONGEST_TOLD, Standing, apart, decide, shorter
+from idembed.models.base import Embedded, Journal, OnLong, Receipt
+from idembed.shown import clean
+from idembed.space import Side
+
+if TYPE_CHECKING:
+    from idembed.models.api.transport import Transport
+
+__all__ = ["Call", "Spent"]
+
+_BAD_TRIES = 3
+"""How often a text is asked for whose vector cannot be used."""
+_UNREACHED = 8.0
+"""So many seconds it is tried to reach a host that never answered."""
+_TOLD_EVERY = 2.0
+_HOPELESS = 64
+"""Texts that are refused before any of the call was taken: it is not the texts."""
+_EXPECTED = 1.02
+"""By how much more than the guess a request is expected to take of the rate; more would leave some of it unused."""
+_SILENT = 0.6
+"""Where so much less of a text was read than was guessed, it was cut in silence."""
+_ALONE = 256
+"""Texts of so many tokens go alone where a text may be cut in silence: then it is known how much of it was read."""
+_SURELY = 1.15
+"""By how much more than the model reads a text is guessed to have, that is not sent whole where it would be cut in
+silence."""
+_WINDOWS = (256, 384, 512, 1024, 2048, 4096, 8192, 16_384, 32_768)
+
+
+@dataclass(slots=True)
+class Spent:
+    """What some requests took: ``guessed`` where the provider did not say how many tokens it counted."""
+
+    requests: int = 0
+    texts: int = 0
+    tokens: int = 0
+    dollars: float = 0.0
+    guessed: bool = False
+
+
+class Call:
+    """One call of ``Transport.embed``."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        texts: Sequence[str],
+        side: Side,
+        journal: Journal,
+        dim: int | None,
+        on_long: OnLong,
+        patience: float,
+        purpose: Purpose,
+    ) -> None:
+        self._transport = transport
+        self._texts = texts
+        self._side = side
+        self._journal = journal
+        self._dim = dim
+        self._on_long = on_long
+        self._patience = patience
+        self._purpose = purpose
+        self._ratio = transport.guess.ratio
+        self._crew: Crew[Pack, tuple[list[int], Embedded]] = Crew(self._send, MOST_AT_ONCE, len(texts))
+        self._lock = threading.Lock()
+        self._began = self._succeeded = self._told_at = time.monotonic()
+        self._refusals = 0
+        self._last = ""
+        """Why it was told to wait, last."""
+        self._spent = Spent()
+
+    def run(self) -> Embedded:
+        """The vectors of all texts."""
+        vectors: np.ndarray | None = None
+        receipts: list[Receipt] = [Receipt(0)] * len(self._texts)
+        refused: dict[int, str] = {}
+        too_long: set[int] = set()
+        for positions, made in self._crew.results(self._packs(), self._journal.alive):
+            self._journal.made(positions, made)
+            if vectors is None or not vectors.shape[1]:
+                vectors = np.zeros((len(self._texts), made.vectors.shape[1]), np.float32)
+            if made.vectors.shape[1]:
+                vectors[positions] = made.vectors
+            for number, position in enumerate(positions):
+                receipts[position] = made.receipts[number]
+            refused |= {positions[number]: reason for number, reason in made.refused.items()}
+            too_long.update(positions[number] for number in made.too_long)
+        if vectors is None or not vectors.shape[1]:
+            vectors = np.zeros((len(self._texts), self._dim or 0), np.float32)
+        return Embedded(vectors, receipts, refused, frozenset(too_long))
+
+    def tell_spent(self) -> None:
+        """What was spent since this was told last; often enough that a killed process keeps little to itself."""
+        with self._lock:
+            spent, self._spent = self._spent, Spent()
+            self._told_at = time.monotonic()
+        if spent.requests:
+            self._transport.on_spent(spent, self._purpose)
+
+    def _packs(self) -> list[Pack]:
+        """The texts in requests. Empty ones are refused, and one that is surely too long, where it would be cut in
+        silence, is cut."""
+        transport, whole = self._transport, []
+        limit = transport.limits.text_tokens
+        silent = not transport.adapter.tells_truncation
+        for number, text in enumerate(self._texts):
+            item = Item(number, text, transport.guess.of(text) if text else 0)
+            if not text:
+                self._refuse(item, "it is empty", counts=False)
+            elif silent and limit is not None and item.tokens > _SURELY * limit:
+                self._shorten(item, Fault("long", ""))
+            else:
+                whole.append(item)
+        alone = None if not silent else _ALONE if limit is None else limit // 2
+        return list(packed(whole, transport.limits, transport.guess.high, alone))
+
+    # One request ---------------------------------------------------------------------------------------------
+
+    def _send(self, pack: Pack) -> None:
+        transport = self._transport
+        if not transport.fits(pack) and len(pack.items) > 1:
+            self._split(pack.halves())
+            return
+        tokens, most = self._expected(pack)
+        try:
+            ticket = transport.pacer.admit(len(pack.items), tokens, self._is_stopped, self._patience)
+        except Stopped:
+            return
+        except Paused as pause:
+            why = f"{self._last}; " if self._last else ""
+            raise transport.error(f"{why}nothing may be sent for {pause.seconds:.0f} s", "ask again later") from None
+        reserved, cost, is_reserved = most * transport.price / 1e6, 0.0, False
+        try:
+            self._journal.reserve(sum(not item.is_counted for item in pack.items), reserved, self._is_stopped)
+            is_reserved = True
+            for item in pack.items:
+                item.is_counted = True
+            if self._is_stopped():
+                transport.pacer.answered({}, tokens=tokens, counted=0, well=False)
+            else:
+                cost = self._exchange(pack, tokens, reserved, ticket)
+        except CostLimitError:
+            if is_reserved:
+                raise
+            transport.pacer.answered({}, tokens=tokens, counted=0, well=False)
+            if len(pack.items) == 1:
+                raise
+            self._split(pack.halves())
+        except BaseException:
+            if not is_reserved:
+                transport.pacer.answered({}, tokens=tokens, counted=0, well=False)
+            raise
+        finally:
+            if is_reserved:
+                self._journal.settle(reserved, cost)
+
+    def _is_stopped(self) -> bool:
+        return self._crew.is_stopped
+
+    def _expected(self, pack: Pack) -> tuple[int, int]:
+        """So many tokens to expect of the rate, and the most that may have to be paid. What was learned since the texts
+        were looked at counts."""
+        guess, window = self._transport.guess, self._transport.limits.text_tokens
+        likely = pack.tokens * guess.ratio / self._ratio
+        most = sum(min(item.tokens * guess.ratio / self._ratio * guess.high, window or math.inf) for item in pack.items)
+        expected = likely * _EXPECTED if guess.is_learned else likely * guess.high
+        return math.ceil(min(most, expected)), math.ceil(most)
+
+    def _exchange(self, pack: Pack, tokens: int, reserved: float, ticket: int) -> float:
+        """Send an admitted request and act on the answer; what it cost in dollars."""
+        transport = self._transport
+        texts = [item.sent for item in pack.items]
+        exchange: Exchange | None = None
+        lost: UnreachableError | None = None
+        try:
+            request = transport.adapter.request(transport.settings, texts, self._side)
+            body = json.dumps(request.body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+            headers = {"Content-Type": "application/json", **request.headers}
+            headers |= transport.credential.headers(request.url, body)
+            exchange = transport.http.send("POST", request.url, body, headers)
+        except UnreachableError as error:
+            lost = error
+        finally:
+            if exchange is None:
+                transport.pacer.answered({}, tokens=tokens, well=False)
+        if exchange is None:
+            transport.pacer.failed(ticket)
+            sent = lost is not None and lost.sent
+            cost = self._note(len(texts), tokens, reserved, guessed=True) if sent else 0.0
+            self._act(pack, Fault("wait", lost.reason if lost else ""), None)
+            return cost
+        if exchange.status != 200:
+            transport.pacer.answered(exchange.headers, tokens=tokens, counted=0, well=False)
+            self._failed(pack, self._fault_of(exchange), exchange.status, ticket)
+            return 0.0
+        answer = self._answer_of(exchange)
+        counted = _counted(answer) if answer else None
+        transport.pacer.answered(exchange.headers, tokens=tokens, counted=counted)
+        cost = reserved if counted is None else counted * transport.price / 1e6
+        self._note(len(texts), tokens if counted is None else counted, cost, guessed=counted is None)
+        self._receive(pack, answer, counted)
+        return cost
+
+    def _note(self, texts: int, tokens: int, dollars: float, *, guessed: bool) -> float:
+        with self._lock:
+            self._spent.requests += 1
+            self._spent.texts += texts
+            self._spent.tokens += tokens
+            self._spent.dollars += dollars
+            self._spent.guessed |= guessed
+            due = time.monotonic() - self._told_at >= _TOLD_EVERY
+        if due:
+            self.tell_spent()
+        return dollars
+
+    def _fault_of(self, exchange: Exchange) -> Fault:
+        transport = self._transport
+        try:
+            fault = transport.adapter.fault(exchange.status, exchange.body, transport.settings)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            fault = Fault("wait" if exchange.status >= 500 else "fatal", f"status {exchange.status}")
+        if not fault.reason:
+            fault = fault._replace(reason=f"status {exchange.status}")
+        if fault.kind == "wait" and exchange.headers.get("x-should-retry") == "false":
+            fault = fault._replace(kind="fatal")
+        return fault._replace(after=told_to_wait(exchange.headers)) if fault.after is None else fault
+
+    def _answer_of(self, exchange: Exchange) -> Answer | None:
+        try:
+            return self._transport.adapter.answer(exchange.body, self._transport.settings)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            return None
+
+    # What comes of it ----------------------------------------------------------------------------------------
+
+    def _receive(self, pack: Pack, answer: Answer | None, counted: int | None) -> None:
+        try:
+            if answer is None:
+                raise BadReplyError("the answer is not what the provider promises")
+            checked = check(answer, len(pack.items), self._dim)
+        except BadReplyError as error:
+            if error.width and pack.failures:
+                raise self._transport.error(str(error), _OTHER_WIDTH, status=200, width=error.width) from None
+            self._act(pack, Fault("wait", str(error)), 200)
+            return
+        with self._lock:
+            if self._dim is None:
+                self._dim = checked.vectors.shape[1]
+            self._succeeded = time.monotonic()
+            self._transport.has_succeeded = True
+        for position, reason in checked.bad.items():
+            self._again(pack.items[position], reason)
+        self._deliver(pack, checked, answer, counted)
+
+    def _deliver(self, pack: Pack, checked: Checked, answer: Answer, counted: int | None) -> None:
+        good = [n for n in range(len(pack.items)) if n not in checked.bad]
+        if not good:
+            return
+        cut = set(checked.truncated) | self._cut_in_silence(pack, answer, counted)
+        if counted is not None and not cut:
+            self._transport.guess.learn([item.sent for item in pack.items], counted)
+        tokens = _tokens_of(pack, answer, counted)
+        receipts: list[Receipt] = []
+        reasons: dict[int, str] = {}
+        for number, place in enumerate(good):
+            item = pack.items[place]
+            is_cut = item.cut or place in cut
+            if item.cut:
+                self._transport.was_cut(tokens[place])
+            receipts.append(Receipt(tokens[place], is_cut, max(item.tokens, tokens[place]) if is_cut else 0))
+            if place in cut and self._on_long != "cut":
+                read = f"{tokens[place]:,} were read" if tokens[place] else "not all were read"
+                reasons[number] = f"it has about {item.tokens:,} tokens, of which {read}"
+        positions = [pack.items[place].position for place in good]
+        made = Embedded(checked.vectors[good], receipts, reasons, frozenset(reasons))
+        self._crew.give((positions, made), len(positions))
+
+    def _cut_in_silence(self, pack: Pack, answer: Answer, counted: int | None) -> set[int]:
+        """Whether the one text of a request has more tokens than the provider counted, where it does not tell."""
+        transport = self._transport
+        if transport.adapter.tells_truncation or counted is None or len(pack.items) != 1 or answer.truncated:
+            return set()
+        guess = pack.items[0].tokens
+        more_was_read = transport.most_read > counted
+        transport.was_read(counted)
+        if not transport.guess.is_learned or guess < _ALONE:
+            return set()
+        at_the_window = counted in _WINDOWS and guess > 0.9 * counted and not more_was_read
+        return {0} if counted < _SILENT * guess or at_the_window else set()
+
+    def _failed(self, pack: Pack, fault: Fault, status: int, ticket: int) -> None:
+        transport = self._transport
+        if fault.kind == "fatal":
+            raise transport.error(fault.reason, self._hint(fault, status), status=status)
+        self._last = fault.reason
+        if fault.kind == "wait" and (fault.after or 0.0) <= LONGEST_TOLD:
+            if status == 429 or (fault.after is not None and status in (503, 529)):
+                transport.pacer.refused(fault.after, ticket)
+            else:
+                transport.pacer.failed(ticket)
+        self._act(pack, fault, status)
+
+    def _hint(self, fault: Fault, status: int) -> str:
+        """What to do about an error that ends it: a key is named by where it came from, and a model that is not there
+        by what is known of its end."""
+        transport = self._transport
+        if status == 401 or fault.hint.startswith("the key "):
+            return "; ".join(filter(None, (fault.hint, transport.credential.advice)))
+        about_model = status in (404, 410) or (status == 400 and "model" in fault.hint)
+        return transport.ending if about_model and transport.ending else fault.hint
+
+    def _act(self, pack: Pack, fault: Fault, status: int | None) -> None:
+        transport = self._transport
+        reached = transport.has_succeeded
+        standing = Standing(time.monotonic(), self._succeeded, self._patience, _UNREACHED, reached)
+        move = decide(pack, fault, status, standing)
+        if move.kind == "give up":
+            raise transport.error(move.reason, move.hint, status=status)
+        if move.kind == "refuse":
+            self._refuse(pack.items[0], move.reason)
+        elif move.kind == "shorten":
+            self._shorten(pack.items[0], fault)
+        elif move.kind == "apart":
+            if fault.kind == "split":
+                transport.too_much(pack)
+            self._split(apart(pack, fault))
+        else:
+            self._crew.add(pack, move.after)
+
+    def _split(self, parts: list[Pack]) -> None:
+        for part in parts:
+            self._crew.add(part, first=True)
+
+    def _again(self, item: Item, reason: str) -> None:
+        item.failures += 1
+        if item.failures >= _BAD_TRIES:
+            self._refuse(item, f"{reason}, {item.failures} times")
+        else:
+            self._crew.add(Pack([item]), backoff(item.failures - 1))
+
+    def _shorten(self, item: Item, fault: Fault) -> None:
+        """Cut a text that is too long, if that is wanted, by what is known of its length, else a little at a time."""
+        transport = self._transport
+        limit = transport.limits.text_tokens or transport.window
+        if fault.tokens:
+            transport.guess.learn([item.sent], fault.tokens)
+        tokens = fault.tokens or transport.guess.of(item.sent)
+        keep = shorter(len(item.sent), item.cuts, tokens, limit, counted=bool(fault.tokens))
+        if self._on_long != "cut" or not keep:
+            about = "" if fault.tokens else "about "
+            reads = f"; {transport.settings.model} reads {limit:,}" if limit else f" ({fault.reason})"
+            self._refuse(item, f"it has {about}{tokens:,} tokens{reads}", long=True)
+            return
+        item.sent, item.cut, item.cuts = item.sent[:keep], True, item.cuts + 1
+        self._crew.add(Pack([item]))
+
+    def _refuse(self, item: Item, reason: str, *, long: bool = False, counts: bool = True) -> None:
+        """Set one text aside. Raises ApiError where texts are refused and none was ever taken."""
+        transport = self._transport
+        reason = clean(transport.credential.without(reason))
+        with self._lock:
+            self._refusals += counts and not long
+            hopeless = self._refusals >= _HOPELESS and self._succeeded == self._began
+        if hopeless:
+            raise transport.error(f"every text is refused: {reason}", "look at the model's name and its options")
+        nothing = np.zeros((1, self._dim or 0), np.float32)
+        made = Embedded(nothing, [Receipt(0)], {0: reason}, frozenset({0} if long else ()))
+        self._crew.give(([item.position], made), 1)
+
+
+_OTHER_WIDTH = "name the dimensions that are wanted; or another model answers behind the name"
+
+
+def _counted(answer: Answer) -> int | None:
+    """How many tokens the provider says it counted, if it says so."""
+    if answer.text_tokens is not None and all(type(count) is int for count in answer.text_tokens):
+        return sum(answer.text_tokens)
+    return answer.tokens if type(answer.tokens) is int and answer.tokens > 0 else None
+
+
+def _tokens_of(pack: Pack, answer: Answer, counted: int | None) -> list[int]:
+    """Tokens by text: as the provider says, else what it counted in all, shared out by the guess."""
+    if counted is not None and answer.text_tokens is not None and len(answer.text_tokens) == len(pack.items):
+        return list(answer.text_tokens)
+    guesses = [item.tokens for item in pack.items]
+    if counted is None:
+        return guesses
+    shares, before, total = [], 0, max(1, sum(guesses))
+    for guessed in accumulate(guesses):
+        upto = counted * guessed // total
+        shares.append(upto - before)
+        before = upto
+    return shares
