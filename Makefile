@@ -26,7 +26,7 @@ help: ## show this list
 demo: $(STAMPS)/package-$(NAMES) ## search Python's standard library by meaning (makes demo.db)
 	@$(BIN)/idembed demo
 
-test: $(STAMPS)/test-$(EXTRAS)-$(NAMES) ## run every test; PYTEST_ARGS="-x -k cli" chooses; EXTRAS=test,servers for all
+test: $(STAMPS)/test-$(EXTRAS)-$(NAMES) ## run every test; PYTEST_ARGS="-x -k cli" chooses; EXTRAS=test,servers,sdks for all
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 torture: $(STAMPS)/test-$(EXTRAS)-$(NAMES) ## live and break indexes at random for MINUTES=30; rows lost must be 0

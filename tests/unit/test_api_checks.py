@@ -52,6 +52,7 @@ def test_answers_that_cannot_be_used_at_all(answer: Answer, reason: str) -> None
         ([NAN, 1.0], "a vector with NaN or infinity came back for it"),
         ([math.inf, 1.0], "a vector with NaN or infinity came back for it"),
         ([1e39, 1.0], "a vector with NaN or infinity came back for it"),
+        ([10**400, 1.0], "what came back for it is not a vector"),
         ([0.0, 0.0], "a vector of zeros came back for it"),
         (None, "no vector came back for it"),
         ([1.0, 2.0, 3.0], "a vector of 3 numbers came back for it, this space has 2"),
@@ -60,7 +61,6 @@ def test_answers_that_cannot_be_used_at_all(answer: Answer, reason: str) -> None
         (["1", "2"], "what came back for it is not a vector"),
         ([True, False], "what came back for it is not a vector"),
         ([10**400, 1], "what came back for it is not a vector"),
-        ([3e38, 3e38], "a vector that is too long or too short for float32 came back for it"),
         ([[1.0], [2.0]], "what came back for it is not a vector"),
         ({"a": 1}, "what came back for it is not a vector"),
     ],
@@ -69,6 +69,12 @@ def test_one_vector_that_cannot_be_used_spoils_no_other(bad: object, reason: str
     checked = check(Answer([[3.0, 4.0], bad]), 2, 2)
     assert checked.bad == {1: reason}
     assert checked.vectors[0].tolist() == [np.float32(0.6), np.float32(0.8)]
+
+
+def test_very_long_and_very_short_vectors_are_of_unit_length() -> None:
+    checked = check(Answer([[3e38, 0.0], [2e38, 2e38], [0.0, 1e-45]]), 3, 2)
+    assert not checked.bad
+    assert np.allclose(checked.vectors, [[1.0, 0.0], [0.5**0.5, 0.5**0.5], [0.0, 1.0]])
 
 
 def test_where_the_width_is_not_known_all_must_agree() -> None:

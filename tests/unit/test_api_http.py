@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -195,3 +196,62 @@ def test_connections_are_reused(http: Http, server: Server) -> None:
 def test_addresses_that_are_not_asked(http: Http, url: str) -> None:
     with pytest.raises(OptionError):
         post(http, url)
+
+
+# Proxies and certificates ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
+def test_no_proxy_is_asked_for_this_machine(
+    variable: str, http: Http, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Server()
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv(variable, proxy.url)
+    try:
+        assert post(http, f"{server.url}/a").body == {"ok": True}
+        assert post(http, f"{server.url.replace('127.0.0.1', 'localhost')}/b").body == {"ok": True}
+    finally:
+        proxy.close()
+    assert proxy.seen == []
+    assert [path for path, _, _ in server.seen] == ["/a", "/b"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:9"),
+        ("HTTPS_PROXY", "gopher://127.0.0.1:9"),
+        ("SSL_CERT_FILE", "/there/is/no/such/file.pem"),
+    ],
+)
+def test_what_the_environment_says_of_connections_and_cannot_be(
+    variable: str, value: str, http: Http, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)  # it is not installed
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(OptionError, match="no connections can be made as the environment says") as caught:
+        post(http, "https://api.example.com/v1")
+    assert variable in caught.value.hint
+
+
+# Answers that are none ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[::1", "http://127.0.0.1:99999/v1", "http://127.0.0.1:port/v1", "//[/", "ftp://127.0.0.1/a"]
+)
+def test_a_redirect_to_what_is_no_address(location: str, http: Http, server: Server) -> None:
+    server.handle = lambda request: reply(request, 307, {}, {"Location": location})
+    with pytest.raises(ApiError, match="redirects to"):
+        post(http, f"{server.url}/a")
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 200_000, b"1" * 10_000, b"\xff\xfe{}", b""])
+def test_what_no_parser_can_read_is_text(body: bytes, http: Http, server: Server) -> None:
+    server.handle = lambda request: reply(request, 200, body)
+    found = post(http, f"{server.url}/a")
+    assert (found.status, found.is_json) == (200, False)
+    assert isinstance(found.body, str)

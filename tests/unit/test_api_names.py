@@ -75,6 +75,14 @@ def test_names_of_other_models(name: str) -> None:
         ("http://localhost.example.com/v1#m", "in the clear"),
         ("http://[::1/v1#m", "is no address"),
         ("http:///v1#m", "is no address"),
+        ("openai:text\nembedding", "is no name of a model"),
+        ("openai:text-embedding-3-small\n", "is no name of a model"),
+        ("openai:text\0embedding", "is no name of a model"),
+        ("openai:..", "is no name of a model"),
+        ("google:../../other/models/m", "is no name of a model"),
+        ("http://localhost:8080/v1#a/../b", "is no name of a model"),
+        ("http://localhost:8080/v1\n#m", "is no address"),
+        ("http://local\nhost:8080/v1#m", "is no address"),
     ],
 )
 def test_names_that_make_no_sense(name: str, reason: str) -> None:

@@ -122,3 +122,20 @@ def test_tiktoken_is_not_asked_where_it_would_fetch_its_encoding(
 ) -> None:
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
     assert tiktoken_counter() is None
+
+
+def test_tiktoken_counts_where_its_encoding_is_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import hashlib
+    import sys
+    import types
+
+    from idembed.models.api import tokens
+
+    (tmp_path / hashlib.sha1(tokens._ENCODING.encode()).hexdigest()).write_text("")
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    encoding = types.SimpleNamespace(encode_ordinary=lambda text: text.split())
+    monkeypatch.setitem(sys.modules, "tiktoken", types.SimpleNamespace(get_encoding=lambda name: encoding))
+    count = tiktoken_counter()
+    assert count is not None
+    guess = TokenGuess(count)
+    assert (guess.of("three words here"), guess.is_exact) == (3, True)

@@ -164,9 +164,9 @@ class Adapter(ABC):
         """The name of the task of one side; None where there are no tasks."""
         return settings.task or self.tasks.get(side)
 
-    @abstractmethod
     def authorization(self, key: str) -> Mapping[str, str]:
         """The headers that show the key."""
+        return {"Authorization": f"Bearer {key}"}
 
     @abstractmethod
     def request(self, settings: Settings, texts: Sequence[str], side: Side) -> Request:

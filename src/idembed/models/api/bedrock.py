@@ -32,9 +32,6 @@ class Bedrock(Adapter):
         "amazon.titan-embed-text-v1": Offer(1536, _LIMITS, Price(0.10, "2026-11-22", _PAGE)),
     }
 
-    def authorization(self, key: str) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {key}"}
-
     def request(self, settings: Settings, texts: Sequence[str], side: Side) -> Request:
         (text,) = texts
         body: dict[str, Any] = {"inputText": text}

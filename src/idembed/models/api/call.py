@@ -11,8 +11,6 @@ import math
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +18,7 @@ import numpy as np
 from idembed.errors import CostLimitError
 from idembed.models.api.adapter import Answer, Fault
 from idembed.models.api.checks import BadReplyError, Checked, check
+from idembed.models.api.counting import ALONE, Till, counted_in, is_cut_in_silence, tokens_of
 from idembed.models.api.crew import Crew
 from idembed.models.api.http import Exchange, UnreachableError
 from idembed.models.api.pacing import MOST_AT_ONCE, Paused, Stopped, backoff, told_to_wait
@@ -33,36 +32,19 @@ from idembed.space import Side
 if TYPE_CHECKING:
     from idembed.models.api.transport import Transport
 
-__all__ = ["Call", "Spent"]
+__all__ = ["Call"]
 
 _BAD_TRIES = 3
 """How often a text is asked for whose vector cannot be used."""
 _UNREACHED = 8.0
 """So many seconds it is tried to reach a host that never answered."""
-_TOLD_EVERY = 2.0
 _HOPELESS = 64
 """Texts that are refused before any of the call was taken: it is not the texts."""
 _EXPECTED = 1.02
 """By how much more than the guess a request is expected to take of the rate; more would leave some of it unused."""
-_SILENT = 0.6
-"""Where so much less of a text was read than was guessed, it was cut in silence."""
-_ALONE = 256
-"""Texts of so many tokens go alone where a text may be cut in silence: then it is known how much of it was read."""
 _SURELY = 1.15
 """By how much more than the model reads a text is guessed to have, that is not sent whole where it would be cut in
 silence."""
-_WINDOWS = (256, 384, 512, 1024, 2048, 4096, 8192, 16_384, 32_768)
-
-
-@dataclass(slots=True)
-class Spent:
-    """What some requests took: ``guessed`` where the provider did not say how many tokens it counted."""
-
-    requests: int = 0
-    texts: int = 0
-    tokens: int = 0
-    dollars: float = 0.0
-    guessed: bool = False
 
 
 class Call:
@@ -86,15 +68,14 @@ class Call:
         self._dim = dim
         self._on_long = on_long
         self._patience = patience
-        self._purpose = purpose
+        self.till = Till(transport.on_spent, purpose)
         self._ratio = transport.guess.ratio
         self._crew: Crew[Pack, tuple[list[int], Embedded]] = Crew(self._send, MOST_AT_ONCE, len(texts))
         self._lock = threading.Lock()
-        self._began = self._succeeded = self._told_at = time.monotonic()
+        self._began = self._succeeded = time.monotonic()
         self._refusals = 0
-        self._last = ""
-        """Why it was told to wait, last."""
-        self._spent = Spent()
+        self._reason = ""
+        """Why a request failed last that may be sent again."""
 
     def run(self) -> Embedded:
         """The vectors of all texts."""
@@ -116,14 +97,6 @@ class Call:
             vectors = np.zeros((len(self._texts), self._dim or 0), np.float32)
         return Embedded(vectors, receipts, refused, frozenset(too_long))
 
-    def tell_spent(self) -> None:
-        """What was spent since this was told last; often enough that a killed process keeps little to itself."""
-        with self._lock:
-            spent, self._spent = self._spent, Spent()
-            self._told_at = time.monotonic()
-        if spent.requests:
-            self._transport.on_spent(spent, self._purpose)
-
     def _packs(self) -> list[Pack]:
         """The texts in requests. Empty ones are refused, and one that is surely too long, where it would be cut in
         silence, is cut."""
@@ -138,7 +111,7 @@ class Call:
                 self._shorten(item, Fault("long", ""))
             else:
                 whole.append(item)
-        alone = None if not silent else _ALONE if limit is None else limit // 2
+        alone = None if not silent else ALONE if limit is None else limit // 2
         return list(packed(whole, transport.limits, transport.guess.high, alone))
 
     # One request ---------------------------------------------------------------------------------------------
@@ -154,8 +127,8 @@ class Call:
         except Stopped:
             return
         except Paused as pause:
-            why = f"{self._last}; " if self._last else ""
-            raise transport.error(f"{why}nothing may be sent for {pause.seconds:.0f} s", "ask again later") from None
+            why = f": {self._reason}" if self._reason else ""
+            raise transport.error(f"nothing may be sent for {pause.seconds:.0f} s{why}", "ask again later") from None
         reserved, cost, is_reserved = most * transport.price / 1e6, 0.0, False
         try:
             self._journal.reserve(sum(not item.is_counted for item in pack.items), reserved, self._is_stopped)
@@ -213,7 +186,7 @@ class Call:
         if exchange is None:
             transport.pacer.failed(ticket)
             sent = lost is not None and lost.sent
-            cost = self._note(len(texts), tokens, reserved, guessed=True) if sent else 0.0
+            cost = self.till.note(len(texts), tokens, reserved, guessed=True) if sent else 0.0
             self._act(pack, Fault("wait", lost.reason if lost else ""), None)
             return cost
         if exchange.status != 200:
@@ -221,24 +194,12 @@ class Call:
             self._failed(pack, self._fault_of(exchange), exchange.status, ticket)
             return 0.0
         answer = self._answer_of(exchange)
-        counted = _counted(answer) if answer else None
+        counted = counted_in(answer) if answer else None
         transport.pacer.answered(exchange.headers, tokens=tokens, counted=counted)
         cost = reserved if counted is None else counted * transport.price / 1e6
-        self._note(len(texts), tokens if counted is None else counted, cost, guessed=counted is None)
+        self.till.note(len(texts), tokens if counted is None else counted, cost, guessed=counted is None)
         self._receive(pack, answer, counted)
         return cost
-
-    def _note(self, texts: int, tokens: int, dollars: float, *, guessed: bool) -> float:
-        with self._lock:
-            self._spent.requests += 1
-            self._spent.texts += texts
-            self._spent.tokens += tokens
-            self._spent.dollars += dollars
-            self._spent.guessed |= guessed
-            due = time.monotonic() - self._told_at >= _TOLD_EVERY
-        if due:
-            self.tell_spent()
-        return dollars
 
     def _fault_of(self, exchange: Exchange) -> Fault:
         transport = self._transport
@@ -286,7 +247,7 @@ class Call:
         cut = set(checked.truncated) | self._cut_in_silence(pack, answer, counted)
         if counted is not None and not cut:
             self._transport.guess.learn([item.sent for item in pack.items], counted)
-        tokens = _tokens_of(pack, answer, counted)
+        tokens = tokens_of(pack, answer, counted)
         receipts: list[Receipt] = []
         reasons: dict[int, str] = {}
         for number, place in enumerate(good):
@@ -303,23 +264,19 @@ class Call:
         self._crew.give((positions, made), len(positions))
 
     def _cut_in_silence(self, pack: Pack, answer: Answer, counted: int | None) -> set[int]:
-        """Whether the one text of a request has more tokens than the provider counted, where it does not tell."""
+        """The one text of a request, if it has more tokens than the provider counted, where it does not tell."""
         transport = self._transport
         if transport.adapter.tells_truncation or counted is None or len(pack.items) != 1 or answer.truncated:
             return set()
-        guess = pack.items[0].tokens
-        more_was_read = transport.most_read > counted
+        most_read = transport.most_read
         transport.was_read(counted)
-        if not transport.guess.is_learned or guess < _ALONE:
-            return set()
-        at_the_window = counted in _WINDOWS and guess > 0.9 * counted and not more_was_read
-        return {0} if counted < _SILENT * guess or at_the_window else set()
+        is_cut = transport.guess.is_learned and is_cut_in_silence(counted, pack.items[0].tokens, most_read)
+        return {0} if is_cut else set()
 
     def _failed(self, pack: Pack, fault: Fault, status: int, ticket: int) -> None:
         transport = self._transport
         if fault.kind == "fatal":
             raise transport.error(fault.reason, self._hint(fault, status), status=status)
-        self._last = fault.reason
         if fault.kind == "wait" and (fault.after or 0.0) <= LONGEST_TOLD:
             if status == 429 or (fault.after is not None and status in (503, 529)):
                 transport.pacer.refused(fault.after, ticket)
@@ -338,6 +295,8 @@ class Call:
 
     def _act(self, pack: Pack, fault: Fault, status: int | None) -> None:
         transport = self._transport
+        if fault.kind == "wait":
+            self._reason = fault.reason
         reached = transport.has_succeeded
         standing = Standing(time.monotonic(), self._succeeded, self._patience, _UNREACHED, reached)
         move = decide(pack, fault, status, standing)
@@ -396,25 +355,3 @@ class Call:
 
 
 _OTHER_WIDTH = "name the dimensions that are wanted; or another model answers behind the name"
-
-
-def _counted(answer: Answer) -> int | None:
-    """How many tokens the provider says it counted, if it says so."""
-    if answer.text_tokens is not None and all(type(count) is int for count in answer.text_tokens):
-        return sum(answer.text_tokens)
-    return answer.tokens if type(answer.tokens) is int and answer.tokens > 0 else None
-
-
-def _tokens_of(pack: Pack, answer: Answer, counted: int | None) -> list[int]:
-    """Tokens by text: as the provider says, else what it counted in all, shared out by the guess."""
-    if counted is not None and answer.text_tokens is not None and len(answer.text_tokens) == len(pack.items):
-        return list(answer.text_tokens)
-    guesses = [item.tokens for item in pack.items]
-    if counted is None:
-        return guesses
-    shares, before, total = [], 0, max(1, sum(guesses))
-    for guessed in accumulate(guesses):
-        upto = counted * guessed // total
-        shares.append(upto - before)
-        before = upto
-    return shares

@@ -16,8 +16,7 @@ from idembed.models.base import Vectors
 __all__ = ["BadReplyError", "Checked", "check"]
 
 
-_LONGEST = 1e36
-"""The most that the squares of a vector's numbers may add up to, so that its length can be had in float32."""
+_FAR = 1e12
 
 
 class BadReplyError(Exception):
@@ -75,10 +74,9 @@ def check(answer: Answer, count: int, dim: int | None) -> Checked:
             bad[place] = "a vector of zeros came back for it"
     for place in bad:
         vectors[place] = 1.0
-    squares = np.square(vectors, dtype=np.float64).sum(axis=1)
-    for place in np.flatnonzero((squares > _LONGEST) | (squares < 1 / _LONGEST)).tolist():
-        bad[place] = "a vector that is too long or too short for float32 came back for it"
-        vectors[place] = 1.0
+    peaks = np.abs(vectors).max(axis=1)
+    far = (peaks > _FAR) | (peaks < 1 / _FAR)  # of these, squares are no float32
+    vectors[far] /= peaks[far, None]
     unit = native.normalize(vectors)
     cut = frozenset(place for place, truncated in zip(order, answer.truncated or (), strict=False) if truncated is True)
     return Checked(unit, bad, cut)

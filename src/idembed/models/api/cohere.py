@@ -43,9 +43,6 @@ class Cohere(Adapter):
     tasks: ClassVar[Mapping[Side, str]] = {"document": "search_document", "query": "search_query"}
     more_tasks = ("classification", "clustering")
 
-    def authorization(self, key: str) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {key}"}
-
     def request(self, settings: Settings, texts: Sequence[str], side: Side) -> Request:
         body: dict[str, Any] = {
             "model": settings.model,

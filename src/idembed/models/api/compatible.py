@@ -30,9 +30,6 @@ class Compatible(Adapter):
     usual = Limits(inputs=32, bytes=2_000_000)
     tells_truncation = False
 
-    def authorization(self, key: str) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {key}"}
-
     def request(self, settings: Settings, texts: Sequence[str], side: Side) -> Request:
         body: dict[str, Any] = {"model": settings.model, "input": list(texts), "encoding_format": "float"}
         if settings.dimensions is not None:

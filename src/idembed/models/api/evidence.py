@@ -150,8 +150,10 @@ class Keeping:
 
     def note_met(self, revision: int, place: str) -> None:
         """It was, and is what the model says. Where that cannot be noted, it is found out again."""
-        with contextlib.suppress(OSError), self._met(revision).open("a", encoding="utf-8") as file:
-            file.write(f"{place}\n")
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # at first use it comes before the evidence
+            with self._met(revision).open("a", encoding="utf-8") as file:
+                file.write(f"{place}\n")
 
     def accept(self, revision: int, evidence: Evidence) -> None:
         """From now on this revision is the newest."""

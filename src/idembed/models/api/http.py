@@ -232,7 +232,7 @@ def check_endpoint(url: str, title: str) -> None:
         _ = parts.port
     except ValueError as error:
         raise OptionError(f"{title}: {without_password(url)!r} is no address: {error}") from None
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
         raise OptionError(
             f"{title}: {without_password(url)!r} is no address", hint="it begins with https://, as https://host/v1"
         )

@@ -55,9 +55,6 @@ class Jina(Adapter):
         task = settings.task or ("nl2code" if settings.model.startswith("jina-code-") else "retrieval")
         return f"{task}.{_SIDES[side]}" if task in ("retrieval", *self.more_tasks[4:]) else task
 
-    def authorization(self, key: str) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {key}"}
-
     def request(self, settings: Settings, texts: Sequence[str], side: Side) -> Request:
         body: dict[str, Any] = {
             "model": settings.model,

@@ -36,9 +36,6 @@ class Mistral(Adapter):
         "codestral-embed-2505": _CODESTRAL,
     }
 
-    def authorization(self, key: str) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {key}"}
-
     def request(self, settings: Settings, texts: Sequence[str], side: Side) -> Request:
         body: dict[str, Any] = {"model": settings.model, "input": list(texts), "encoding_format": "float"}
         if settings.dimensions is not None:

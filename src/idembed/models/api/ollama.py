@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from idembed.models.api.adapter import Adapter, Answer, Fault, Limits, Request, Settings
@@ -25,9 +25,6 @@ class Ollama(Adapter):
     needs_key = False
     usual = Limits(inputs=32)
     tells_truncation = False
-
-    def authorization(self, key: str) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {key}"}
 
     def request(self, settings: Settings, texts: Sequence[str], side: Side) -> Request:
         body: dict[str, Any] = {"model": settings.model, "input": list(texts), "truncate": False}

@@ -31,9 +31,6 @@ class OpenAI(Adapter):
         "text-embedding-ada-002": Offer(1536, _LIMITS, Price(0.10, "2026-11-22", _PAGE, 0.5)),
     }
 
-    def authorization(self, key: str) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {key}"}
-
     def request(self, settings: Settings, texts: Sequence[str], side: Side) -> Request:
         body: dict[str, Any] = {"model": settings.model, "input": list(texts), "encoding_format": "base64"}
         if settings.dimensions is not None:

@@ -9,7 +9,8 @@ from functools import cached_property
 
 from idembed.errors import ApiError
 from idembed.models.api.adapter import Adapter, Limits, Settings
-from idembed.models.api.call import Call, Spent
+from idembed.models.api.call import Call
+from idembed.models.api.counting import Spent
 from idembed.models.api.http import Http, http_of
 from idembed.models.api.keys import Credential
 from idembed.models.api.pacing import Pacer, pacer_of
@@ -91,7 +92,7 @@ class Transport:
         try:
             return call.run()
         finally:
-            call.tell_spent()
+            call.till.tell()
 
     def fits(self, pack: Pack) -> bool:
         """Whether a pack is within what was learned about the provider's limits and rates since it was packed."""

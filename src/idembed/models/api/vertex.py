@@ -53,9 +53,6 @@ class Vertex(Adapter):
     def task(self, settings: Settings, side: Side) -> str:
         return google_task(settings, side)
 
-    def authorization(self, key: str) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {key}"}
-
     def request(self, settings: Settings, texts: Sequence[str], side: Side) -> Request:
         task = self.task(settings, side)
         place = f"projects/{settings.extra['project']}/locations/{settings.extra['location']}"

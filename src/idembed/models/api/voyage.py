@@ -45,9 +45,6 @@ class Voyage(Adapter):
     }
     tasks: ClassVar[Mapping[Side, str]] = {"document": "document", "query": "query"}
 
-    def authorization(self, key: str) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {key}"}
-
     def request(self, settings: Settings, texts: Sequence[str], side: Side) -> Request:
         body: dict[str, Any] = {
             "model": settings.model,
