@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
+
+from databases import new_schema
 
 NETWORK = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "IDEMBED_OFFLINE", "HF_HOME", "SENTENCE_TRANSFORMERS_HOME")
 
@@ -27,6 +29,19 @@ def _data_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
 def _data_of_this_test(_data_of_this_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test has a data folder of its own, which is not there yet."""
     monkeypatch.setenv("IDEMBED_DATA", str(_data_of_this_run / str(next(_NUMBERS))))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where an index may be made, in each kind of database."""
+    return new_schema() if request.param == "postgres" else tmp_path / "pets.db"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Path | str]:
+    """Gives one place after the other, all in one kind of database."""
+    numbers = count()
+    return new_schema if request.param == "postgres" else lambda: tmp_path / f"new{next(numbers)}.db"
 
 
 @pytest.fixture

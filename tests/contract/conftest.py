@@ -6,11 +6,19 @@ from pathlib import Path
 import pytest
 from kit import STORES, Index, Opener
 
+from idembed.stores import open_store
+
 
 @pytest.fixture(params=sorted(STORES))
-def open_again(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
-    """Opens the same index once more, as another process would."""
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where an index may be made."""
     return STORES[request.param](tmp_path)
+
+
+@pytest.fixture
+def open_again(place: Path | str) -> Opener:
+    """Opens the same index once more, as another process would."""
+    return lambda: open_store(place)
 
 
 @pytest.fixture

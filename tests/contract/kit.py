@@ -10,18 +10,23 @@ import numpy as np
 
 from idembed.rows import check_row
 from idembed.space import Space, address
-from idembed.stores import open_store
 from idembed.stores.base import Lease, PartRecord, RowRecord, RowState, Store
 
 Opener = Callable[[], Store]
 
 
-def _sqlite(folder: Path) -> Opener:
-    return lambda: open_store(folder / "index.db")
+def _sqlite(folder: Path) -> Path:
+    return folder / "index.db"
 
 
-STORES: dict[str, Callable[[Path], Opener]] = {"sqlite": _sqlite}
-"""For each store, what gives an opener of one index in a new place; every call of it is another connection."""
+def _postgres(_: Path) -> str:
+    from databases import new_schema
+
+    return new_schema()
+
+
+STORES: dict[str, Callable[[Path], Path | str]] = {"postgres": _postgres, "sqlite": _sqlite}
+"""For each store, what gives a new place for one index; every opening of it is another connection."""
 
 
 def space(dim: int = 4, name: str = "test") -> Space:

@@ -91,7 +91,7 @@ def test_a_relative_url_is_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert sorted(files(tmp_path)) == ["a.db", "b ?#%25.db"]
 
 
-@pytest.mark.parametrize("scheme", ["postgresql", "qdrant", "milvus", "lance"])
+@pytest.mark.parametrize("scheme", ["qdrant", "milvus", "lance"])
 def test_databases_that_will_come_say_so_without_the_password(scheme: str) -> None:
     with pytest.raises(StoreError, match="not there yet") as caught:
         open_store(f"{scheme}://me:geheim@host:1/db?api_key=geheim&x=1")
@@ -120,7 +120,7 @@ def test_passwords_leave_urls() -> None:
 
 
 def test_importing_the_stores_imports_no_database() -> None:
-    code = "import sys, idembed.stores; print({'sqlite3', 'numpy'} & set(sys.modules))"
+    code = "import sys, idembed.stores; print({'sqlite3', 'numpy', 'psycopg'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +23,7 @@ from idembed.errors import (
     RowError,
     StoreError,
 )
+from idembed.filters import parse_where
 from idembed.rows import bucket_of, check_row
 from idembed.stores.base import Capabilities, Filling, Match, lease_of
 
@@ -51,6 +56,33 @@ def test_capabilities_are_declared(index: Index) -> None:
     assert isinstance(index.store.capabilities, Capabilities)
     assert index.store.format_version >= 1
     assert index.store.capabilities.max_key >= 512
+
+
+def test_a_snapshot_is_of_one_state_where_that_is_declared(index: Index) -> None:
+    index.upsert(row("a"))
+    with index.open_again() as reader:
+        assert reader.capabilities.snapshots
+        with reader.snapshot():
+            assert reader.count() == 1
+            index.upsert(row("b", "b", [2, 0, 0, 0]))
+            index.store.delete(index.lease, ["a"])
+            assert reader.count() == 1
+            assert [stored.id for stored in reader.scan(1)] == ["a"]
+            assert [m.id for m in reader.search(1, np.array([[1, 0, 0, 0]], np.float32), 5)[0]] == ["a"]
+        assert [stored.id for stored in reader.scan(1)] == ["b"]
+
+
+def test_vectors_have_up_to_the_declared_number_of_dimensions(open_again: Opener) -> None:
+    with open_again() as store:
+        lease, most = store.lease("w"), store.capabilities.max_dim
+        with pytest.raises(OptionError, match=f"1 to {most:,} dimensions"):
+            store.create_generation(lease, space(most + 1), "m")
+        store.create_generation(lease, space(most), "m")
+        vector = random_vector(1, most)
+        store.upsert(lease, [row("a", "t", vector)])
+        (stored,) = store.get(["a"], 1)["a"].parts
+        assert stored.vector is not None
+        assert stored.vector.tobytes() == vector.tobytes()
 
 
 def test_settings_are_empty_at_first_and_change_only_from_the_version_that_was_read(index: Index) -> None:
@@ -860,6 +892,41 @@ def test_more_hits_than_there_are_rows(index: Index) -> None:
     assert index.search([1, 0, 0, 0], 1_000_000) == [("a", 1.0), ("b", 1.0)]
 
 
+@pytest.mark.parametrize("dim", [64, 2_001])
+def test_an_approximate_search_has_exact_scores_and_follows_writes_where_that_is_declared(
+    open_again: Opener, dim: int
+) -> None:
+    rng = np.random.default_rng(2)
+    vectors = rng.standard_normal((600, dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    with open_again() as store:
+        lease = store.lease("w")
+        store.create_generation(lease, replace(space(dim), similarity="cosine"), "m", activate=True)
+        store.upsert(lease, [row(f"r{i}", f"t{i}", v, {"n": i % 50}) for i, v in enumerate(vectors)])
+        exact = store.search(1, vectors[:20], 10)
+        assert store.search(1, vectors[:20], 10, approximate=True) == exact  # as long as there is no such index
+        if not store.capabilities.approximate_search:
+            with pytest.raises(StoreError, match="searched exactly"):
+                store.build_ann(lease, 1)
+            assert not store.has_ann(1)
+            return
+        assert not store.has_ann(1)
+        store.build_ann(lease, 1)
+        store.build_ann(lease, 1)  # is there already
+        assert store.has_ann(1)
+        found = store.search(1, vectors[:20], 10, approximate=True)
+        assert store.search(1, vectors[:20], 10) == exact
+        pairs = [({*near}, {*true}) for near, true in zip(found, exact, strict=True)]
+        assert sum(len(near & true) for near, true in pairs) >= 0.9 * 200
+        assert all(near == sorted(near, key=lambda m: (-m.score, m.id, m.part)) for near in found)
+        assert len(store.search(1, vectors[:1], 600, approximate=True)[0]) == 600
+        store.delete(lease, ["r0"])
+        store.upsert(lease, [row("new", "new", vectors[0])])
+        assert [m.id for m in store.search(1, vectors[:1], 1, approximate=True)[0]] == ["new"]
+        where = parse_where({"n": 7})
+        assert store.search(1, vectors[:1], 12, where, approximate=True) == store.search(1, vectors[:1], 12, where)
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [
@@ -921,3 +988,39 @@ def test_every_error_is_one_of_ours(index: Index) -> None:
         index.store.create_generation(index.lease, space(0), "m")
     checked = check_row("a", "t", {}, "here")
     assert checked.metadata == "{}"
+
+
+# Other processes --------------------------------------------------------------------------------------
+
+WRITER = """
+import sys
+sys.path.insert(0, {folder!r})
+from kit import row
+from idembed.stores import open_store
+store = open_store(sys.argv[1])
+lease = store.lease("child")
+for batch in range(1000):
+    store.upsert(lease, [row(f"{{batch:03}}-{{i:03}}", "text " * 200, [batch, i, 0, 1]) for i in range(100)])
+    print(batch, flush=True)
+"""
+
+
+def test_killed_between_batches_or_within_one_every_batch_is_whole_or_absent(index: Index, place: Path | str) -> None:
+    index.store.release(index.lease)
+    code = WRITER.format(folder=str(Path(__file__).parent))
+    for delay in (0.0, 0.003, 0.01):
+        with subprocess.Popen([sys.executable, "-c", code, str(place)], stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            last = [int(child.stdout.readline()) for _ in range(3)][-1]
+            time.sleep(delay)
+            child.kill()
+            last = int((child.stdout.read().split() or [last])[-1])
+        with index.open_again() as store:
+            lease = store.lease("next", instead_of="child")  # what the child had begun is over, or undone
+            everything = [found.id for found in store.scan(1)]
+            assert len(everything) % 100 == 0
+            assert len(everything) >= 100 * (last + 1)
+            assert all(state.current for state in store.states(everything, [1]).values())
+            assert (store.orphans(), store.damage()) == ([], [])
+            store.delete(lease, everything)
+            store.release(lease)

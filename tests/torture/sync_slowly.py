@@ -1,5 +1,6 @@
-"""Sync an earlier state (``half``) or the later one (``all``) of some 400 rows into FOLDER/pets.db with a slow
-fake model. From half to all: rows added, deleted, swapped far apart, texts and metadata changed."""
+"""Sync an earlier state (``half``) or the later one (``all``) of some 400 rows into FOLDER/pets.db, or the index at a
+URL that is given too, with a slow fake model. From half to all: rows added, deleted, swapped far
+apart, texts and metadata changed."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ def _later(i: int) -> str:
 def main() -> None:
     folder, state = Path(sys.argv[1]), sys.argv[2]
     os.environ["IDEMBED_VAULT"] = str(folder / "vault")
-    with Index(folder / "pets.db", SlowModel(log=folder / "asked")) as index:
+    place = sys.argv[3] if len(sys.argv) > 3 else folder / "pets.db"
+    with Index(place, SlowModel(log=folder / "asked")) as index:
         print(index.sync(rows(state)))
 
 

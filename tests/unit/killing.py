@@ -1,4 +1,4 @@
-"""What becomes of a file when the process that writes to it is killed, at any of its steps."""
+"""What becomes of an index when the process that writes to it is killed, at any of its steps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from idembed.stores import without_password
+from idembed.stores.base import Store
+from idembed.stores.postgres import PostgresStore
 from idembed.stores.sqlite import SQLiteStore
 
 __all__ = ["killed_at"]
@@ -19,16 +22,17 @@ class _Killed(BaseException):
     """Nothing catches it."""
 
 
-def killed_at(step: int, place: Path, monkeypatch: pytest.MonkeyPatch, work: Callable[[], Any]) -> bool:
+def killed_at(step: int, place: Path | str, monkeypatch: pytest.MonkeyPatch, work: Callable[[], Any]) -> bool:
     """Do the work, killed before the store at ``place`` does the step of that number, from 0 on; whether it was."""
     done = 0
+    kind = PostgresStore if isinstance(place, str) else SQLiteStore
 
     def counted(name: str) -> Callable[..., Any]:
-        original = getattr(SQLiteStore, name)
+        original = getattr(kind, name)
 
-        def method(self: SQLiteStore, *args: Any, **kwargs: Any) -> Any:
+        def method(self: Store, *args: Any, **kwargs: Any) -> Any:
             nonlocal done
-            if self.url == str(place):
+            if self.url == without_password(str(place)):
                 if done == step:
                     raise _Killed
                 done += 1
@@ -38,7 +42,7 @@ def killed_at(step: int, place: Path, monkeypatch: pytest.MonkeyPatch, work: Cal
 
     with monkeypatch.context() as patched:
         for name in _STEPS:
-            patched.setattr(SQLiteStore, name, counted(name))
+            patched.setattr(kind, name, counted(name))
         try:
             work()
         except _Killed:

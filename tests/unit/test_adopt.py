@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def index(tmp_path: Path, model: FakeModel) -> Iterator[Index]:
         yield opened
 
 
-def opened(path: Path) -> Index:
+def opened(path: Path | str) -> Index:
     return Index(path, FakeModel(), vault="none")
 
 
@@ -210,14 +210,14 @@ def test_a_part_of_an_adoption_is_not_mistaken_for_an_index(tmp_path: Path, monk
 
 
 def test_an_adoption_killed_anywhere_is_no_index_or_a_whole_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, new_place: Callable[[], Path | str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("idembed.index.adopt._ROWS", 2)
     source = database(tmp_path / "old.db", FakeModel(), count=5)
     for step in range(100):
-        place = tmp_path / f"new{step}.db"
+        place = new_place()
 
-        def adopt(place: Path = place) -> None:
+        def adopt(place: Path | str = place) -> None:
             Index.adopt(source, model=FakeModel(), to=place)
 
         if not killed_at(step, place, monkeypatch, adopt):
@@ -236,7 +236,7 @@ def test_an_adoption_killed_anywhere_is_no_index_or_a_whole_one(
     assert step >= 6  # settings, generation, 3 times rows, activate
 
 
-def place_is_not_done(place: Path) -> bool:
+def place_is_not_done(place: Path | str) -> bool:
     """Whether an adoption into it is not known to have come to its end."""
     with open_store(place) as store:
         return not store.generations() or "adopting" in store.read_meta()[1]

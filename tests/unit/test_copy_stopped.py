@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from idembed.stores.sqlite import SQLiteStore
 PETS = rows("a:a cat", "b:a dog", "c:a fox", "d:an owl", "e:an elk")
 
 
-def opened(path: Path, *names: str) -> Index:
+def opened(path: Path | str, *names: str) -> Index:
     return Index(path, vault="none", models=[FakeModel(name) for name in names or ("fake", "new")])
 
 
@@ -38,11 +38,11 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
 
 
 def test_a_first_copy_killed_anywhere_is_no_index_and_the_next_one_goes_on(
-    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    index: Index, new_place: Callable[[], Path | str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = index.lock().root
     for step in range(100):
-        place = tmp_path / f"copy{step}.db"
+        place = new_place()
         if not killed_at(step, place, monkeypatch, lambda place=place: index.copy(place)):  # type: ignore[misc]
             break
         with opened(place) as part:

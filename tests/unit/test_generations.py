@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from fake_models import FakeModel, FakeWords, rows
 
+from databases import on_sqlite
 from idembed.errors import (
     CostLimitError,
     DamagedError,
@@ -28,13 +29,14 @@ from idembed.errors import (
 from idembed.index import Index, Progress, generations
 from idembed.index.generations import rollback
 from idembed.models.base import Embedded
+from idembed.shown import shell_word, without_password
 
 PETS = rows("a:a cat", "b:a dog", "c:a fox", "d:an owl")
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "pets.db"
+def path(place: Path | str) -> Path | str:
+    return place
 
 
 @pytest.fixture
@@ -52,6 +54,10 @@ def index(path: Path, old: FakeModel) -> Iterator[Index]:
     with Index(path, old, vault="none") as opened:
         opened.sync(PETS)
         yield opened
+
+
+def typed(path: Path | str) -> str:
+    return shell_word(without_password(str(path)))
 
 
 def statuses(index: Index) -> dict[int, str]:
@@ -165,25 +171,29 @@ def test_an_upgrade_to_the_model_that_is_there_is_refused(index: Index) -> None:
         index.upgrade(FakeModel("old"))
 
 
-def test_an_upgrade_to_what_is_on_standby_is_a_switch(index: Index, old: FakeModel, new: FakeModel) -> None:
+def test_an_upgrade_to_what_is_on_standby_is_a_switch(
+    index: Index, path: Path | str, old: FakeModel, new: FakeModel
+) -> None:
     index.upgrade(new)
     index.switch()
     with pytest.raises(OptionError, match=r"generation 1 of .* on standby") as caught:
         index.upgrade(old)
-    assert caught.value.hint.endswith("pets.db 1")
+    assert caught.value.hint.endswith(f"{typed(path)} 1")
     assert "idembed switch" in caught.value.hint
     index.switch(1)
     assert statuses(index) == {1: "active", 2: "standby"}
 
 
-def test_of_two_standbys_the_one_that_was_asked_for_is_named(index: Index, old: FakeModel, new: FakeModel) -> None:
+def test_of_two_standbys_the_one_that_was_asked_for_is_named(
+    index: Index, path: Path | str, old: FakeModel, new: FakeModel
+) -> None:
     for model in (new, FakeModel("third")):
         index.upgrade(model)
         index.switch()
     with pytest.raises(OptionError, match="generation 1 of") as caught:  # rollback would be to 2
         index.upgrade(old)
     assert "idembed switch" in caught.value.hint
-    assert caught.value.hint.endswith("pets.db 1")
+    assert caught.value.hint.endswith(f"{typed(path)} 1")
 
 
 def test_a_standby_that_has_fallen_behind_is_completed_by_an_upgrade(
@@ -342,6 +352,7 @@ def damage_text(path: Path) -> None:
         other.execute("UPDATE texts SET text = 'a fog' WHERE text = 'a dog'")
 
 
+@on_sqlite
 def test_a_damaged_text_is_not_embedded_and_named(index: Index, path: Path, new: FakeModel) -> None:
     damage_text(path)
     report = index.upgrade(new)
@@ -359,6 +370,7 @@ def test_a_damaged_text_is_not_embedded_and_named(index: Index, path: Path, new:
     assert "a fog" not in new.asked
 
 
+@on_sqlite
 def test_damaged_metadata_keep_no_row_from_its_vector(index: Index, path: Path, new: FakeModel) -> None:
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("DROP TRIGGER rows_metadata_edited")
@@ -541,6 +553,7 @@ def test_rows_that_a_forced_switch_hides_are_no_proof_and_verify_settles_them_af
     assert index.copy(tmp_path / "copy.db").rows == 4
 
 
+@on_sqlite
 def test_an_index_without_its_generations_says_so(index: Index, path: Path, old: FakeModel) -> None:
     index.close()
     with closing(sqlite3.connect(path)) as other, other:
@@ -636,11 +649,19 @@ def test_dropping_removes_vectors_for_good_but_never_those_that_are_searched(
         index.drop(2)
     assert index.drop(1).model == "old"
     assert statuses(index) == {2: "active"}
-    with closing(sqlite3.connect(path)) as connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    assert "vectors_1" not in tables
     with pytest.raises(OptionError, match="there is no generation 1"):
         index.drop(1)
+
+
+@on_sqlite
+def test_dropped_vectors_leave_the_file(index: Index, path: Path, new: FakeModel) -> None:
+    index.upgrade(new)
+    index.switch()
+    index.drop(1)
+    with closing(sqlite3.connect(path)) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    assert "vectors_2" in tables
+    assert "vectors_1" not in tables
 
 
 def test_what_a_process_builds_is_not_dropped_under_it(index: Index, path: Path) -> None:
@@ -725,7 +746,7 @@ def test_blending_needs_a_text_and_something_that_is_being_built(index: Index, n
 def test_another_model_offers_the_upgrade(index: Index, path: Path) -> None:
     with pytest.raises(SpaceMismatchError, match='weights: "old" here, "new" there') as caught:
         Index(path, FakeModel("new"))
-    assert f"idembed upgrade {path} --to new" in caught.value.hint
+    assert f"idembed upgrade {typed(path)} --to new" in caught.value.hint
 
 
 def test_a_model_that_is_not_built_to_the_end_offers_to_go_on(index: Index, path: Path, new: FakeModel) -> None:
@@ -739,4 +760,4 @@ def test_a_model_that_is_being_built_offers_the_switch(index: Index, path: Path,
     index.upgrade(new)
     with pytest.raises(SpaceMismatchError) as caught:
         Index(path, FakeModel("new", dim=8))
-    assert f"generation 2 (building) has that space: idembed switch {path}" in caught.value.hint
+    assert f"generation 2 (building) has that space: idembed switch {typed(path)} 2" in caught.value.hint

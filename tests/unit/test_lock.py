@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from fake_models import FakeModel, rows
 
+from databases import on_sqlite
 from idembed.errors import LockError
 from idembed.index import Index
 from idembed.index.lock import read_lock
@@ -22,8 +23,8 @@ PETS = rows("é:a cat", "b:a dog", kind="pet")
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "pets.db"
+def path(place: Path | str) -> Path | str:
+    return place
 
 
 @pytest.fixture
@@ -197,6 +198,7 @@ def test_generations_that_are_not_searched_may_come_and_go(index: Index) -> None
     assert index.verify(lock=lock).differences == []
 
 
+@on_sqlite
 def test_an_index_that_cannot_be_read_to_its_end_is_not_what_was_locked(path: Path) -> None:
     with Index(path, FakeModel(), vault="none") as index:
         index.sync(rows(*(f"{i}:text {i}" for i in range(2000))))

@@ -26,8 +26,8 @@ class Moving(FakeModel):
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "pets.db"
+def path(place: Path | str) -> Path | str:
+    return place
 
 
 @pytest.fixture

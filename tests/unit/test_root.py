@@ -21,8 +21,8 @@ PETS = rows("é:a cat", "b:a dog", kind="pet")
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    with Index(tmp_path / "pets.db", FakeModel(), vault="none") as opened:
+def index(place: Path | str) -> Iterator[Index]:
+    with Index(place, FakeModel(), vault="none") as opened:
         opened.sync(PETS)
         yield opened
 

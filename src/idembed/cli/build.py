@@ -8,7 +8,7 @@ from idembed.cli.confirm import confirm
 from idembed.cli.output import Output, cut, number_of
 from idembed.cli.sync import SET_ASIDE
 from idembed.errors import RefusedError
-from idembed.shown import dollars_of
+from idembed.shown import dollars_of, shell_word
 
 if TYPE_CHECKING:
     from idembed.index.build import BuildReport
@@ -55,6 +55,6 @@ def build_done(out: Output, index: str, report: BuildReport, next_step: str, *, 
             named = [f"  {name}: {reason}" for name, reason in rows[:_SHOWN]]
             out.warn(f"generation {report.generation} has {number_of(len(rows), 'row')} {what}", named)
     if report.aside:
-        out.warn(f"find all that is damaged: idembed verify {index} --repair; then sync the sources")
+        out.warn(f"find all that is damaged: idembed verify {shell_word(index)} --repair; then sync the sources")
     if out.talks and next_step:
         out.line(f"next: {next_step}")

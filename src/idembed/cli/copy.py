@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from idembed.cli import options
-from idembed.cli.output import Output, shown_url
+from idembed.cli.output import Output, shown_url, typed_url
 from idembed.cli.progress import Bars
 
 __all__ = ["adopt", "copy"]
@@ -54,7 +54,7 @@ def copy(
         for number in report.stale:
             out.warn(
                 f"generation {number} of {there} is not in {here} any more, and not kept right: "
-                f"idembed drop {there} {number}"
+                f"idembed drop {typed_url(to)} {number}"
             )
 
 

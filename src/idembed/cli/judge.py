@@ -10,7 +10,7 @@ import typer
 
 from idembed.cli import options
 from idembed.cli.files import check_target
-from idembed.cli.output import Output, shown_url
+from idembed.cli.output import Output, shown_url, typed_url
 from idembed.cli.progress import Bars
 from idembed.errors import OptionError
 
@@ -58,7 +58,7 @@ def judge(
     if auto == (queries is not None or qrels is not None):
         raise OptionError(
             "judge takes --queries and --qrels, or --auto",
-            hint=f"idembed judge {shown_url(index)} --queries Q.jsonl --qrels R.tsv",
+            hint=f"idembed judge {typed_url(index)} --queries Q.jsonl --qrels R.tsv",
         )
     if (queries is None) != (qrels is None):
         raise OptionError("--queries and --qrels go together")

@@ -80,7 +80,9 @@ Throttle = Annotated[
 BatchApi = Annotated[
     bool, typer.Option("--batch-api", help="Ask by the provider's batches: half the price, and hours to wait.")
 ]
-IndexArgument = Annotated[str, typer.Argument(metavar="INDEX", help="The index, a file such as demo.db.")]
+IndexArgument = Annotated[
+    str, typer.Argument(metavar="INDEX", help="The index: a file such as demo.db, or postgresql://…")
+]
 
 
 def on_long(value: str) -> Literal["cut", "error"]:

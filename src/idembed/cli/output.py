@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import typer
 
-from idembed.shown import clean, escape_unsafe, number_of, short_revisions
+from idembed.shown import clean, escape_unsafe, number_of, shell_word, short_revisions
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -95,6 +95,11 @@ def shown_url(url: str) -> str:
     from idembed.stores import without_password
 
     return without_password(url)
+
+
+def typed_url(url: str) -> str:
+    """The same as it is typed in a command."""
+    return shell_word(shown_url(url))
 
 
 def print_error(

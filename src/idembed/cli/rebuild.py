@@ -11,6 +11,7 @@ from idembed.cli.build import agree, build_done
 from idembed.cli.output import Output, shown_url
 from idembed.cli.progress import Bars
 from idembed.cli.verify import DEFECTS
+from idembed.shown import shell_word
 
 if TYPE_CHECKING:
     from idembed.index.build import BuildReport
@@ -63,6 +64,7 @@ def _proof(report: BuildReport) -> str:
 
 
 def _next(index: str, report: BuildReport) -> str:
+    index = shell_word(index)
     drop = f"idembed drop {index} {report.generation}"
     if report.same_root is None:
         return f"idembed rebuild {index}"

@@ -9,7 +9,7 @@ import typer
 
 from idembed.cli import options
 from idembed.cli.build import agree, build_done
-from idembed.cli.output import Output, shown_url
+from idembed.cli.output import Output, shown_url, typed_url
 from idembed.cli.progress import Bars
 from idembed.errors import OptionError
 from idembed.shown import shell_word
@@ -77,8 +77,8 @@ def upgrade(
                     progress=bars.follow,
                 )
             several = sum(generation.status == "building" for generation in opened.generations) > 1
-        judge = f"idembed judge {name}{f' --generation {report.generation}' if several else ''}"
-        build_done(out, name, report, _next(name, to, judge, report, part=part is not None))
+        judge = f"idembed judge {typed_url(index)}{f' --generation {report.generation}' if several else ''}"
+        build_done(out, name, report, _next(typed_url(index), to, judge, report, part=part is not None))
 
 
 def _next(index: str, to: str, judge: str, report: BuildReport, *, part: bool) -> str:

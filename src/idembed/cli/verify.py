@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from idembed.cli import options
-from idembed.cli.output import Output, number_of, shown_url
+from idembed.cli.output import Output, number_of, shown_url, typed_url
 from idembed.cli.progress import Bars
 from idembed.errors import OptionError
 
@@ -69,10 +69,12 @@ def verify(
         if not as_json:
             _show(out, found)
         if str(Kind.DAMAGE) in found.counts:
-            out.warn(f"of what can be read, a copy makes a whole index: idembed copy {index} --to NEW; or use a backup")
+            whole = f"idembed copy {typed_url(index)} --to NEW"
+            out.warn(f"of what can be read, a copy makes a whole index: {whole}; or use a backup")
         if found.lacking:
             unfound = number_of(found.lacking, "row")
-            out.warn(f"search does not find {unfound} without vectors: sync their sources, or idembed rollback {index}")
+            back = f"idembed rollback {typed_url(index)}"
+            out.warn(f"search does not find {unfound} without vectors: sync their sources, or {back}")
         for generation, rows in found.behind.items():
             out.warn(f"generation {generation} has no vectors yet for {number_of(rows, 'row')}")
         if found.unsettled:

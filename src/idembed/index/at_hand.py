@@ -91,30 +91,31 @@ def mismatch(index: str, generations: Iterable[Generation], generation: Generati
     """The error of a ``model`` that is not of the space of a ``generation``, one of the ``generations`` there are."""
     facts = [str(difference) for difference in generation.space.differences(model.space)]
     others = [g for g in generations if g.space.id == model.space.id]
+    typed = shell_word(index)
     if others and others[0].status == "active":
-        hint = f"bring {generation.model} back, or let that generation go: idembed drop {index} {generation.number}"
+        hint = f"bring {generation.model} back, or let that generation go: idembed drop {typed} {generation.number}"
     elif others and not others[0].complete and others[0].status == "building":
         hint = (
-            f"generation {others[0].number} is being built of that space: go on with idembed upgrade {index} "
+            f"generation {others[0].number} is being built of that space: go on with idembed upgrade {typed} "
             f"--to {shell_word(model.name)}, then judge and switch"
         )
     elif others:
         number, status = others[0].number, others[0].status
-        hint = f"generation {number} ({status}) has that space: idembed switch {index} {number}"
+        hint = f"generation {number} ({status}) has that space: idembed switch {typed} {number}"
     elif generation.model == model.name and [d.name for d in generation.space.differences(model.space)] == ["endpoint"]:
         hint = (
             f"it was built at {generation.space.facts['endpoint']}: name that address in the environment, as it was "
-            f"then (docs/apis.md), or move the index: idembed upgrade {index} --to {shell_word(model.name)}"
+            f"then (docs/apis.md), or move the index: idembed upgrade {typed} --to {shell_word(model.name)}"
         )
     elif generation.model == model.name:
         hint = (
             "what lies there was changed since: bring back what the index was built with, or move the index to "
-            f"what is there now: idembed upgrade {index} --to {shell_word(model.name)}"
+            f"what is there now: idembed upgrade {typed} --to {shell_word(model.name)}"
         )
     else:
         hint = (
             "open the index without naming a model to use the one it records, or move it to the other: "
-            f"idembed upgrade {index} --to {shell_word(model.name)}"
+            f"idembed upgrade {typed} --to {shell_word(model.name)}"
         )
     which = index if generation.status == "active" else f"generation {generation.number} of {index}"
     return SpaceMismatchError(

@@ -26,6 +26,7 @@ from idembed.index.owner import Writing
 from idembed.index.witnesses import witnesses
 from idembed.models.api.recognised import Recognised
 from idembed.models.base import Journal, Model
+from idembed.shown import shell_word
 from idembed.space import Space
 from idembed.split import Splitter
 from idembed.stores.base import Generation, Status, Store
@@ -91,6 +92,11 @@ class Catalog:
     def name(self) -> str:
         """The URL as it may be shown."""
         return stores.without_password(str(self.url))
+
+    @property
+    def typed(self) -> str:
+        """The same as it is typed in a command."""
+        return shell_word(self.name)
 
     @property
     def identity(self) -> str:

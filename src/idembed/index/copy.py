@@ -116,7 +116,7 @@ def _refuse_unsettled(catalog: Catalog, store: Store) -> None:
     if unsettled:
         raise RefusedError(
             f"{catalog.name} has {number_of(unsettled, 'row')} that another program edited, or that lack vectors",
-            hint=f"sync their sources, or: idembed verify {catalog.name} --repair",
+            hint=f"sync their sources, or: idembed verify {catalog.typed} --repair",
         )
 
 

@@ -47,7 +47,7 @@ def switch(catalog: Catalog, number: int | None = None, *, force: bool = False) 
     others = [g for g in store.generations() if g.status == "standby" and g.number != active.number]
     warnings += [
         f"generation {g.number} ({g.model}) is on standby too, and kept right by every sync: "
-        f"idembed drop {catalog.name} {g.number}"
+        f"idembed drop {catalog.typed} {g.number}"
         for g in others
     ]
     return warnings
@@ -72,7 +72,7 @@ def rollback(catalog: Catalog, *, catch_up: bool = False, tell: Tell = ignore) -
     except IncompleteError as error:
         raise RefusedError(
             f"generation {target.number} ({target.model}) has fallen behind: {_lacking(error)}",
-            hint=f"nothing was changed. Complete it and roll back: idembed rollback {catalog.name} --catch-up",
+            hint=f"nothing was changed. Complete it and roll back: idembed rollback {catalog.typed} --catch-up",
             generation=target.number,
             lacking=error.facts["lacking"],
         ) from None
@@ -96,7 +96,7 @@ def _droppable(catalog: Catalog, number: int) -> Generation:
     if target.number == active.number:
         raise RefusedError(
             f"generation {number} ({target.model}) is the one that is searched",
-            hint=f"make another one active first: idembed switch {catalog.name}, idembed rollback {catalog.name}",
+            hint=f"make another one active first: idembed switch {catalog.typed}, idembed rollback {catalog.typed}",
         )
     return target
 
@@ -144,9 +144,9 @@ def _warnings(judged: Judged | None, changed: RowChange | None) -> list[str]:
 
 def _unfinished(catalog: Catalog, target: Generation, error: IncompleteError) -> RefusedError:
     _, active = catalog.readable()
-    again = f"idembed upgrade {catalog.name} --to {shell_word(target.model)}"
+    again = f"idembed upgrade {catalog.typed} --to {shell_word(target.model)}"
     if target.space.id == active.space.id:
-        again = f"idembed rebuild {catalog.name}"
+        again = f"idembed rebuild {catalog.typed}"
     return RefusedError(
         f"generation {target.number} ({target.model}) is not finished: {_lacking(error)}",
         hint=f"nothing was changed. Finish it: {again}; or switch all the same: --force",

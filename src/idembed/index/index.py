@@ -43,7 +43,8 @@ _CHUNK = 500
 class Index(Lifecycle):
     """Rows, their vectors, and search over them. Use as a context manager, in one thread.
 
-    ``url``: a SQLite file (``pets.db``); it is made at the first write. ``model``: a name, a folder or a
+    ``url``: a SQLite file (``pets.db``) or a schema of a Postgres database (``postgresql://host/db?schema=pets``); it
+    is made at the first write. ``model``: a name, a folder or a
     Model; without it the model that the index records is loaded when it is first needed, and
     all-MiniLM-L6-v2 for a new index. ``split``: for a new index, the largest part of a text in characters
     (0: never split; None: as the first source suggests). ``vault``: ``None`` keeps what cannot be computed
@@ -248,24 +249,30 @@ class Index(Lifecycle):
         min_score: float | None = None,
         scope: str | None = None,
         blend: bool = False,
+        approximate: bool = False,
     ) -> list[Hit]:
         """The ``k`` parts nearest to a text, a ``vector`` (float32 [dim]), or the row ``id`` (itself left
-        out), best first, equal scores by id. Exact. ``where`` filters by metadata (see idembed.filters) and
-        by ``$truncated``, ``$tokens``, ``$scope``, ``$id``. ``blend``, for a text: as ``search_many``.
+        out), best first, equal scores by id. ``where`` filters by metadata (see idembed.filters) and
+        by ``$truncated``, ``$tokens``, ``$scope``, ``$id``. ``blend``, for a text: as ``search_many``. It is exact
+        unless ``approximate``: then some of the best may be missing, where ``build_ann`` made an index for it.
         """
         if sum(given is not None for given in (text, vector, id)) != 1:
             raise OptionError("search takes exactly one of a text, vector=… and id=…")
         if text is not None:
-            return self.search_many([text], k=k, where=where, min_score=min_score, scope=scope, blend=blend)[0]
+            return self.search_many(
+                [text], k=k, where=where, min_score=min_score, scope=scope, blend=blend, approximate=approximate
+            )[0]
         if blend:
             raise OptionError("blend is for a text: a vector and a row are of one space")
         if vector is not None:
             query = _as_vector(vector)
             if query.ndim != 1:
                 raise OptionError(f"vector has {query.ndim} dimensions, one is needed; search_many takes many")
-            return self.search_many(query[None, :], k=k, where=where, min_score=min_score, scope=scope)[0]
+            return self.search_many(
+                query[None, :], k=k, where=where, min_score=min_score, scope=scope, approximate=approximate
+            )[0]
         store, active = self._catalog.readable()
-        matches = find_neighbours(store, active, str(id), _checked_k(k), parse_where(where), scope)
+        matches = find_neighbours(store, active, str(id), _checked_k(k), parse_where(where), scope, approximate)
         return find_hits(store, active, [matches], _checked_floor(min_score))[0]
 
     def search_many(
@@ -277,6 +284,7 @@ class Index(Lifecycle):
         min_score: float | None = None,
         scope: str | None = None,
         blend: bool = False,
+        approximate: bool = False,
     ) -> list[list[Hit]]:
         """``search`` for several texts, or for each row of a float32 [n, dim] matrix, in one pass.
 
@@ -285,12 +293,21 @@ class Index(Lifecycle):
         conditions = parse_where(where)
         store, active = self._catalog.readable()
         if blend:
-            if isinstance(queries, np.ndarray) or min_score is not None:
-                raise OptionError("blend is for texts, and has no min_score: its scores are made of ranks")
+            if isinstance(queries, np.ndarray) or min_score is not None or approximate:
+                raise OptionError("blend is for texts, is exact, and has no min_score: its scores are made of ranks")
             return blended(self._catalog, queries, _checked_k(k), conditions, scope)
         vectors = query_vectors(queries, active.space, lambda: self._catalog.model_of(active))
-        found = store.search(active.number, vectors, _checked_k(k), conditions, scope=scope)
+        found = store.search(active.number, vectors, _checked_k(k), conditions, scope=scope, approximate=approximate)
         return find_hits(store, active, found, _checked_floor(min_score))
+
+    def build_ann(self, generation: int | None = None) -> None:
+        """Make an index for ``search(approximate=True)`` over the vectors that are searched, or those of a
+        ``generation``, where the database has one; it keeps it right from then on. That takes minutes for a million
+        vectors, in which nobody writes. Raises StoreError where there is none."""
+        store, active = self._catalog.readable()
+        chosen = active if generation is None else self._catalog.generation(generation)
+        with hold(store, self._catalog.wait) as writing:
+            store.build_ann(writing.lease(), chosen.number)
 
     def count(self, scope: str | None = None) -> int:
         """The number of rows, or of those in one scope."""

@@ -15,8 +15,8 @@ _ROWS = 1000
 
 
 def recall_at_10(store: Store, generation: Generation) -> float:
-    """The share of the ten nearest that the store's search finds, on the average over vectors of 50 rows; 1 where there
-    are none. Every vector is read once."""
+    """The share of the ten nearest that the store's approximate search finds, on the average over vectors of 50 rows; 1
+    where there are none. Every vector is read once."""
     rows = store.get(store.sample(_QUERIES), generation.number).values()
     queries = [part.vector for row in rows for part in row.parts[:1] if part.vector is not None and part.vector.any()]
     if not queries:
@@ -37,9 +37,9 @@ def recall_at_10(store: Store, generation: Generation) -> float:
             best.extend((-float(score), row_id, part) for score, (row_id, part, _) in zip(line, parts, strict=True))
             best.sort()
             del best[_K:]
-    found = store.search(generation.number, matrix, _K)
+    found = store.search(generation.number, matrix, _K, approximate=True)
     hits = total = 0
     for best, matches in zip(exact, found, strict=True):
         hits += len({(row_id, part) for _, row_id, part in best} & {(match.id, match.part) for match in matches})
         total += len(best)
-    return hits / total
+    return hits / total if total else 1.0

@@ -64,7 +64,13 @@ def find_hits(
 
 
 def find_neighbours(
-    store: Store, active: Generation, row_id: str, k: int, conditions: Sequence[Condition], scope: str | None
+    store: Store,
+    active: Generation,
+    row_id: str,
+    k: int,
+    conditions: Sequence[Condition],
+    scope: str | None,
+    approximate: bool = False,
 ) -> list[Match]:
     """The ``k`` parts of other rows nearest to any part of this row, best first, ties by id then part."""
     row = store.get([row_id], active.number).get(row_id)
@@ -74,7 +80,10 @@ def find_neighbours(
     if not vectors:
         raise RowError(f"row {row_id!r} has no vector", hint="sync its source, or: idembed verify --repair", id=row_id)
     best: dict[tuple[str, int], Match] = {}
-    for matches in store.search(active.number, np.stack(vectors), k + len(vectors), conditions, scope=scope):
+    most = k + len(vectors)
+    for matches in store.search(
+        active.number, np.stack(vectors), most, conditions, scope=scope, approximate=approximate
+    ):
         for match in matches:
             place = (match.id, match.part)
             if match.id != row_id and (place not in best or best[place].score < match.score):

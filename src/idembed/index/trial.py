@@ -136,7 +136,7 @@ def questions_from_rows(catalog: Catalog, limit: int, number: int | None = None)
     if not looked_at:
         raise OptionError(
             f"{catalog.name}: there is no row that generations {active.number} and {new.number} both have",
-            hint=f"build a part of it first: idembed upgrade {catalog.name} --to {shell_word(new.model)} --until 5%",
+            hint=f"build a part of it first: idembed upgrade {catalog.typed} --to {shell_word(new.model)} --until 5%",
         )
     raise SourceError(
         f"{catalog.name}: no question can be made of {number_of(looked_at, 'row')} with fewer than 6 words each",

@@ -47,14 +47,14 @@ class Upgrade:
         if self._active.space.id == self.model.space.id:
             raise OptionError(
                 f"{catalog.name} is of the space of {self.model.name} already",
-                hint=f"to compute every vector again: idembed rebuild {catalog.name}",
+                hint=f"to compute every vector again: idembed rebuild {catalog.typed}",
             )
         self.generation = _begun(store, self.model.space)
         """The one that is being built; None before ``run``."""
         if self.generation and self.generation.status == "standby" and self.generation.complete:
             raise OptionError(
                 f"generation {self.generation.number} of {catalog.name} is of {self.model.name}, and on standby",
-                hint=f"to search it: idembed switch {catalog.name} {self.generation.number}",
+                hint=f"to search it: idembed switch {catalog.typed} {self.generation.number}",
             )
         self._known_key: str | None = None
         catalog.know(self.model)

@@ -149,7 +149,7 @@ def verify(
                 found.not_compared[generation.number] = f"{passed} of texts that the API cut once, or refuses now"
     if lock is not None:
         found.differences = lock.differences(found.root, active, splitter)
-    if store.capabilities.approximate_search:
+    if store.has_ann(active.number):
         found.recall = recall_at_10(store, active)
     return found
 

@@ -19,7 +19,8 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters or more: C:\d
 
 
 def open_store(url: str | Path, *, create: bool = True, read_only: bool = False) -> Store:
-    """The store at ``url``: a file (``demo.db``, ``sqlite:///demo.db``, a Path), made anew if ``create``.
+    """The store at ``url``: a file (``demo.db``, ``sqlite:///demo.db``, a Path), or a schema of a Postgres database
+    (``postgresql://host/db?schema=pets``), made anew if ``create``.
 
     Raises StoreError when there is none and none may be made, NotAnIndexError when the file is someone
     else's, NewerSchemaError when a newer idembed wrote it, and OptionError for an unknown kind of URL.
@@ -35,7 +36,8 @@ def open_store(url: str | Path, *, create: bool = True, read_only: bool = False)
     if name not in _OPENERS:
         raise OptionError(
             f"{without_password(url)} is of an unknown kind ({name})",
-            hint="a file such as demo.db, sqlite:///demo.db (relative) or sqlite:////folder/demo.db",
+            hint="a file such as demo.db, sqlite:///demo.db (relative), sqlite:////folder/demo.db, or a database: "
+            "postgresql://host/db?schema=pets",
         )
     return _OPENERS[name](url, create, read_only)
 
@@ -67,13 +69,25 @@ def _sqlite_url(url: str, create: bool, read_only: bool) -> Store:
     return _sqlite(path, create, read_only)
 
 
+def _postgres(url: str, create: bool, read_only: bool) -> Store:
+    try:
+        from idembed.stores.postgres import PostgresStore
+    except ImportError as error:
+        raise StoreError(
+            f"{without_password(url)}: what speaks to Postgres is not installed ({error})",
+            hint='pip install "idembed[postgres]"',
+        ) from None
+    return PostgresStore(url, create=create, read_only=read_only)
+
+
 def _not_yet(url: str, create: bool, read_only: bool) -> Store:
     raise StoreError(f"{without_password(url)}: this database is not there yet", hint="use a file such as demo.db")
 
 
 _OPENERS: dict[str, Callable[[str, bool, bool], Store]] = {
     "sqlite": _sqlite_url,
-    "postgresql": _not_yet,
+    "postgres": _postgres,
+    "postgresql": _postgres,
     "qdrant": _not_yet,
     "milvus": _not_yet,
     "lance": _not_yet,

@@ -144,6 +144,16 @@ class Store(ABC):
         """Record another name by which the generation's model is loaded: it was moved."""
 
     @abstractmethod
+    def build_ann(self, lease: Lease, number: int) -> None:
+        """Make an index over the generation's vectors for approximate search, which the database keeps right from then
+        on; nothing where there is one. Raises StoreError where there can be none (``capabilities.approximate_search``,
+        or vectors of too many dimensions)."""
+
+    @abstractmethod
+    def has_ann(self, number: int) -> bool:
+        """Whether there is such an index for the generation."""
+
+    @abstractmethod
     def drop_generation(self, lease: Lease, number: int) -> None:
         """Remove its vectors for good. The active one is refused."""
 
@@ -255,10 +265,12 @@ class Store(ABC):
         *,
         scope: str | None = None,
         within: int | None = None,
+        approximate: bool = False,
     ) -> list[list[Match]]:
         """The ``k`` best current parts for each row of ``queries`` (float32 [n, dim]) by inner product,
         best first, ties by id then part; only rows that satisfy every condition and, if asked, only those that also
-        have current vectors in the generation ``within``."""
+        have current vectors in the generation ``within``. ``approximate``: some of the best may be missing, where
+        ``build_ann`` was called; scores and order are exact, and as many are found."""
 
     # Reading: what is wrong ------------------------------------------------------------------------
 

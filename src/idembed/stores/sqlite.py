@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from idembed.canonical import canonical_json, check_text
+from idembed.canonical import canonical_json
 from idembed.errors import OptionError, ReadOnlyError, StoreError
 from idembed.filters import Condition
 from idembed.space import Kept, Space
@@ -23,6 +23,7 @@ from idembed.stores import (
     sqlite_write,
 )
 from idembed.stores.base import Store
+from idembed.stores.checks import check_parts, check_rows, known_ids
 from idembed.stores.records import (
     ROWS,
     Capabilities,
@@ -229,6 +230,14 @@ class SQLiteStore(Store):
         with self._writing(lease) as connection:
             sqlite_generations.name_model(connection, self._existing(connection, number), model)
 
+    def build_ann(self, lease: Lease, number: int) -> None:
+        with self._reading() as connection:
+            self._existing(connection, number)
+        raise StoreError(f"{self.url}: a SQLite file is searched exactly, without an approximate index", path=self.url)
+
+    def has_ann(self, number: int) -> bool:
+        return False
+
     def drop_generation(self, lease: Lease, number: int) -> None:
         with self._writing(lease) as connection:
             sqlite_generations.drop(connection, self.url, self._existing(connection, number))
@@ -240,7 +249,7 @@ class SQLiteStore(Store):
 
     def upsert(self, lease: Lease, rows: Sequence[RowRecord]) -> None:
         dims = {generation.number: generation.space.dim for generation in self.generations()}
-        checked = sqlite_write.check_rows(rows, dims)
+        checked = check_rows(rows, dims)
         with self._writing(lease) as connection:
             generations = sqlite_generations.needed(connection)
             for number in {number for row in checked for number in row.parts} - generations.keys():
@@ -251,14 +260,14 @@ class SQLiteStore(Store):
     def fill(self, lease: Lease, generation: int, rows: Sequence[Filling]) -> int:
         with self._writing(lease) as connection:
             dim = self._existing(connection, generation).space.dim
-            sqlite_write.check_parts(((row.id, row.parts) for row in rows), dim)
+            check_parts(((row.id, row.parts) for row in rows), dim)
             count = sqlite_write.fill(connection, generation, rows)
             sqlite_schema.trim_changes(connection)
             return count
 
     def delete(self, lease: Lease, ids: Sequence[str]) -> int:
         with self._writing(lease) as connection:
-            count = sqlite_write.delete(connection, _known(ids))
+            count = sqlite_write.delete(connection, known_ids(ids))
             sqlite_schema.trim_changes(connection)
             return count
 
@@ -268,7 +277,7 @@ class SQLiteStore(Store):
 
     def unsettle(self, lease: Lease, ids: Sequence[str], *, texts: bool = False) -> None:
         with self._writing(lease) as connection:
-            sqlite_write.unsettle(connection, _known(ids), texts)
+            sqlite_write.unsettle(connection, known_ids(ids), texts)
 
     def sweep(self, lease: Lease) -> int:
         with self._writing(lease) as connection:
@@ -295,7 +304,7 @@ class SQLiteStore(Store):
         with self._reading() as connection:
             for number in generations:
                 self._existing(connection, number)
-            return sqlite_plan.states(connection, _known(ids), generations)
+            return sqlite_plan.states(connection, known_ids(ids), generations)
 
     def lacking(self, generation: int) -> Iterator[str]:
         with self._reading() as connection:
@@ -324,7 +333,7 @@ class SQLiteStore(Store):
         with self._reading() as connection:
             if generation is not None:
                 self._existing(connection, generation)
-            return sqlite_read.get(connection, _known(ids), generation, vectors)
+            return sqlite_read.get(connection, known_ids(ids), generation, vectors)
 
     def scan(
         self,
@@ -353,6 +362,7 @@ class SQLiteStore(Store):
         *,
         scope: str | None = None,
         within: int | None = None,
+        approximate: bool = False,
     ) -> list[list[Match]]:
         conditions = list(where)
         if scope is not None:
@@ -373,8 +383,3 @@ class SQLiteStore(Store):
     def damage(self) -> list[str]:
         with self._reading() as connection:
             return sqlite_audit.damage(connection)
-
-
-def _known(ids: Sequence[str]) -> list[str]:
-    """Those that may be there at all: SQLite would cut one at its NUL."""
-    return [row_id for row_id in ids if isinstance(row_id, str) and not check_text(row_id)]

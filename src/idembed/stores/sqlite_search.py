@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from idembed.errors import OptionError, StoreError
+from idembed.errors import StoreError
 from idembed.filters import Condition
+from idembed.stores.checks import check_queries
 from idembed.stores.memory import check_fits
 from idembed.stores.records import Match, Vector
 from idembed.stores.sqlite_matrix import Ints, Mask, Matrix
@@ -44,7 +45,7 @@ class Searcher:
         within: int | None,
     ) -> list[list[Match]]:
         """As ``Store.search``, in the caller's transaction. Raises OptionError for what is no query."""
-        _check(queries, dim, k)
+        check_queries(queries, dim, k)
         matrix = self._matrices.pop(generation, None) or Matrix(generation, dim)
         matrix.refresh(connection, self._connect, partial(self._make_room, matrix))
         self._matrices[generation] = matrix  # not reached when the refresh failed half-way
@@ -78,17 +79,6 @@ def _mask(
         )
         masks.append(matrix.mask_of_keys(_integers(connection, sql, ())))
     return np.logical_and.reduce(masks) if masks else None
-
-
-def _check(queries: Vector, dim: int, k: int) -> None:
-    if not isinstance(k, int | np.integer) or k < 1:
-        raise OptionError(f"k is the number of hits wanted, at least 1, not {k!r}")
-    if queries.dtype != np.float32 or queries.ndim != 2 or queries.shape[1] != dim:
-        raise OptionError(f"queries must be float32 [n, {dim}], not {queries.dtype} {list(queries.shape)}")
-    if not np.isfinite(queries).all():
-        raise OptionError("a query vector has NaN or infinity in it")
-    if not queries.any(axis=1).all():
-        raise OptionError("a query vector is all zeros, which is equally near to everything")
 
 
 def _integers(connection: sqlite3.Connection, sql: str, parameters: Sequence[Any]) -> Ints:

@@ -1,0 +1,87 @@
+"""What every store checks before it writes or searches: rows, vectors and queries, refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from idembed.canonical import check_text
+from idembed.errors import OptionError, RowError, StoreError
+from idembed.rows import ROW_HASH_BYTES, check_id
+from idembed.space import ADDRESS_BYTES
+from idembed.stores.records import PartRecord, RowRecord, Vector
+
+__all__ = ["check_parts", "check_queries", "check_rows", "known_ids"]
+
+_HASH_BYTES: Final = 32
+
+
+def check_rows(rows: Sequence[RowRecord], dims: Mapping[int, int]) -> list[RowRecord]:
+    """The last row of each id. ``dims`` has every generation's dimension.
+
+    Raises RowError, OptionError or StoreError, naming the row.
+    """
+    last = list({row.id: row for row in rows}.values())
+    for row in last:
+        check_id(row.id, "a row to write")
+        for text in (row.text or "", row.scope, row.metadata):
+            if reason := check_text(text):
+                raise RowError(f"row {row.id!r}: its text, scope or metadata {reason}", id=row.id)
+        if len(row.text_hash) != _HASH_BYTES or len(row.metadata_hash) != _HASH_BYTES:
+            raise OptionError(f"row {row.id!r}: a hash has {_HASH_BYTES} bytes", id=row.id)
+        if row.row_hash is not None and len(row.row_hash) != ROW_HASH_BYTES:
+            raise OptionError(f"row {row.id!r}: a row hash has {ROW_HASH_BYTES} bytes", id=row.id)
+        for generation in row.parts.keys() - dims.keys():
+            raise StoreError(f"row {row.id!r} has vectors for generation {generation}, which does not exist")
+    for generation, dim in dims.items():
+        check_parts(((row.id, row.parts[generation]) for row in last if generation in row.parts), dim)
+    return last
+
+
+def check_parts(rows: Iterable[tuple[str, Sequence[PartRecord]]], dim: int) -> None:
+    """Raise OptionError, naming the row, unless its parts can be written for vectors of ``dim`` numbers."""
+    owners: list[str] = []
+    vectors = []
+    for row_id, parts in rows:
+        if len({part.part for part in parts}) != len(parts):
+            raise OptionError(f"row {row_id!r} has the same part twice", id=row_id)
+        for part in parts:
+            vector = part.vector
+            if len(part.address) != ADDRESS_BYTES or part.part < 0:
+                raise OptionError(
+                    f"row {row_id!r}: an address has {ADDRESS_BYTES} bytes, a part a number from 0", id=row_id
+                )
+            if vector is None:
+                continue
+            if vector.dtype != np.float32 or vector.shape != (dim,):
+                raise OptionError(
+                    f"row {row_id!r}, part {part.part}: the vector is {vector.dtype} {list(vector.shape)}, "
+                    f"not float32 [{dim}]",
+                    id=row_id,
+                )
+            owners.append(row_id)
+            vectors.append(vector)
+    if vectors:
+        finite = np.isfinite(np.stack(vectors)).all(axis=1)
+        if not finite.all():
+            name = owners[int(np.flatnonzero(~finite)[0])]
+            raise OptionError(f"row {name!r} has a vector with NaN or infinity in it; nothing was written", id=name)
+
+
+def check_queries(queries: Vector, dim: int, k: int) -> None:
+    """Raise OptionError unless ``k`` best may be asked for queries float32 [n, ``dim``], finite and not zero."""
+    if not isinstance(k, int | np.integer) or k < 1:
+        raise OptionError(f"k is the number of hits wanted, at least 1, not {k!r}")
+    if queries.dtype != np.float32 or queries.ndim != 2 or queries.shape[1] != dim:
+        raise OptionError(f"queries must be float32 [n, {dim}], not {queries.dtype} {list(queries.shape)}")
+    if not np.isfinite(queries).all():
+        raise OptionError("a query vector has NaN or infinity in it")
+    if not queries.any(axis=1).all():
+        raise OptionError("a query vector is all zeros, which is equally near to everything")
+
+
+def known_ids(ids: Sequence[str]) -> list[str]:
+    """Those that may be there at all: a database would cut one at its NUL, or refuse it."""
+    return [row_id for row_id in ids if isinstance(row_id, str) and not check_text(row_id)]

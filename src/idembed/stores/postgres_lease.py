@@ -1,0 +1,82 @@
+"""Leases in a Postgres schema, as in sqlite_lease.py: the fence alone makes it safe, clocks only decide who waits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from idembed.errors import LeaseHeldError, LeaseLostError, OptionError
+from idembed.stores.postgres_schema import Db
+from idembed.stores.records import Lease
+
+__all__ = ["check", "last", "release", "renew", "take"]
+
+
+def take(
+    connection: Db, url: str, name: str, owner: str, seconds: float, now: float, instead_of: str | None
+) -> Lease | LeaseHeldError:
+    """The lease called ``name``, with a new fence; or the error to raise once the transaction, which may have moved
+    another owner's lease to the present, is committed. ``instead_of``: an owner known to be dead."""
+    _check_seconds(seconds)
+    if not owner:
+        raise OptionError("a lease needs an owner")
+    connection.execute("INSERT INTO leases VALUES (%s, 0, '', 0, 0) ON CONFLICT DO NOTHING", (name,))
+    found = connection.execute("SELECT fence, owner, taken, expires FROM leases WHERE name = %s", (name,)).fetchone()
+    assert found is not None
+    fence, holder, taken, expires = found
+    if holder not in ("", owner, instead_of):
+        if taken > now:
+            expires = now + (expires - taken)
+            connection.execute("UPDATE leases SET taken = %s, expires = %s WHERE name = %s", (now, expires, name))
+        if expires > now:
+            return LeaseHeldError(
+                f"{url} is being written by {holder}",
+                hint=f"wait for it to end; if it died, its lease ends in {expires - now:.0f} s",
+                url=url,
+                owner=holder,
+                expires=expires,
+            )
+    connection.execute(
+        "UPDATE leases SET fence = %s, owner = %s, taken = %s, expires = %s WHERE name = %s",
+        (fence + 1, owner, now, now + seconds, name),
+    )
+    return Lease(fence + 1, owner, now + seconds, name)
+
+
+def last(connection: Db, name: str) -> tuple[int, str]:
+    """The fence of the last lease of that name that was granted, 0 if none was, and its owner, "" when it was
+    released."""
+    found = connection.execute("SELECT fence, owner FROM leases WHERE name = %s", (name,)).fetchone()
+    return (0, "") if found is None else (found[0], found[1])
+
+
+def renew(connection: Db, url: str, lease: Lease, seconds: float, now: float) -> Lease:
+    """The same lease from now on; also after it expired, if nobody took over."""
+    _check_seconds(seconds)
+    check(connection, url, lease)
+    connection.execute("UPDATE leases SET taken = %s, expires = %s WHERE name = %s", (now, now + seconds, lease.name))
+    return replace(lease, expires=now + seconds)
+
+
+def release(connection: Db, lease: Lease) -> None:
+    """Let the next writer in at once; the fence stays, so that this lease writes nothing any more."""
+    connection.execute(
+        "UPDATE leases SET owner = '', taken = 0, expires = 0 WHERE name = %s AND fence = %s AND owner = %s",
+        (lease.name, lease.fence, lease.owner),
+    )
+
+
+def check(connection: Db, url: str, lease: Lease) -> None:
+    """Raise LeaseLostError unless ``lease`` is the one in the schema. Call it within the writing transaction."""
+    fence, owner = last(connection, lease.name)
+    if (fence, owner) != (lease.fence, lease.owner):
+        by = f"taken over by {owner}" if owner else "released"
+        raise LeaseLostError(
+            f"{url}: the lease of {lease.owner} was {by}; this batch was not written",
+            hint="run it again: what was committed before is kept",
+            url=url,
+        )
+
+
+def _check_seconds(seconds: float) -> None:
+    if not 0 < seconds < float("inf"):
+        raise OptionError(f"a lease lasts more than 0 seconds, not {seconds}")

