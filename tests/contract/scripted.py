@@ -1,4 +1,5 @@
-"""A provider that answers as a test says, without a network: Titan on Bedrock, which takes one text a request."""
+"""A provider that answers as a test says, without a network: Titan on Bedrock, which takes one text a request, unless
+another is named."""
 
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ class Scripted(Http):
     def send(
         self, method: str, url: str, content: bytes, headers: Mapping[str, str], into: IO[bytes] | None = None
     ) -> Exchange:
-        text = json.loads(content)["inputText"]
+        text = json.loads(content).get("inputText", "")
         with self._noting:
             before = self.texts.count(text)
             self.texts.append(text)
@@ -61,9 +62,11 @@ class Scripted(Http):
         return Exchange(reply.status, reply.headers, reply.body, True)
 
 
-def scripted(script: Script) -> tuple[Transport, Scripted]:
-    adapter, http = ADAPTERS["bedrock"], Scripted(script)
-    settings = Settings("amazon.titan-embed-text-v2:0", "https://bedrock.example", None)
+def scripted(
+    script: Script, provider: str = "bedrock", model: str = "amazon.titan-embed-text-v2:0", **extra: str
+) -> tuple[Transport, Scripted]:
+    adapter, http = ADAPTERS[provider], Scripted(script)
+    settings = Settings(model, "https://provider.example/v1", None, extra=extra)
     transport = Transport(adapter, settings, lambda: KeyCredential(adapter, "a-key-of-many-letters"), http=http)
     transport.__dict__["pacer"] = Pacer(adapter.limits(settings))
     return transport, http

@@ -103,9 +103,12 @@ def test_an_index_is_compared_once_a_machine(
     assert asked(fake)[count:] == ["second", "third", "a new text"]
 
 
-def test_an_index_that_was_closed_is_no_witness_for_another(fake: FakeApi, tmp_path: Path) -> None:
+def test_an_index_that_was_closed_is_no_witness_for_another(
+    fake: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     build(tmp_path / "a.db", SMALL)
     build(tmp_path / "b.db", SMALL)
+    monkeypatch.setenv("IDEMBED_DATA", str(tmp_path / "another machine"))
     model = load()
     with Index(tmp_path / "a.db", model) as index:
         assert index.model is model
@@ -113,6 +116,15 @@ def test_an_index_that_was_closed_is_no_witness_for_another(fake: FakeApi, tmp_p
         assert index.search("text number 7 of some", k=1)[0].id == "r7"
     with Index(tmp_path / "a.db", model) as index:
         assert index.search("text number 8 of some", k=1)[0].id == "r8"
+    fake.change_model(MODEL)
+    monkeypatch.setenv("IDEMBED_DATA", str(tmp_path / "a third machine"))
+    model = load()
+    model.encode("it is the changed one that is known here")
+    for _ in range(2):
+        with Index(tmp_path / "a.db", model) as index:
+            assert index.model is model
+    with Index(tmp_path / "a.db", model) as index, pytest.raises(ModelChangedError):
+        index.search("it is met though it was closed before")
 
 
 # In the middle -----------------------------------------------------------------------------------------------
@@ -139,9 +151,16 @@ def test_a_model_that_changes_in_the_middle_of_a_sync_leaves_nothing_of_it(
         with pytest.raises(ModelChangedError):
             index.sync(rows)
         assert len(index) == 0
-    monkeypatch.undo()
+    monkeypatch.setattr(model.transport.http, "send", send)
     places = {address(model.space.id, "document", row["text"]): row["text"] for row in rows}
     assert Vault(tmp_path / "vault").get(model.space.id, list(places)) == {}
+    fake._generations.clear()  # it is back
+    with Index(tmp_path / "a.db", SMALL, vault=tmp_path / "vault") as index:
+        assert index.sync(rows).embedded == 2000
+    kept = Vault(tmp_path / "vault").get(model.space.id, list(places))
+    assert len(kept) == 2000
+    for place, text in places.items():
+        assert np.allclose(kept[place].vector, fake.vector("openai", MODEL, text, 16), atol=1e-6)
 
 
 def test_what_was_there_before_stays_when_the_model_changes_in_the_middle(
@@ -186,7 +205,7 @@ def test_a_text_that_is_cut_in_silence_is_noticed_by_a_fresh_process(fake: FakeA
     made = model.embed(["many different words in one text " * 200])
     assert made.receipts[0].truncated
     assert made.receipts[0].tokens == 512
-    assert model.transport.guess.ratio == pytest.approx(before, rel=0.05)
+    assert model.transport.guess.ratio > 0.8 * before
 
 
 def test_as_many_tokens_as_a_window_are_no_cut_where_more_was_read_before(fake: FakeApi) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import idembed
 from fakes.api import FakeApi
 from idembed import ApiError, CostLimitError, Index
 from idembed.models.api.adapter import Limits
-from idembed.models.api.http import Exchange
+from idembed.models.api.http import Exchange, Http
 from idembed.models.api.model import ApiModel
 from idembed.models.api.probes import PROBES
 from idembed.models.api.spend import spendings
@@ -117,7 +117,8 @@ def test_nothing_may_be_spent_and_nothing_is_asked_for(fake: FakeApi, tmp_path: 
 
 def fail_after(monkeypatch: pytest.MonkeyPatch, fake: FakeApi, model: ApiModel, requests: int) -> None:
     """After so many more requests the quota is used up."""
-    send, sent = model.transport.http.send, []
+    send: Callable[..., Exchange] = Http.send.__get__(model.transport.http)
+    sent: list[int] = []
 
     def counted(*arguments: Any) -> Exchange:
         sent.append(1)
@@ -138,7 +139,7 @@ def test_without_a_vault_what_was_made_before_an_error_is_in_the_index(
         made = asked(fake, answered=True)
         assert 0 < len(made) < 2000
         assert len(index) == len(made)
-        monkeypatch.undo()
+        fail_after(monkeypatch, fake, model, 10_000)
         fake.out_of_quota = False
         index.sync(ROWS)
         assert len(index) == 2000

@@ -244,7 +244,10 @@ def test_when_every_text_is_refused_it_is_not_the_texts(fake: FakeApi, transport
     assert len(fake.requests) < 200
 
 
-def test_a_provider_that_never_answers_is_given_up(fake: FakeApi, transport: Transport) -> None:
+def test_a_provider_that_never_answers_is_given_up(
+    fake: FakeApi, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idembed.models.api.pacing.backoff", lambda failures: 0.2)
     fake.faults(rate_limit_bare=1.0)
     with pytest.raises(ApiError, match=r"for 1 s|nothing may be sent for") as caught:
         transport.embed(["a text"], "document", Journal(), dim=DIM, patience=1.0)

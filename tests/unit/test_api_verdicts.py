@@ -114,9 +114,17 @@ def test_time_counts_from_the_first_failure_where_nothing_was_sent_for_long() ->
 
 def test_what_one_is_told_to_wait_is_waited_unless_it_is_too_long() -> None:
     assert decide(pack(1), Fault("wait", "busy", after=7.0), 503, standing()).after == 7.0
-    move = decide(pack(1), Fault("wait", "busy", after=LONGEST_TOLD + 1), 429, standing())
+    patient = Standing(100.0, 99.0, 10_000.0, 8.0, reached=True)
+    move = decide(pack(1), Fault("wait", "busy", after=LONGEST_TOLD + 1), 429, patient)
     assert (move.kind, move.reason) == ("give up", "busy: it asks to wait for 15 minutes")
     assert decide(pack(1), Fault("wait", "busy", after=7200.0), 429, standing()).reason.endswith("2.0 hours")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_nobody_waits_longer_than_their_patience_because_they_were_told_to(status: int) -> None:
+    move = decide(pack(1), Fault("wait", "busy", after=61.0), status, standing())
+    assert (move.kind, move.reason) == ("give up", "busy: it asks to wait for 61 s")
+    assert decide(pack(1), Fault("wait", "busy", after=59.0), status, standing()).kind == "again"
 
 
 # apart -------------------------------------------------------------------------------------------------------

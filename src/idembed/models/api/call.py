@@ -205,7 +205,7 @@ class Call:
         transport = self._transport
         try:
             fault = transport.adapter.fault(exchange.status, exchange.body, transport.settings)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
             fault = Fault("wait" if exchange.status >= 500 else "fatal", f"status {exchange.status}")
         if not fault.reason:
             fault = fault._replace(reason=f"status {exchange.status}")
@@ -216,7 +216,7 @@ class Call:
     def _answer_of(self, exchange: Exchange) -> Answer | None:
         try:
             return self._transport.adapter.answer(exchange.body, self._transport.settings)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
             return None
 
     # What comes of it ----------------------------------------------------------------------------------------

@@ -78,11 +78,14 @@ def check(answer: Answer, count: int, dim: int | None) -> Checked:
     far = (peaks > _FAR) | (peaks < 1 / _FAR)  # of these, squares are no float32
     vectors[far] /= peaks[far, None]
     unit = native.normalize(vectors)
-    cut = frozenset(place for place, truncated in zip(order, answer.truncated or (), strict=False) if truncated is True)
+    told = answer.truncated if isinstance(answer.truncated, list) else []
+    cut = frozenset(place for place, truncated in zip(order, told, strict=False) if truncated is True)
     return Checked(unit, bad, cut)
 
 
 def _order(answer: Answer, count: int) -> list[int]:
+    if not isinstance(answer.vectors, list) or not isinstance(answer.indices, list | None):
+        raise BadReplyError("the answer is not what the provider promises")
     if len(answer.vectors) != count:
         raise BadReplyError(f"{len(answer.vectors)} vectors came back for {count} texts")
     if answer.indices is None:

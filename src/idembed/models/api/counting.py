@@ -20,6 +20,7 @@ _SILENT = 0.6
 """Where so much less of a text was read than was guessed, it was cut in silence."""
 _WINDOWS = (256, 384, 512, 1024, 2048, 4096, 8192, 16_384, 32_768)
 _TOLD_EVERY = 2.0
+_MOST_TOKENS = 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -68,9 +69,14 @@ class Till:
 
 def counted_in(answer: Answer) -> int | None:
     """How many tokens the provider says it counted, if it says so."""
-    if answer.text_tokens is not None and all(type(count) is int for count in answer.text_tokens):
+    if isinstance(answer.text_tokens, list) and all(map(_is_count, answer.text_tokens)):
         return sum(answer.text_tokens)
-    return answer.tokens if type(answer.tokens) is int and answer.tokens > 0 else None
+    return answer.tokens if answer.tokens and _is_count(answer.tokens) else None
+
+
+def _is_count(told: object) -> bool:
+    """Whether it is a number of tokens, and not just any number."""
+    return type(told) is int and 0 <= told <= _MOST_TOKENS
 
 
 def tokens_of(pack: Pack, answer: Answer, counted: int | None) -> list[int]:

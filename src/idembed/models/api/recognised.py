@@ -130,8 +130,7 @@ class Recognised(Model):
         """What is at ``place``, such as a generation of an index, was made by this model, it says: that is found out,
         once a machine, before anything is embedded."""
         if place not in self._met:
-            self._met.add(place)
-            self._to_meet[place] = witnesses
+            self._to_meet[place] = witnesses  # those of an index that was closed since are of no use
 
     def accept(self, evidence: Evidence | None = None) -> Evidence:
         """Take what answers now for a model of its own: another revision, and so another space. ``evidence``: what was
@@ -177,13 +176,13 @@ class Recognised(Model):
                 try:
                     texts, vectors = witnesses()
                 except StoreError:  # it was closed meanwhile
-                    self._met.discard(place)
                     self._to_meet.pop(place, None)
                     continue
                 if texts:
                     lowest = float(cosines(self._asked(texts, evidence, journal), vectors).min())
                     self._judge(lowest, evidence, "when the vectors that are kept were made")
                 self._keeping.note_met(self.revision, place)
+            self._met.add(place)
             self._to_meet.pop(place, None)
 
     def _asked(self, texts: Sequence[str], evidence: Evidence, journal: Journal | None) -> Vectors:

@@ -96,4 +96,5 @@ def usual_fault(status: int, body: Any) -> Fault:
 
 def _number(pattern: re.Pattern[str], said: str) -> int | None:
     found = pattern.search(said)
-    return next((int(group) for group in found.groups() if group), None) if found else None
+    stated = next((group for group in found.groups() if group), "") if found else ""
+    return int(stated) if 0 < len(stated) < 10 else None

@@ -64,7 +64,7 @@ def decide(pack: Pack, fault: Fault, status: int | None, standing: Standing) -> 
     others_succeeded = bool(pack.failed_at) and standing.succeeded > pack.failed_at
     pack.since = pack.since or standing.now
     pack.failed_at = standing.now
-    if fault.after is not None and fault.after > LONGEST_TOLD:
+    if fault.after is not None and fault.after > min(LONGEST_TOLD, standing.patience):
         return Move("give up", f"{fault.reason}: it asks to wait for {_length(fault.after)}", fault.hint or _KEPT)
     silent = standing.now - max(standing.succeeded, pack.since)
     if status == 429:
@@ -115,4 +115,6 @@ def shorter(characters: int, cuts: int, tokens: int, limit: int | None, *, count
 
 
 def _length(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
     return f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{seconds / 60:.0f} minutes"
