@@ -174,7 +174,7 @@ def test_cohere_waits_as_long_as_it_is_told(fake: FakeApi) -> None:
         client.embed(model="embed-v4.0", input_type="search_document", texts=TEXTS, embedding_types=["float"])
     refused, answered = fake.requests
     assert refused.finished is not None
-    assert 1 <= answered.time - refused.finished < 1.4
+    assert 0.95 <= answered.time - refused.finished < 3
 
 
 @pytest.fixture
