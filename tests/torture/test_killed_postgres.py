@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sync_slowly import SlowModel, rows
 
-from databases import new_schema, postgres
+from databases import new_schema, patiently, postgres
 from idembed.index import Index
 
 SCRIPT = Path(__file__).resolve().parent / "sync_slowly.py"
@@ -57,12 +58,15 @@ class Killing(SlowModel):
     def embed(self, texts: Any, *args: Any, **kwargs: Any) -> Any:
         if not self.asked:
             os.kill(postgres().get_pid(), signal.SIGKILL)
-            self.starter = threading.Timer(2.0, postgres().ensure_postgres_running)
+            self.starter = threading.Timer(2.0, patiently, [postgres().ensure_postgres_running])
             self.starter.start()
         return super().embed(texts, *args, **kwargs)
 
 
-def test_a_server_that_is_killed_under_a_sync_and_comes_back_is_waited_for(tmp_path: Path) -> None:
+def test_a_server_that_is_killed_under_a_sync_and_comes_back_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idembed.stores.postgres_link._PATIENCE", 90.0)  # a busy machine needs time to recover it
     url, model = new_schema(), Killing()
     with Index(url, SlowModel(), vault="none") as index:
         index.sync(rows("half"))
