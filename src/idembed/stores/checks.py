@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from idembed.rows import ROW_HASH_BYTES, check_id
 from idembed.space import ADDRESS_BYTES
 from idembed.stores.records import PartRecord, RowRecord, Vector
 
-__all__ = ["check_parts", "check_queries", "check_rows", "known_ids"]
+__all__ = ["check_parts", "check_queries", "check_rows", "known_ids", "refuse_vanished"]
 
 _HASH_BYTES: Final = 32
 
@@ -38,6 +38,17 @@ def check_rows(rows: Sequence[RowRecord], dims: Mapping[int, int]) -> list[RowRe
     for generation, dim in dims.items():
         check_parts(((row.id, row.parts[generation]) for row in last if generation in row.parts), dim)
     return last
+
+
+def refuse_vanished(rows: Sequence[RowRecord], kept: Collection[str]) -> None:
+    """Raise StoreError for a row whose text is to be kept and that is not among the ids ``kept``."""
+    for row in rows:
+        if row.text is None and row.id not in kept:
+            raise StoreError(
+                f"row {row.id!r} vanished from the index, so its text cannot be kept; nothing was written",
+                hint="another program deleted it meanwhile: run it again",
+                id=row.id,
+            )
 
 
 def check_parts(rows: Iterable[tuple[str, Sequence[PartRecord]]], dim: int) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, cast
 
-from idembed.errors import DamagedError, IncompleteError, StoreError
 from idembed.space import Space
 from idembed.stores import postgres_schema
+from idembed.stores.generation_rules import needed_of, one_of, refuse_active, refuse_incomplete, space_of
 from idembed.stores.postgres_read import lacks
 from idembed.stores.postgres_schema import Db
-from idembed.stores.records import RESTORE, Generation, Status
+from idembed.stores.records import Generation, Status
 
 __all__ = ["activate", "complete", "create", "drop", "existing", "name_model", "needed", "read"]
 
@@ -18,7 +17,7 @@ __all__ = ["activate", "complete", "create", "drop", "existing", "name_model", "
 def read(connection: Db) -> list[Generation]:
     """Every generation that was not dropped, by number. Raises DamagedError for a space that is none."""
     return [
-        Generation(number, _space(number, space), model, cast(Status, status), complete, activated)
+        Generation(number, space_of(number, space), model, cast(Status, status), complete, activated)
         for number, space, model, status, complete, activated in connection.execute(
             "SELECT number, space, model, status, complete, activated FROM generations "
             "WHERE status <> 'dropped' ORDER BY number"
@@ -26,29 +25,14 @@ def read(connection: Db) -> list[Generation]:
     ]
 
 
-@lru_cache(64)
-def _space(number: int, recorded: str) -> Space:
-    try:
-        return Space.from_canonical(recorded)
-    except (ValueError, KeyError, TypeError):
-        raise DamagedError(
-            f"the space of generation {number} cannot be read", hint=RESTORE, generation=number
-        ) from None
-
-
 def needed(connection: Db) -> dict[int, bool]:
     """Every generation by number, and whether a row needs vectors in it to be settled."""
-    return {generation.number: generation.complete or generation.status == "active" for generation in read(connection)}
+    return needed_of(read(connection))
 
 
 def existing(connection: Db, url: str, number: int) -> Generation:
     """Generation ``number``, or a StoreError that lists those there are."""
-    found = read(connection)
-    for generation in found:
-        if generation.number == number:
-            return generation
-    there = ", ".join(str(generation.number) for generation in found) or "none"
-    raise StoreError(f"{url}: there is no generation {number}", hint=f"generations: {there}", url=url)
+    return one_of(read(connection), number, url, url=url)
 
 
 def create(connection: Db, schema: str, space: Space, model: str) -> int:
@@ -79,12 +63,7 @@ def activate(connection: Db, schema: str, url: str, generation: Generation, inco
     number = generation.number
     missing = complete(connection, generation)
     if missing and not incomplete:
-        raise IncompleteError(
-            f"{url}: {missing:,} rows have no vectors in generation {number} ({generation.model})",
-            hint="nothing was changed",
-            lacking=missing,
-            generation=number,
-        )
+        refuse_incomplete(url, generation, missing)
     if missing:
         connection.execute(f"UPDATE rows AS r SET row_hash = NULL WHERE {lacks('r', number)}")
     connection.execute("UPDATE generations SET status = 'standby' WHERE status = 'active' AND number <> %s", (number,))
@@ -103,10 +82,6 @@ def name_model(connection: Db, generation: Generation, model: str) -> None:
 
 def drop(connection: Db, schema: str, url: str, generation: Generation) -> None:
     """Remove its vectors and all that is known of them. Raises StoreError for the active one."""
-    if generation.status == "active":
-        raise StoreError(
-            f"{url}: generation {generation.number} is the one searched, so it is not dropped",
-            hint="switch to another generation first",
-        )
+    refuse_active(url, generation)
     postgres_schema.drop_generation(connection, schema, generation.number)
     connection.execute("UPDATE generations SET status = 'dropped' WHERE number = %s", (generation.number,))

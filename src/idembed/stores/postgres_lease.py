@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from idembed.errors import LeaseHeldError, LeaseLostError, OptionError
+from idembed.errors import LeaseHeldError
+from idembed.stores.lease_rules import check_owner, check_seconds, held, refuse_lost
 from idembed.stores.postgres_schema import Db
 from idembed.stores.records import Lease
 
@@ -16,9 +17,8 @@ def take(
 ) -> Lease | LeaseHeldError:
     """The lease called ``name``, with a new fence; or the error to raise once the transaction, which may have moved
     another owner's lease to the present, is committed. ``instead_of``: an owner known to be dead."""
-    _check_seconds(seconds)
-    if not owner:
-        raise OptionError("a lease needs an owner")
+    check_seconds(seconds)
+    check_owner(owner)
     connection.execute("INSERT INTO leases VALUES (%s, 0, '', 0, 0) ON CONFLICT DO NOTHING", (name,))
     found = connection.execute("SELECT fence, owner, taken, expires FROM leases WHERE name = %s", (name,)).fetchone()
     assert found is not None
@@ -28,13 +28,7 @@ def take(
             expires = now + (expires - taken)
             connection.execute("UPDATE leases SET taken = %s, expires = %s WHERE name = %s", (now, expires, name))
         if expires > now:
-            return LeaseHeldError(
-                f"{url} is being written by {holder}",
-                hint=f"wait for it to end; if it died, its lease ends in {expires - now:.0f} s",
-                url=url,
-                owner=holder,
-                expires=expires,
-            )
+            return held(url, holder, expires, now, url=url)
     connection.execute(
         "UPDATE leases SET fence = %s, owner = %s, taken = %s, expires = %s WHERE name = %s",
         (fence + 1, owner, now, now + seconds, name),
@@ -51,7 +45,7 @@ def last(connection: Db, name: str) -> tuple[int, str]:
 
 def renew(connection: Db, url: str, lease: Lease, seconds: float, now: float) -> Lease:
     """The same lease from now on; also after it expired, if nobody took over."""
-    _check_seconds(seconds)
+    check_seconds(seconds)
     check(connection, url, lease)
     connection.execute("UPDATE leases SET taken = %s, expires = %s WHERE name = %s", (now, now + seconds, lease.name))
     return replace(lease, expires=now + seconds)
@@ -67,16 +61,4 @@ def release(connection: Db, lease: Lease) -> None:
 
 def check(connection: Db, url: str, lease: Lease) -> None:
     """Raise LeaseLostError unless ``lease`` is the one in the schema. Call it within the writing transaction."""
-    fence, owner = last(connection, lease.name)
-    if (fence, owner) != (lease.fence, lease.owner):
-        by = f"taken over by {owner}" if owner else "released"
-        raise LeaseLostError(
-            f"{url}: the lease of {lease.owner} was {by}; this batch was not written",
-            hint="run it again: what was committed before is kept",
-            url=url,
-        )
-
-
-def _check_seconds(seconds: float) -> None:
-    if not 0 < seconds < float("inf"):
-        raise OptionError(f"a lease lasts more than 0 seconds, not {seconds}")
+    refuse_lost(url, lease, last(connection, lease.name), url=url)

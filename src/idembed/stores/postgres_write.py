@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from idembed.errors import RowError, StoreError
+from idembed.errors import RowError
 from idembed.space import checksum
+from idembed.stores.checks import refuse_vanished
 from idembed.stores.postgres_copy import Field, binary, boolean, copy_in, number4, number8, text, vectors
 from idembed.stores.postgres_read import fetch, lacks
 from idembed.stores.postgres_schema import Db
@@ -35,13 +36,7 @@ def upsert(connection: Db, rows: Sequence[RowRecord], generations: Mapping[int, 
     """Write what ``check_rows`` let pass. ``generations``: every one by number, and whether a row is not settled
     without its vectors."""
     kept = _kept(connection, rows)
-    for row in rows:
-        if row.text is None and row.id not in kept:
-            raise StoreError(
-                f"row {row.id!r} vanished from the index, so its text cannot be kept; nothing was written",
-                hint="another program deleted it meanwhile: run it again",
-                id=row.id,
-            )
+    refuse_vanished(rows, kept)
     new = [row for row in rows if row.id not in kept]
     old = [row for row in rows if row.id in kept and row.text is not None]
     _insert(connection, new, kept)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from functools import lru_cache
 from typing import cast
 
-from idembed.errors import DamagedError, IncompleteError, StoreError
 from idembed.space import Space
 from idembed.stores import sqlite_schema
-from idembed.stores.records import RESTORE, Generation, Status
+from idembed.stores.generation_rules import needed_of, one_of, refuse_active, refuse_incomplete, space_of
+from idembed.stores.records import Generation, Status
 from idembed.stores.sqlite_plan import Counted, count_lacking, lacking_since
 from idembed.stores.sqlite_read import lacks
 
@@ -19,7 +18,7 @@ __all__ = ["activate", "complete", "count", "create", "drop", "existing", "name_
 def read(connection: sqlite3.Connection) -> list[Generation]:
     """Every generation that was not dropped, by number. Raises DamagedError for a space that is none."""
     return [
-        Generation(number, _space(number, space), model, cast(Status, status), bool(complete), activated)
+        Generation(number, space_of(number, space), model, cast(Status, status), bool(complete), activated)
         for number, space, model, status, complete, activated in connection.execute(
             "SELECT number, space, model, status, complete, activated FROM generations "
             "WHERE status <> 'dropped' ORDER BY number"
@@ -27,31 +26,14 @@ def read(connection: sqlite3.Connection) -> list[Generation]:
     ]
 
 
-@lru_cache(64)
-def _space(number: int, recorded: str) -> Space:
-    try:
-        return Space.from_canonical(recorded)
-    except (ValueError, KeyError, TypeError):
-        raise DamagedError(
-            f"the space of generation {number} cannot be read",
-            hint=RESTORE,
-            generation=number,
-        ) from None
-
-
 def needed(connection: sqlite3.Connection) -> dict[int, bool]:
     """Every generation by number, and whether a row needs vectors in it to be settled."""
-    return {generation.number: generation.complete or generation.status == "active" for generation in read(connection)}
+    return needed_of(read(connection))
 
 
 def existing(connection: sqlite3.Connection, path: str, number: int) -> Generation:
     """Generation ``number``, or a StoreError that lists those there are."""
-    found = read(connection)
-    for generation in found:
-        if generation.number == number:
-            return generation
-    there = ", ".join(str(generation.number) for generation in found) or "none"
-    raise StoreError(f"{path}: there is no generation {number}", hint=f"generations: {there}", path=path)
+    return one_of(read(connection), number, path, path=path)
 
 
 def create(connection: sqlite3.Connection, space: Space, model: str) -> int:
@@ -88,12 +70,7 @@ def activate(
     number = generation.number
     missing = complete(connection, generation, counted)
     if missing and not incomplete:
-        raise IncompleteError(
-            f"{path}: {missing:,} rows have no vectors in generation {number} ({generation.model})",
-            hint="nothing was changed",
-            lacking=missing,
-            generation=number,
-        )
+        refuse_incomplete(path, generation, missing)
     if missing:
         connection.execute(f"UPDATE rows SET row_hash = NULL WHERE {lacks('rows', number)}")
     connection.execute("UPDATE generations SET status = 'standby' WHERE status = 'active' AND number <> ?", (number,))
@@ -111,10 +88,6 @@ def name_model(connection: sqlite3.Connection, generation: Generation, model: st
 
 def drop(connection: sqlite3.Connection, path: str, generation: Generation) -> None:
     """Remove its vectors and all that is known of them. Raises StoreError for the active one."""
-    if generation.status == "active":
-        raise StoreError(
-            f"{path}: generation {generation.number} is the one searched, so it is not dropped",
-            hint="switch to another generation first",
-        )
+    refuse_active(path, generation)
     sqlite_schema.drop_generation(connection, generation.number)
     connection.execute("UPDATE generations SET status = 'dropped' WHERE number = ?", (generation.number,))

@@ -11,7 +11,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 
-from idembed.errors import LeaseHeldError, LeaseLostError, OptionError
+from idembed.errors import LeaseHeldError
+from idembed.stores.lease_rules import check_owner, check_seconds, held, refuse_lost
 from idembed.stores.records import Lease
 
 __all__ = ["check", "last", "release", "renew", "take"]
@@ -28,9 +29,8 @@ def take(
 ) -> Lease | LeaseHeldError:
     """The lease called ``name``, with a new fence; or the error to raise once the transaction, which may have moved
     another owner's lease to the present, is committed. ``instead_of``: an owner known to be dead."""
-    _check_seconds(seconds)
-    if not owner:
-        raise OptionError("a lease needs an owner")
+    check_seconds(seconds)
+    check_owner(owner)
     connection.execute("INSERT INTO leases VALUES (?, 0, '', 0, 0) ON CONFLICT DO NOTHING", (name,))
     fence, holder, taken, expires = connection.execute(
         "SELECT fence, owner, taken, expires FROM leases WHERE name = ?", (name,)
@@ -40,13 +40,7 @@ def take(
             expires = now + (expires - taken)
             connection.execute("UPDATE leases SET taken = ?, expires = ? WHERE name = ?", (now, expires, name))
         if expires > now:
-            return LeaseHeldError(
-                f"{path} is being written by {holder}",
-                hint=f"wait for it to end; if it died, its lease ends in {expires - now:.0f} s",
-                path=path,
-                owner=holder,
-                expires=expires,
-            )
+            return held(path, holder, expires, now, path=path)
     connection.execute(
         "UPDATE leases SET fence = ?, owner = ?, taken = ?, expires = ? WHERE name = ?",
         (fence + 1, owner, now, now + seconds, name),
@@ -63,7 +57,7 @@ def last(connection: sqlite3.Connection, name: str) -> tuple[int, str]:
 
 def renew(connection: sqlite3.Connection, path: str, lease: Lease, seconds: float, now: float) -> Lease:
     """The same lease from now on; also after it expired, if nobody took over."""
-    _check_seconds(seconds)
+    check_seconds(seconds)
     check(connection, path, lease)
     connection.execute("UPDATE leases SET taken = ?, expires = ? WHERE name = ?", (now, now + seconds, lease.name))
     return replace(lease, expires=now + seconds)
@@ -79,16 +73,4 @@ def release(connection: sqlite3.Connection, lease: Lease) -> None:
 
 def check(connection: sqlite3.Connection, path: str, lease: Lease) -> None:
     """Raise LeaseLostError unless ``lease`` is the one in the file. Call it within the writing transaction."""
-    fence, owner = last(connection, lease.name)
-    if (fence, owner) != (lease.fence, lease.owner):
-        by = f"taken over by {owner}" if owner else "released"
-        raise LeaseLostError(
-            f"{path}: the lease of {lease.owner} was {by}; this batch was not written",
-            hint="run it again: what was committed before is kept",
-            path=path,
-        )
-
-
-def _check_seconds(seconds: float) -> None:
-    if not 0 < seconds < float("inf"):
-        raise OptionError(f"a lease lasts more than 0 seconds, not {seconds}")
+    refuse_lost(path, lease, last(connection, lease.name), path=path)

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from idembed.errors import RowError, StoreError
+from idembed.errors import RowError
 from idembed.space import checksum
+from idembed.stores.checks import refuse_vanished
 from idembed.stores.records import Filling, PartRecord, RowRecord
 from idembed.stores.sqlite_read import chunks, lacks
 from idembed.stores.sqlite_vectors import sums_of
@@ -31,13 +32,7 @@ def upsert(connection: sqlite3.Connection, rows: Sequence[RowRecord], generation
     """Write what ``check_rows`` let pass. ``generations``: every one by number, and whether a row is not settled
     without its vectors."""
     kept = _kept(connection, rows)
-    for row in rows:
-        if row.text is None and row.id not in kept:
-            raise StoreError(
-                f"row {row.id!r} vanished from the index, so its text cannot be kept; nothing was written",
-                hint="another program deleted it meanwhile: run it again",
-                id=row.id,
-            )
+    refuse_vanished(rows, kept)
     new = [row for row in rows if row.id not in kept]
     old = [row for row in rows if row.id in kept and row.text is not None]
     _insert(connection, new, kept, generations)
