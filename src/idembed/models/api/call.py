@@ -129,30 +129,28 @@ class Call:
         except Paused as pause:
             why = f": {self._reason}" if self._reason else ""
             raise transport.error(f"nothing may be sent for {pause.seconds:.0f} s{why}", "ask again later") from None
-        reserved, cost, is_reserved = most * transport.price / 1e6, 0.0, False
+        reserved, cost = most * transport.price / 1e6, 0.0
         try:
             self._journal.reserve(sum(not item.is_counted for item in pack.items), reserved, self._is_stopped)
-            is_reserved = True
+        except BaseException as error:
+            self._unsent(tokens)
+            if not isinstance(error, CostLimitError) or len(pack.items) == 1:
+                raise
+            self._split(pack.halves())
+            return
+        try:
             for item in pack.items:
                 item.is_counted = True
             if self._is_stopped():
-                transport.pacer.answered({}, tokens=tokens, counted=0, well=False)
+                self._unsent(tokens)
             else:
                 cost = self._exchange(pack, tokens, reserved, ticket)
-        except CostLimitError:
-            if is_reserved:
-                raise
-            transport.pacer.answered({}, tokens=tokens, counted=0, well=False)
-            if len(pack.items) == 1:
-                raise
-            self._split(pack.halves())
-        except BaseException:
-            if not is_reserved:
-                transport.pacer.answered({}, tokens=tokens, counted=0, well=False)
-            raise
         finally:
-            if is_reserved:
-                self._journal.settle(reserved, cost)
+            self._journal.settle(reserved, cost)
+
+    def _unsent(self, tokens: int) -> None:
+        """A request that was admitted is not sent after all."""
+        self._transport.pacer.answered({}, tokens=tokens, counted=0, well=False)
 
     def _is_stopped(self) -> bool:
         return self._crew.is_stopped
@@ -170,8 +168,6 @@ class Call:
         """Send an admitted request and act on the answer; what it cost in dollars."""
         transport = self._transport
         texts = [item.sent for item in pack.items]
-        exchange: Exchange | None = None
-        lost: UnreachableError | None = None
         try:
             request = transport.adapter.request(transport.settings, texts, self._side)
             body = json.dumps(request.body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
@@ -179,16 +175,14 @@ class Call:
             headers |= transport.credential.headers(request.url, body)
             exchange = transport.http.send("POST", request.url, body, headers)
         except UnreachableError as error:
-            lost = error
-        finally:
-            if exchange is None:
-                transport.pacer.answered({}, tokens=tokens, well=False)
-        if exchange is None:
+            transport.pacer.answered({}, tokens=tokens, well=False)
             transport.pacer.failed(ticket)
-            sent = lost is not None and lost.sent
-            cost = self.till.note(len(texts), tokens, reserved, guessed=True) if sent else 0.0
-            self._act(pack, Fault("wait", lost.reason if lost else ""), None)
+            cost = self.till.note(len(texts), tokens, reserved, guessed=True) if error.sent else 0.0
+            self._act(pack, Fault("wait", error.reason), None)
             return cost
+        except BaseException:
+            transport.pacer.answered({}, tokens=tokens, well=False)
+            raise
         if exchange.status != 200:
             transport.pacer.answered(exchange.headers, tokens=tokens, counted=0, well=False)
             self._failed(pack, self._fault_of(exchange), exchange.status, ticket)
