@@ -11,14 +11,31 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from fakes.memory_engine import MemoryEngine
+from idembed import stores
+from idembed.stores.collection.store import CollectionStore
+
 on_sqlite = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 """For tests that do something to the file."""
 _NUMBERS = count(1)
+
+
+def _memory(url: str, create: bool, read_only: bool) -> CollectionStore:
+    return CollectionStore(MemoryEngine(url.removeprefix("memory://")), create=create, read_only=read_only)
+
+
+stores._OPENERS["memory"] = _memory
+
+
+def memory_url(folder: Path) -> str:
+    """The URL of an index in the memory of this process, of whose database nothing is real but what it promises."""
+    return f"memory://{folder}"
 
 
 @cache

@@ -25,7 +25,13 @@ def _postgres(_: Path) -> str:
     return new_schema()
 
 
-STORES: dict[str, Callable[[Path], Path | str]] = {"postgres": _postgres, "sqlite": _sqlite}
+def _memory(folder: Path) -> str:
+    import databases  # which makes the name known
+
+    return databases.memory_url(folder)
+
+
+STORES: dict[str, Callable[[Path], Path | str]] = {"memory": _memory, "postgres": _postgres, "sqlite": _sqlite}
 """For each store, what gives a new place for one index; every opening of it is another connection."""
 
 
@@ -68,6 +74,11 @@ class Index:
 
     def upsert(self, *rows: RowRecord) -> None:
         self.store.upsert(self.lease, rows)
+
+    @property
+    def knows_its_size(self) -> bool:
+        """Whether the database tells how many bytes an index takes."""
+        return not self.store.url.startswith(("memory:", "qdrant:", "milvus:"))
 
     def states(self, generations: Sequence[int] = (1,)) -> dict[str, RowState]:
         return self.store.states([row.id for row in self.store.scan()], generations)

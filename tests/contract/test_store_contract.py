@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit import Index, Opener, part, row, space
+from kit import STORES, Index, Opener, part, row, space
 
 from idembed.errors import (
     IdembedError,
@@ -61,7 +61,11 @@ def test_capabilities_are_declared(index: Index) -> None:
 def test_a_snapshot_is_of_one_state_where_that_is_declared(index: Index) -> None:
     index.upsert(row("a"))
     with index.open_again() as reader:
-        assert reader.capabilities.snapshots
+        if not reader.capabilities.snapshots:
+            with reader.snapshot():
+                index.upsert(row("b", "b", [2, 0, 0, 0]))
+                assert reader.count() == 2
+            return
         with reader.snapshot():
             assert reader.count() == 1
             index.upsert(row("b", "b", [2, 0, 0, 0]))
@@ -306,9 +310,10 @@ def test_hostile_strings_are_only_strings(index: Index, text: str) -> None:
     assert [stored.id for stored in index.store.scan()] == ["bystander"]
 
 
-def test_ids_of_1_and_of_512_bytes_and_texts_of_a_megabyte(index: Index) -> None:
+def test_ids_of_1_and_of_512_bytes_and_texts_of_a_megabyte_or_what_is_declared(index: Index) -> None:
     ids = ["x", "y" * 512, "😀" * 128]
-    text = "0123456789abcdé " * 70_000
+    most = min(index.store.capabilities.max_text, 1_200_000)
+    text = ("0123456789abcdé " * 70_000).encode()[:most].decode(errors="ignore")
     index.upsert(*(row(name, text) for name in ids))
     assert {name: found.text == text for name, found in index.store.get(ids).items()} == dict.fromkeys(ids, True)
     assert [stored.id for stored in index.store.scan()] == sorted(ids)
@@ -569,7 +574,8 @@ def test_scan_goes_on_while_rows_are_written_and_deleted(index: Index) -> None:
         if stored.id == "0100":
             index.store.delete(index.lease, ["0000", "1400"])
             index.upsert(row("0050 late"), row("1200 new"))
-    assert seen == sorted((set(ids) | {"1200 new"}) - {"1400"})
+    late = {"1200 new"} if index.store.capabilities.snapshots else {"1200 new"} & set(seen)
+    assert seen == sorted((set(ids) | late) - {"1400"})
 
 
 def test_scan_can_be_left_half_way(index: Index) -> None:
@@ -744,7 +750,7 @@ def test_a_healthy_index_has_no_orphans_and_no_damage(index: Index) -> None:
     index.upsert(row("a", "changed"))
     index.store.delete(index.lease, ["b"])
     assert (index.store.orphans(), index.store.damage(), index.store.sweep(index.lease)) == ([], [], 0)
-    assert index.store.size() > 0
+    assert index.store.size() > 0 or not index.knows_its_size
 
 
 def test_a_generation_may_be_made_and_active_at_once(index: Index) -> None:
@@ -1005,6 +1011,7 @@ for batch in range(1000):
 """
 
 
+@pytest.mark.parametrize("place", sorted(STORES.keys() - {"memory"}), indirect=True)
 def test_killed_between_batches_or_within_one_every_batch_is_whole_or_absent(index: Index, place: Path | str) -> None:
     index.store.release(index.lease)
     code = WRITER.format(folder=str(Path(__file__).parent))
@@ -1018,7 +1025,7 @@ def test_killed_between_batches_or_within_one_every_batch_is_whole_or_absent(ind
         with index.open_again() as store:
             lease = store.lease("next", instead_of="child")  # what the child had begun is over, or undone
             everything = [found.id for found in store.scan(1)]
-            assert len(everything) % 100 == 0
+            assert len(everything) % 100 == 0 or not store.capabilities.transactions  # then it is each row
             assert len(everything) >= 100 * (last + 1)
             assert all(state.current for state in store.states(everything, [1]).values())
             assert (store.orphans(), store.damage()) == ([], [])

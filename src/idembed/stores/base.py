@@ -249,7 +249,8 @@ class Store(ABC):
         scope: str | None = None,
         vectors: bool = True,
     ) -> Iterator[StoredRow]:
-        """Every row in order of id (by code point), resumable after an id."""
+        """Every row in order of id (by code point), resumable after an id. One that is written meanwhile may be missed
+        unless ``capabilities.snapshots``, one that is removed may not be given."""
 
     @abstractmethod
     def vectors_at(self, generation: int, addresses: Sequence[bytes]) -> dict[bytes, Kept]:

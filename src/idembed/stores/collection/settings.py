@@ -1,0 +1,65 @@
+"""What an index in collections records besides its generations: its format, its own settings, its scopes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from idembed.errors import DamagedError, NewerSchemaError, StoreError
+from idembed.stores.collection.claims import alone
+from idembed.stores.collection.engine import Engine
+from idembed.stores.records import RESTORE
+
+__all__ = ["VERSION", "check_format", "read", "remember_scopes", "scopes", "swap"]
+
+VERSION: Final = 1
+_FORMAT: Final = "format"
+_SETTINGS: Final = "settings"
+_SCOPE: Final = "scope/"
+
+
+def check_format(engine: Engine, *, create: bool) -> None:
+    """Raise StoreError where there is no index and none is to be made, NewerSchemaError for one of a newer idembed."""
+    found = engine.documents(_FORMAT).get(_FORMAT)
+    if found is None:
+        if not create:
+            raise StoreError(f"{engine.url}: there is no index", hint="idembed sync makes one", url=engine.url)
+        engine.put_document(_FORMAT, {"version": VERSION})
+        return
+    version = found.get("version")
+    if not isinstance(version, int):
+        raise DamagedError(f"{engine.url}: the format of the index cannot be read", hint=RESTORE, url=engine.url)
+    if version > VERSION:
+        raise NewerSchemaError(
+            f"{engine.url} was written by a newer idembed (format {version}; this one knows {VERSION})",
+            hint="pip install --upgrade idembed",
+            url=engine.url,
+        )
+
+
+def read(engine: Engine) -> tuple[int, dict[str, Any]]:
+    """The settings and their version, (0, {}) when new."""
+    found = engine.documents(_SETTINGS).get(_SETTINGS)
+    return (0, {}) if found is None else (int(found["version"]), found["settings"])
+
+
+def swap(engine: Engine, version: int, settings: Mapping[str, Any]) -> bool:
+    """Replace the settings if their version is still ``version``."""
+    with alone(engine):
+        if read(engine)[0] != version:
+            return False
+        engine.put_document(_SETTINGS, {"version": version + 1, "settings": dict(settings)})
+        return True
+
+
+def remember_scopes(engine: Engine, names: Collection[str]) -> None:
+    """Record that rows have these scopes, before any is written."""
+    for name in set(names) - scopes(engine):
+        digest = hashlib.sha256(name.encode()).hexdigest()[:32]
+        engine.put_document(f"{_SCOPE}{digest}", {"name": name})
+
+
+def scopes(engine: Engine) -> set[str]:
+    """The scopes that rows have, or had."""
+    return {body["name"] for body in engine.documents(_SCOPE).values()}

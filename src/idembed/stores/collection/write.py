@@ -1,0 +1,254 @@
+"""Writing rows and their vectors to collections.
+
+Nothing here is one transaction, so the order of writing is what keeps an index right when it ends between two steps:
+what other generations hold is written first and the home generation, which says what rows there are, last, so that a
+row which was not written everywhere is still as it was for the next plan. Where a row gets fewer parts it is unsettled
+first. Who fills a generation meanwhile looks again after having written (``fill``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from idembed.errors import RowError
+from idembed.stores.checks import refuse_vanished
+from idembed.stores.collection import generations
+from idembed.stores.collection.engine import EVERYTHING, STATE, UNSETTLED, WHOLE, Engine, Key, Record
+from idembed.stores.collection.forms import Content, content_of, keys_of, records, rewritten, said_of
+from idembed.stores.collection.plan import current_in
+from idembed.stores.collection.read import heads, pieces, rows_of
+from idembed.stores.collection.rewrite import put, rewrite
+from idembed.stores.collection.seal import Seal
+from idembed.stores.collection.state import State
+from idembed.stores.records import Filling, RowRecord
+
+__all__ = ["delete", "fill", "settle", "unsettle", "upsert"]
+
+_AT_ONCE: Final = 500
+"""Rows that are read with texts and vectors at a time."""
+
+
+def upsert(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -> None:
+    """Write what ``check_rows`` let pass."""
+    kept = heads(engine, home, [row.id for row in rows])
+    _refuse_other_scopes(rows, kept)
+    refuse_vanished(rows, kept)
+    given = [row for row in rows if row.text is not None]
+    generations.widen(engine, state, _lengths(given))
+    left_out = {
+        number: _left_out(engine, number, [row for row in given if not row.parts.get(number)]) for number in state.known
+    }
+    lacking = {number for number, names in left_out.items() if len(names)}
+    generations.refuse_complete(engine, state, lacking)
+    contents = {row.id: content_of(row) for row in given}
+    for number in _home_last(state, home):
+        _write(engine, number, home, given, contents, left_out[number], state.dims[number])
+    if lacking:  # whoever began to look meanwhile whether a generation is complete may not have seen these rows
+        generations.refuse_complete(engine, None, lacking)
+    _update_metadata(engine, state, home, [row for row in rows if row.text is None])
+
+
+def _refuse_other_scopes(rows: Sequence[RowRecord], kept: Mapping[str, Record]) -> None:
+    for row in rows:
+        if row.id in kept and kept[row.id].scope != row.scope:
+            scope = kept[row.id].scope
+            raise RowError(
+                f"row {row.id!r} belongs to scope {scope!r}, not {row.scope!r}; nothing was written",
+                hint=f"an id names one row of the whole index: delete it from {scope!r}, or use another id",
+                id=row.id,
+            )
+
+
+def _lengths(rows: Sequence[RowRecord]) -> dict[int, float]:
+    """The greatest length of a vector for each generation."""
+    found: dict[int, float] = {}
+    for row in rows:
+        for number, parts in row.parts.items():
+            for part in parts:
+                if part.vector is not None:
+                    length = float(np.linalg.norm(part.vector.astype(np.float64)))
+                    found[number] = max(found.get(number, 0.0), length)
+    return found
+
+
+def _home_last(state: State, home: int) -> list[int]:
+    return [number for number in state.known if number != home] + [home]
+
+
+def _left_out(engine: Engine, number: int, rows: Sequence[RowRecord]) -> set[str]:
+    """Ids of those of the rows, for which no parts are given, that have none of their text either."""
+    there = heads(engine, number, [row.id for row in rows if number not in row.parts])
+    made_of = {name: Seal.read(record.seal).made_of for name, record in there.items()}
+    return {row.id for row in rows if made_of.get(row.id) != row.text_hash}
+
+
+def _write(
+    engine: Engine,
+    number: int,
+    home: int,
+    rows: Sequence[RowRecord],
+    contents: Mapping[str, Content],
+    left_out: Collection[str],
+    dim: int,
+) -> None:
+    """The rows in one generation: with the parts that are given, with those they have, or with none."""
+    kept = [row.id for row in rows if not row.parts.get(number) and row.id not in left_out]
+    given = [row for row in rows if row.parts.get(number)]
+    if number == home:
+        given += [row for row in rows if row.id in left_out]
+    else:
+        _remove(engine, number, left_out)
+    _replace(engine, number, [records(contents[row.id], row.parts.get(number, ()), dim) for row in given])
+    for some in pieces(kept, _AT_ONCE):
+        found = rows_of(engine, number, some)
+        put(engine, number, [rewritten(parts, contents[name]) for name, parts in found.items()])
+
+
+def _replace(engine: Engine, number: int, rows: Sequence[list[Record]]) -> None:
+    """Write rows, and remove the parts they had beyond."""
+    there = heads(engine, number, [row[0].id for row in rows])
+    beyond: dict[str, list[Key]] = {}
+    for row in rows:
+        if (old := there.get(row[0].id)) is not None:
+            written = {record.key for record in row}
+            if more := [key for key in keys_of(old.id, Seal.read(old.seal).last) if key not in written]:
+                beyond[old.id] = more
+    if beyond:
+        first = heads(engine, number, list(beyond), EVERYTHING)
+        engine.put(number, [replace(record, row_hash=b"", order=UNSETTLED) for record in first.values()])
+        engine.remove(number, [key for more in beyond.values() for key in more])
+    put(engine, number, rows)
+
+
+def _remove(engine: Engine, number: int, ids: Iterable[str]) -> None:
+    """Remove rows from one generation, each with all its parts in one step."""
+    there = heads(engine, number, list(ids))
+    if there:
+        engine.remove(
+            number, [key for name, record in there.items() for key in keys_of(name, Seal.read(record.seal).last)]
+        )
+
+
+def _update_metadata(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -> None:
+    """A row stays settled by this only if it was, if its text is the planned one, and if its vectors are there."""
+    for some in pieces(rows, _AT_ONCE):
+        old = heads(engine, home, [row.id for row in some], WHOLE)
+        current = _current(engine, state, home, old)
+        contents = {}
+        for row in some:
+            if (record := old.get(row.id)) is None:
+                continue
+            content = said_of(record, row.row_hash or b"")._replace(
+                metadata=row.metadata, metadata_hash=row.metadata_hash
+            )
+            if not (record.row_hash and content.text_hash == row.text_hash and row.id in current):
+                content = content._replace(row_hash=b"")
+            contents[row.id] = content
+        rewrite(engine, _home_last(state, home), contents)
+
+
+def settle(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -> int:
+    """Give rows their hash that have these hashes of text and metadata, and vectors; how many these are."""
+    count = 0
+    for some in pieces(rows, _AT_ONCE):
+        old = heads(engine, home, [row.id for row in some], WHOLE)
+        current = _current(engine, state, home, old)
+        contents = {}
+        for row in some:
+            if row.id in current:
+                content = said_of(old[row.id], row.row_hash or b"")
+                wanted = (row.scope, row.text_hash, row.metadata_hash)
+                if (content.scope, content.text_hash, content.metadata_hash) == wanted:
+                    contents[row.id] = content
+        rewrite(engine, _home_last(state, home), contents)
+        count += len(contents)
+    return count
+
+
+def unsettle(engine: Engine, state: State, home: int, ids: Sequence[str], texts: bool) -> None:
+    """Take the hash of the row, and of its text if ``texts``."""
+    for some in pieces(ids, _AT_ONCE):
+        contents = {}
+        for name, record in heads(engine, home, some, WHOLE).items():
+            content = said_of(record, b"")
+            contents[name] = content._replace(text_hash=b"") if texts else content
+        rewrite(engine, _home_last(state, home), contents)
+
+
+def _current(engine: Engine, state: State, home: int, rows: Mapping[str, Record]) -> set[str]:
+    """Ids of the rows that have their vectors wherever they need them to be settled."""
+    found = set(rows)
+    for number, needed in state.needed.items():
+        if needed:
+            found &= current_in(engine, home, number, rows)
+    return found
+
+
+def fill(engine: Engine, state: State, home: int, generation: int, rows: Sequence[Filling]) -> int:
+    """Replace the parts of rows whose text is still the one they were made from; how many these are.
+
+    Others may write rows meanwhile: what was changed between reading a row and writing it here is seen by looking once
+    more, and what changes later is written or removed here by who changes it.
+    """
+    dim = state.dims[generation]
+    given = {row.id: row for row in rows}
+    lengths = [
+        float(np.linalg.norm(part.vector.astype(np.float64)))
+        for row in rows
+        for part in row.parts
+        if part.vector is not None
+    ]
+    generations.widen(engine, state, {generation: max(lengths, default=0.0)})
+    written: dict[str, Content] = {}
+    for some in pieces(list(given), _AT_ONCE):
+        written |= _fill(engine, home, generation, {name: given[name] for name in some}, dim)
+    if generation != home:
+        _look_again(engine, home, generation, given, written, dim)
+    return len(written)
+
+
+def _fill(engine: Engine, home: int, generation: int, given: Mapping[str, Filling], dim: int) -> dict[str, Content]:
+    firsts = heads(engine, home, list(given), WHOLE)
+    found = {name: said_of(record, record.row_hash) for name, record in firsts.items()}
+    matching = {name: content for name, content in found.items() if content.text_hash == given[name].text_hash}
+    _replace(engine, generation, [records(content, given[name].parts, dim) for name, content in matching.items()])
+    return matching
+
+
+def _look_again(
+    engine: Engine,
+    home: int,
+    generation: int,
+    given: Mapping[str, Filling],
+    written: Mapping[str, Content],
+    dim: int,
+) -> None:
+    names = list(written)
+    while names:
+        now = heads(engine, home, names, STATE)
+        seals = {name: Seal.read(record.seal) for name, record in now.items()}
+        gone = [name for name in names if name not in now or seals[name].text_hash != written[name].text_hash]
+        _remove(engine, generation, gone)
+        names = [
+            name
+            for name in set(names) - set(gone)
+            if (seals[name].metadata_hash, now[name].row_hash) != (written[name].metadata_hash, written[name].row_hash)
+        ]
+        written = _fill(engine, home, generation, {name: given[name] for name in names}, dim)
+        names = list(written)
+
+
+def delete(engine: Engine, state: State, home: int, ids: Sequence[str]) -> int:
+    """Remove the rows in every generation; the number that existed. Once more in the others at the end, for who fills
+    one may have read a row before it was gone."""
+    count = 0
+    others = [number for number in state.known if number != home]
+    for some in pieces(list(dict.fromkeys(ids)), _AT_ONCE):
+        count += len(heads(engine, home, some))
+        for number in (*others, home, *others):
+            _remove(engine, number, some)
+    return count
