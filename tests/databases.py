@@ -86,3 +86,20 @@ def place_and_schema(url: str) -> tuple[str, str]:
 def new_schema() -> str:
     """The URL of an index in a schema that is not there yet."""
     return postgres_url(f"test_{next(_NUMBERS)}")
+
+
+def _in_a_file(folder: Path) -> Path:
+    return folder / "index.db"
+
+
+def _in_postgres(_: Path) -> str:
+    return new_schema()
+
+
+STORES: dict[str, Callable[[Path], Path | str]] = {
+    "memory": memory_url,
+    "postgres": _in_postgres,
+    "sqlite": _in_a_file,
+}
+"""For each store, what gives a new place for one index in a folder of the test's own; every opening of it is another
+connection."""

@@ -1,38 +1,23 @@
-"""What the contract suite needs of a store, and short ways to write rows. A new store is one entry in STORES."""
+"""What the contract suite needs of a store, and short ways to write rows.
+
+A new store is one entry in databases.STORES.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from databases import STORES
 from idembed.rows import check_row
 from idembed.space import Space, address
 from idembed.stores.base import Lease, PartRecord, RowRecord, RowState, Store
 
+__all__ = ["STORES", "Index", "Opener", "part", "row", "space"]
+
 Opener = Callable[[], Store]
-
-
-def _sqlite(folder: Path) -> Path:
-    return folder / "index.db"
-
-
-def _postgres(_: Path) -> str:
-    from databases import new_schema
-
-    return new_schema()
-
-
-def _memory(folder: Path) -> str:
-    import databases  # which makes the name known
-
-    return databases.memory_url(folder)
-
-
-STORES: dict[str, Callable[[Path], Path | str]] = {"memory": _memory, "postgres": _postgres, "sqlite": _sqlite}
-"""For each store, what gives a new place for one index; every opening of it is another connection."""
 
 
 def space(dim: int = 4, name: str = "test") -> Space:

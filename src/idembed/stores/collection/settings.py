@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from idembed.errors import DamagedError, NewerSchemaError, StoreError
+from idembed.errors import DamagedError, IndexNotFoundError, NewerSchemaError
 from idembed.stores.collection.claims import alone
 from idembed.stores.collection.engine import Engine
 from idembed.stores.records import RESTORE
@@ -20,11 +20,12 @@ _SCOPE: Final = "scope/"
 
 
 def check_format(engine: Engine, *, create: bool) -> None:
-    """Raise StoreError where there is no index and none is to be made, NewerSchemaError for one of a newer idembed."""
+    """Raise IndexNotFoundError where none is there and none is made, NewerSchemaError for one of a newer idembed."""
     found = engine.documents(_FORMAT).get(_FORMAT)
     if found is None:
         if not create:
-            raise StoreError(f"{engine.url}: there is no index", hint="idembed sync makes one", url=engine.url)
+            hint = "make one: idembed sync SOURCE INDEX"
+            raise IndexNotFoundError(f"there is no index at {engine.url}", hint=hint, url=engine.url)
         engine.put_document(_FORMAT, {"version": VERSION})
         return
     version = found.get("version")

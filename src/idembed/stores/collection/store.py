@@ -42,8 +42,8 @@ class CollectionStore(Store):
     def __init__(self, engine: Engine, *, create: bool = True, read_only: bool = False) -> None:
         """Open the index that ``engine`` is of, made anew if ``create``.
 
-        Raises StoreError when there is none and none may be made, NewerSchemaError when a newer idembed wrote it, and
-        DamagedError when a collection is gone.
+        Raises IndexNotFoundError when there is none and none may be made, NewerSchemaError when a newer idembed wrote
+        it, and DamagedError when a collection is gone.
         """
         self.url = engine.url
         self.capabilities = engine.capabilities
