@@ -24,7 +24,7 @@ from idembed.stores.collection.read import heads, pieces, rows_of
 from idembed.stores.collection.rewrite import put, rewrite
 from idembed.stores.collection.seal import Seal
 from idembed.stores.collection.state import State
-from idembed.stores.records import Filling, RowRecord
+from idembed.stores.records import Filling, RowRecord, lease_of
 
 __all__ = ["delete", "fill", "settle", "unsettle", "upsert"]
 
@@ -47,7 +47,12 @@ def upsert(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -
     contents = {row.id: content_of(row) for row in given}
     for number in _home_last(state, home):
         _write(engine, number, home, given, contents, left_out[number], state.dims[number])
-    if lacking:  # whoever began to look meanwhile whether a generation is complete may not have seen these rows
+    for number in lacking - {home}:  # who fills one may have read the rows before they were written
+        again = [row for row in given if row.id in left_out[number]]
+        gone = _left_out(engine, number, again)
+        _remove(engine, number, gone)
+        rewrite(engine, [number], {row.id: contents[row.id] for row in again if row.id not in gone})
+    if lacking:  # and who began to look whether one is complete may not have seen them
         generations.refuse_complete(engine, None, lacking)
     _update_metadata(engine, state, home, [row for row in rows if row.text is None])
 
@@ -77,6 +82,16 @@ def _lengths(rows: Sequence[RowRecord]) -> dict[int, float]:
 
 def _home_last(state: State, home: int) -> list[int]:
     return [number for number in state.known if number != home] + [home]
+
+
+def _around_home(state: State, home: int) -> list[int]:
+    """And those once more that somebody may be filling, who may have read a row before it was written."""
+    filled = [
+        number
+        for number, known in state.known.items()
+        if number != home and (not known.complete or state.leases.get(lease_of(number), {}).get("owner"))
+    ]
+    return _home_last(state, home) + filled
 
 
 def _left_out(engine: Engine, number: int, rows: Sequence[RowRecord]) -> set[str]:
@@ -148,7 +163,7 @@ def _update_metadata(engine: Engine, state: State, home: int, rows: Sequence[Row
             if not (record.row_hash and content.text_hash == row.text_hash and row.id in current):
                 content = content._replace(row_hash=b"")
             contents[row.id] = content
-        rewrite(engine, _home_last(state, home), contents)
+        rewrite(engine, _around_home(state, home), contents)
 
 
 def settle(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -> int:
@@ -164,7 +179,7 @@ def settle(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -
                 wanted = (row.scope, row.text_hash, row.metadata_hash)
                 if (content.scope, content.text_hash, content.metadata_hash) == wanted:
                     contents[row.id] = content
-        rewrite(engine, _home_last(state, home), contents)
+        rewrite(engine, _around_home(state, home), contents)
         count += len(contents)
     return count
 
@@ -176,7 +191,7 @@ def unsettle(engine: Engine, state: State, home: int, ids: Sequence[str], texts:
         for name, record in heads(engine, home, some, WHOLE).items():
             content = said_of(record, b"")
             contents[name] = content._replace(text_hash=b"") if texts else content
-        rewrite(engine, _home_last(state, home), contents)
+        rewrite(engine, _around_home(state, home), contents)
 
 
 def _current(engine: Engine, state: State, home: int, rows: Mapping[str, Record]) -> set[str]:
