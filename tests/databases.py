@@ -17,20 +17,14 @@ from urllib.parse import quote
 
 import pytest
 
-from fakes.memory_engine import MemoryEngine
 from idembed import stores
-from idembed.stores.collection.store import CollectionStore
 
 on_sqlite = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 """For tests that do something to the file."""
 _NUMBERS = count(1)
 
 
-def _memory(url: str, create: bool, read_only: bool) -> CollectionStore:
-    return CollectionStore(MemoryEngine(url.removeprefix("memory://")), create=create, read_only=read_only)
-
-
-stores._OPENERS["memory"] = _memory
+stores._KINDS["memory"] = stores._Kind("fakes.memory_store", "memory://name")
 
 
 def memory_url(folder: Path) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kit import STORES, Index, Opener
+from kit import Index, Opener
 
+from databases import STORES
 from idembed.stores import open_store
 
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from databases import STORES
 from idembed.rows import check_row
 from idembed.space import Space, address
 from idembed.stores.base import Lease, PartRecord, RowRecord, RowState, Store
 
-__all__ = ["STORES", "Index", "Opener", "part", "row", "space"]
+__all__ = ["Index", "Opener", "part", "row", "space"]
 
 Opener = Callable[[], Store]
 

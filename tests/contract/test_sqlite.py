@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from kit import Index, part, row, space
 
+from idembed import stores
 from idembed.errors import (
     DamagedError,
     DiskFullError,
@@ -91,17 +92,21 @@ def test_a_relative_url_is_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert sorted(files(tmp_path)) == ["a.db", "b ?#%25.db"]
 
 
-@pytest.mark.parametrize("scheme", ["qdrant", "milvus", "lance"])
-def test_databases_that_will_come_say_so_without_the_password(scheme: str) -> None:
-    with pytest.raises(StoreError, match="not there yet") as caught:
-        open_store(f"{scheme}://me:geheim@host:1/db?api_key=geheim&x=1")
+@pytest.mark.parametrize("url", ["postgresql://me:geheim@host:1/db?password=geheim"])
+def test_a_database_whose_client_is_not_installed_says_what_to_install_without_the_password(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = stores._KINDS[url.partition(":")[0]]
+    monkeypatch.setitem(sys.modules, kind.module, None)
+    with pytest.raises(StoreError, match="is not installed") as caught:
+        open_store(url)
     assert "geheim" not in str(caught.value)
-    assert "me:***@host:1/db?api_key=***&x=1" in str(caught.value)
+    assert caught.value.hint == f'pip install "idembed[{kind.extra}]"'
 
 
 @pytest.mark.parametrize("url", ["mysql://u:geheim@h/db", "redis://h", "http://u:geheim@h"])
 def test_an_unknown_kind_of_url_lists_the_known_ones(url: str) -> None:
-    with pytest.raises(OptionError, match=r"a file such as demo\.db, sqlite:///demo\.db") as caught:
+    with pytest.raises(OptionError, match=r"a file such as demo\.db, or a database: sqlite:///demo\.db") as caught:
         open_store(url)
     assert "geheim" not in str(caught.value)
 

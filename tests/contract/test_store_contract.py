@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit import STORES, Index, Opener, part, row, space
+from kit import Index, Opener, part, row, space
 
+from databases import STORES
 from idembed.errors import (
     IdembedError,
     IncompleteError,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_models import FakeModel, rows
 
 from databases import STORES
-from idembed.errors import IndexNotFoundError
+from idembed.errors import IndexNotFoundError, RowError
 from idembed.index import Index
-from idembed.stores import open_store
+from idembed.stores import capabilities_of, open_store
 
 PETS = [
     *rows("a:a cat", "b:a dog", "é:an owl", "'; --:it's 100% \"quoted\"", kind="pet", n=[1, {"x": None}], f=-0.5),
@@ -107,3 +108,38 @@ def test_an_index_that_is_not_there_is_not_made_by_reading(place: Path | str) ->
         none.search("a cat")
     with pytest.raises(IndexNotFoundError):
         open_store(place, create=False)
+
+
+LARGE = {"sqlite", "postgres"}
+"""Their limits are hundreds of megabytes; they are looked at in the same way."""
+
+
+@pytest.fixture(params=sorted(STORES.keys() - LARGE))
+def small(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """A place for an index whose limits a test can reach."""
+    return STORES[request.param](tmp_path)
+
+
+def test_texts_and_metadata_of_the_declared_size_are_kept(small: Path | str) -> None:
+    most = capabilities_of(small)
+    text = "é" * (most.max_text // 2 - 1) + "x" * 2
+    metadata = {"k": "y" * (most.max_metadata - len('{"k":""}'))}
+    with Index(small, FakeModel(), vault="none") as opened:
+        opened.sync([{"id": "t", "text": text}, {"id": "m", "text": "small", "metadata": metadata}])
+        assert {row.id: row.text == text for row in opened.scan()} == {"m": False, "t": True}
+        found = opened.get("m")
+        assert found is not None
+        assert found.metadata == metadata
+        assert opened.verify(everything=True).ok
+
+
+@pytest.mark.parametrize("what", ["text", "metadata"])
+def test_what_is_larger_than_declared_is_refused_by_name_before_anything_is_made(small: Path | str, what: str) -> None:
+    most = capabilities_of(small)
+    row: dict[str, Any] = {"id": "large", "text": "x" * (most.max_text + 1)}
+    if what == "metadata":
+        row = {"id": "large", "text": "x", "metadata": {"k": "y" * most.max_metadata}}
+    with Index(small, FakeModel(), vault="none") as opened:
+        with pytest.raises(RowError, match=f"the {what} of row 'large' has .* bytes, the store holds"):
+            opened.sync([*PETS, row])
+        assert list(opened.scan()) == []

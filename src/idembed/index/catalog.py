@@ -267,7 +267,7 @@ class Catalog:
 
     def limits(self) -> Limits:
         """What the store declares to hold."""
-        return Limits(self.store.capabilities if self.store else None)
+        return Limits(stores.capabilities_of(self.url))
 
     def vault_folder(self) -> Path | None:
         """Where the vault is; None: there is none."""

@@ -11,28 +11,23 @@ __all__ = ["Limits"]
 
 _BYTES: Final = 4
 """A character has no more."""
-_NONE: Final = 1 << 62
 
 
 class Limits:
-    """The limits of a store; of none at all before there is one.
+    """The limits of a store.
 
     ``safe_id`` and ``safe_size``: ids of no more characters, and texts and metadata that together have no more, need
     not be looked at.
     """
 
-    def __init__(self, capabilities: Capabilities | None) -> None:
+    def __init__(self, capabilities: Capabilities) -> None:
         self._capabilities = capabilities
-        self.safe_id = self.safe_size = _NONE
-        if capabilities is not None:
-            self.safe_id = capabilities.max_key // _BYTES
-            self.safe_size = min(capabilities.max_text, capabilities.max_metadata) // _BYTES
+        self.safe_id = capabilities.max_key // _BYTES
+        self.safe_size = min(capabilities.max_text, capabilities.max_metadata) // _BYTES
 
     def excess(self, row: CheckedRow) -> str:
         """What of a row is too large, as words for an error; empty if nothing is."""
         limits = self._capabilities
-        if limits is None:
-            return ""
         for what, value, most in (
             ("id", row.id, limits.max_key),
             ("text", row.text, limits.max_text),

@@ -3,43 +3,87 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from idembed.errors import OptionError, StoreError
 from idembed.shown import without_password
 
 if TYPE_CHECKING:
-    from idembed.stores.base import Store
+    from idembed.stores.base import Capabilities, Store
 
-__all__ = ["is_index", "open_store", "without_password"]
+__all__ = ["capabilities_of", "is_index", "open_store", "without_password"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters or more: C:\demo.db is a path
 
 
+class _Kind(NamedTuple):
+    """One kind of database. Its module has ``opened(url, create, read_only)`` and ``CAPABILITIES``."""
+
+    module: str
+    example: str
+    extra: str = ""
+    """what to install besides: idembed[extra]"""
+
+
+_SQLITE: Final = _Kind("idembed.stores.sqlite", "sqlite:///demo.db (relative), sqlite:////folder/demo.db")
+_POSTGRES: Final = _Kind("idembed.stores.postgres", "postgresql://host/db?schema=pets", "postgres")
+_KINDS: dict[str, _Kind] = {
+    "sqlite": _SQLITE,
+    "postgres": _POSTGRES,
+    "postgresql": _POSTGRES,
+}
+"""By the scheme of a URL."""
+
+
 def open_store(url: str | Path, *, create: bool = True, read_only: bool = False) -> Store:
-    """The store at ``url``: a file (``demo.db``, ``sqlite:///demo.db``, a Path), or a schema of a Postgres database
-    (``postgresql://host/db?schema=pets``), made anew if ``create``.
+    """The store at ``url``: a file (``demo.db``, ``sqlite:///demo.db``, a Path), or a database
+    (``postgresql://host/db?schema=pets``; docs/stores.md has them all), made anew if ``create``.
 
     Raises StoreError when there is none and none may be made, NotAnIndexError when the file is someone
     else's, NewerSchemaError when a newer idembed wrote it, and OptionError for an unknown kind of URL.
     """
+    opened: Store = _module(url).opened(url, create, read_only)
+    return opened
+
+
+def capabilities_of(url: str | Path) -> Capabilities:
+    """What the store at ``url`` can do, whether it is there or not. Raises OptionError for an unknown kind of URL, and
+    StoreError where what speaks to the database is not installed."""
+    found: Capabilities = _module(url).CAPABILITIES
+    return found
+
+
+def _module(url: str | Path) -> ModuleType:
+    kind = _kind_of(url)
+    try:
+        return import_module(kind.module)
+    except ImportError as error:
+        if not kind.extra:
+            raise
+        raise StoreError(
+            f"{without_password(str(url))}: what speaks to this database is not installed ({error})",
+            hint=f'pip install "idembed[{kind.extra}]"',
+        ) from None
+
+
+def _kind_of(url: str | Path) -> _Kind:
     if isinstance(url, Path):
-        return _sqlite(str(url), create, read_only)
+        return _SQLITE
     if not isinstance(url, str) or not url.strip() or url == ":memory:":
         raise OptionError(f"{url!r} names no index", hint="an index lives in a file, such as demo.db")
-    scheme = _SCHEME.match(url)
-    if scheme is None:
-        return _sqlite(url, create, read_only)
+    if (scheme := _SCHEME.match(url)) is None:
+        return _SQLITE
     name = scheme.group(1).lower()
-    if name not in _OPENERS:
+    if name not in _KINDS:
+        examples = ", ".join(dict.fromkeys(kind.example for kind in _KINDS.values()))
         raise OptionError(
             f"{without_password(url)} is of an unknown kind ({name})",
-            hint="a file such as demo.db, sqlite:///demo.db (relative), sqlite:////folder/demo.db, or a database: "
-            "postgresql://host/db?schema=pets",
+            hint=f"a file such as demo.db, or a database: {examples}",
         )
-    return _OPENERS[name](url, create, read_only)
+    return _KINDS[name]
 
 
 def is_index(path: Path) -> bool:
@@ -52,43 +96,3 @@ def is_index(path: Path) -> bool:
     except OSError:
         return False
     return header.startswith(b"SQLite format 3\0") and header[68:] == APPLICATION_ID.to_bytes(4, "big")
-
-
-def _sqlite(path: str, create: bool, read_only: bool) -> Store:
-    from idembed.stores.sqlite import SQLiteStore
-
-    return SQLiteStore(path, create=create, read_only=read_only)
-
-
-def _sqlite_url(url: str, create: bool, read_only: bool) -> Store:
-    """``sqlite:///rel.db`` is relative and ``sqlite:////abs.db`` absolute, as in SQLAlchemy."""
-    rest = url.partition(":")[2]
-    path = rest.removeprefix("///") if rest.startswith("///") else rest.removeprefix("//")
-    if not path:
-        raise OptionError(f"{url} names no file", hint="sqlite:///demo.db, or sqlite:////folder/demo.db")
-    return _sqlite(path, create, read_only)
-
-
-def _postgres(url: str, create: bool, read_only: bool) -> Store:
-    try:
-        from idembed.stores.postgres import PostgresStore
-    except ImportError as error:
-        raise StoreError(
-            f"{without_password(url)}: what speaks to Postgres is not installed ({error})",
-            hint='pip install "idembed[postgres]"',
-        ) from None
-    return PostgresStore(url, create=create, read_only=read_only)
-
-
-def _not_yet(url: str, create: bool, read_only: bool) -> Store:
-    raise StoreError(f"{without_password(url)}: this database is not there yet", hint="use a file such as demo.db")
-
-
-_OPENERS: dict[str, Callable[[str, bool, bool], Store]] = {
-    "sqlite": _sqlite_url,
-    "postgres": _postgres,
-    "postgresql": _postgres,
-    "qdrant": _not_yet,
-    "milvus": _not_yet,
-    "lance": _not_yet,
-}

@@ -37,7 +37,7 @@ from idembed.stores.records import (
     Vector,
 )
 
-__all__ = ["PostgresStore"]
+__all__ = ["CAPABILITIES", "PostgresStore", "opened"]
 
 
 class PostgresStore(Settings, Store):
@@ -267,3 +267,11 @@ class PostgresStore(Settings, Store):
         """Nothing: the server checks its own pages as it reads them, and says so in an error."""
         self._refuse_closed()
         return []
+
+
+CAPABILITIES = PostgresStore.capabilities
+
+
+def opened(url: str, create: bool, read_only: bool) -> PostgresStore:
+    """The store in a schema of a database: ``postgresql://host/db?schema=pets``."""
+    return PostgresStore(url, create=create, read_only=read_only)

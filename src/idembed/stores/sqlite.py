@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from idembed.canonical import canonical_json
@@ -42,7 +43,7 @@ from idembed.stores.sqlite_file import mapped, open_file, open_reader, stamp
 from idembed.stores.sqlite_search import Searcher
 from idembed.stores.sqlite_where import install
 
-__all__ = ["SQLiteStore"]
+__all__ = ["CAPABILITIES", "SQLiteStore", "opened"]
 
 
 class SQLiteStore(Store):
@@ -383,3 +384,23 @@ class SQLiteStore(Store):
     def damage(self) -> list[str]:
         with self._reading() as connection:
             return sqlite_audit.damage(connection)
+
+
+CAPABILITIES = SQLiteStore.capabilities
+
+
+def opened(url: str | Path, create: bool, read_only: bool) -> SQLiteStore:
+    """The store in a file: a path, or ``sqlite:///rel.db``, which is relative, or ``sqlite:////abs.db``, which is
+    absolute, as in SQLAlchemy."""
+    return SQLiteStore(_path_of(url), create=create, read_only=read_only)
+
+
+def _path_of(url: str | Path) -> str:
+    name = str(url)
+    if isinstance(url, Path) or not name.lower().startswith("sqlite:"):
+        return name
+    rest = name.partition(":")[2]
+    path = rest.removeprefix("///") if rest.startswith("///") else rest.removeprefix("//")
+    if not path:
+        raise OptionError(f"{name} names no file", hint="sqlite:///demo.db, or sqlite:////folder/demo.db")
+    return path
