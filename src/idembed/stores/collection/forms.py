@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from idembed.space import checksum
-from idembed.stores.collection.engine import NOT_HEAD, UNSETTLED, Key, Record
+from idembed.space import CHECKSUM_BYTES, checksum
+from idembed.stores.collection.engine import NO_ADDRESS, NOT_HEAD, UNSETTLED, Key, Record
 from idembed.stores.collection.seal import Seal
 from idembed.stores.records import PartRecord, RowRecord, StoredPart, StoredRow, Vector
 
@@ -28,6 +28,7 @@ __all__ = [
     "stored",
 ]
 
+_NO_CHECKSUM: Final = bytes(CHECKSUM_BYTES)
 _HALF: Final = 8
 """Bytes of a hash that make a number; its lowest bit is left away, as databases' integers have a sign."""
 
@@ -79,63 +80,79 @@ def said_of(record: Record, row_hash: bytes) -> Content:
 
 def records(content: Content, parts: Sequence[PartRecord], dim: int) -> list[Record]:
     """The records of a row, its head first: a bare one where there is no part 0."""
+    by_number: dict[int, PartRecord | None] = {0: None}
+    by_number.update((int(part.part), part) for part in parts)
+    last = max(by_number) + 1
     zeros = np.zeros(dim, np.float32)
-    by_number = {part.part: _record(content, part, zeros) for part in parts}
-    first = by_number.pop(0, Record(content.id, vector=zeros, seal=Seal().packed()))
-    return _of_row([first, *(by_number[number] for number in sorted(by_number))], content)
+    return [_record(content, number, by_number[number], last, zeros) for number in sorted(by_number)]
+
+
+def _record(content: Content, number: int, part: PartRecord | None, last: int, zeros: Vector) -> Record:
+    """One of them, made in one go: this is done for every row that is written."""
+    is_head = number == 0
+    vector = None if part is None else part.vector
+    tokens, truncated, check = 0, False, _NO_CHECKSUM
+    if part is not None:
+        raw = b"" if vector is None else vector.astype("<f4", copy=False).tobytes()
+        tokens, truncated = int(part.tokens), bool(part.truncated)
+        check = checksum(part.address, raw, tokens, truncated)
+    seal = Seal(
+        b"" if part is None else content.text_hash,
+        check,
+        part is not None and vector is None,
+        content.text_hash if is_head else b"",
+        content.metadata_hash if is_head else b"",
+        last if is_head else 0,
+        _size(content) if is_head else 0,
+    )
+    return Record(
+        content.id,
+        number,
+        content.scope,
+        content.text if is_head else "",
+        content.metadata,
+        0 if part is None else int(part.span[0]),
+        0 if part is None else int(part.span[1]),
+        tokens,
+        truncated,
+        NO_ADDRESS if part is None else part.address,
+        content.row_hash if is_head else b"",
+        order_of(content.row_hash) if is_head else NOT_HEAD,
+        place_of(content.id) if is_head else NOT_HEAD,
+        vector is not None and bool(content.text_hash),
+        seal.packed(),
+        zeros if vector is None else vector,
+    )
 
 
 def rewritten(found: Iterable[Record], content: Content) -> list[Record]:
     """The records of a row, all fields given, with what is said of the row replaced."""
-    return _of_row(sorted(found, key=lambda record: record.part), content)
+    parts = sorted(found, key=lambda record: record.part)
+    return [_rewritten(record, content, parts[-1].part + 1) for record in parts]
 
 
-def _of_row(found: Sequence[Record], content: Content) -> list[Record]:
-    """Records of which the first is the head, as those of the row."""
-    made = []
-    for record in found:
-        seal = Seal.read(record.seal)
-        is_head = record.part == 0
-        if is_head:
-            size = len(content.text.encode()) + len(content.metadata.encode())
-            seal = replace(
-                seal,
-                text_hash=content.text_hash,
-                metadata_hash=content.metadata_hash,
-                last=found[-1].part + 1,
-                size=size,
-            )
-        made.append(
-            replace(
-                record,
-                scope=content.scope,
-                text=content.text if is_head else "",
-                metadata=content.metadata,
-                row_hash=content.row_hash if is_head else b"",
-                order=order_of(content.row_hash) if is_head else NOT_HEAD,
-                place=place_of(content.id) if is_head else NOT_HEAD,
-                live=bool(content.text_hash) and seal.made_of == content.text_hash and not seal.empty,
-                seal=seal.packed(),
-            )
-        )
-    return made
-
-
-def _record(content: Content, part: PartRecord, zeros: Vector) -> Record:
-    raw = b"" if part.vector is None else part.vector.astype("<f4", copy=False).tobytes()
-    tokens, truncated = int(part.tokens), bool(part.truncated)
-    seal = Seal(content.text_hash, checksum(part.address, raw, tokens, truncated), part.vector is None)
-    return Record(
-        content.id,
-        int(part.part),
-        start=int(part.span[0]),
-        end=int(part.span[1]),
-        tokens=tokens,
-        truncated=truncated,
-        address=part.address,
-        seal=seal.packed(),
-        vector=zeros if part.vector is None else part.vector,
+def _rewritten(record: Record, content: Content, last: int) -> Record:
+    seal = Seal.read(record.seal)
+    is_live = bool(content.text_hash) and seal.made_of == content.text_hash and not seal.empty
+    if record.part:
+        return replace(record, scope=content.scope, metadata=content.metadata, live=is_live)
+    said = replace(
+        seal, text_hash=content.text_hash, metadata_hash=content.metadata_hash, last=last, size=_size(content)
     )
+    return replace(
+        record,
+        scope=content.scope,
+        text=content.text,
+        metadata=content.metadata,
+        row_hash=content.row_hash,
+        order=order_of(content.row_hash),
+        live=is_live,
+        seal=said.packed(),
+    )
+
+
+def _size(content: Content) -> int:
+    return len(content.text.encode()) + len(content.metadata.encode())
 
 
 def stored(first: Record, parts: Iterable[Record], *, vectors: bool) -> StoredRow:

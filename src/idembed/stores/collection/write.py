@@ -24,7 +24,7 @@ from idembed.stores.collection.read import heads, pieces, rows_of
 from idembed.stores.collection.rewrite import put, rewrite
 from idembed.stores.collection.seal import Seal
 from idembed.stores.collection.state import State
-from idembed.stores.records import Filling, RowRecord, lease_of
+from idembed.stores.records import Filling, PartRecord, RowRecord, lease_of
 
 __all__ = ["delete", "fill", "settle", "unsettle", "upsert"]
 
@@ -70,14 +70,16 @@ def _refuse_other_scopes(rows: Sequence[RowRecord], kept: Mapping[str, Record]) 
 
 def _lengths(rows: Sequence[RowRecord]) -> dict[int, float]:
     """The greatest length of a vector for each generation."""
-    found: dict[int, float] = {}
+    given: dict[int, list[PartRecord]] = {}
     for row in rows:
         for number, parts in row.parts.items():
-            for part in parts:
-                if part.vector is not None:
-                    length = float(np.linalg.norm(part.vector.astype(np.float64)))
-                    found[number] = max(found.get(number, 0.0), length)
-    return found
+            given.setdefault(number, []).extend(parts)
+    return {number: _longest(parts) for number, parts in given.items()}
+
+
+def _longest(parts: Iterable[PartRecord]) -> float:
+    vectors = [part.vector for part in parts if part.vector is not None]
+    return float(np.linalg.norm(np.stack(vectors).astype(np.float64), axis=1).max()) if vectors else 0.0
 
 
 def _home_last(state: State, home: int) -> list[int]:
@@ -211,13 +213,7 @@ def fill(engine: Engine, state: State, home: int, generation: int, rows: Sequenc
     """
     dim = state.dims[generation]
     given = {row.id: row for row in rows}
-    lengths = [
-        float(np.linalg.norm(part.vector.astype(np.float64)))
-        for row in rows
-        for part in row.parts
-        if part.vector is not None
-    ]
-    generations.widen(engine, state, {generation: max(lengths, default=0.0)})
+    generations.widen(engine, state, {generation: _longest(part for row in rows for part in row.parts)})
     written: dict[str, Content] = {}
     for some in pieces(list(given), _AT_ONCE):
         written |= _fill(engine, home, generation, {name: given[name] for name in some}, dim)
