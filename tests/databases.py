@@ -25,6 +25,7 @@ _NUMBERS = count(1)
 
 
 stores._KINDS["memory"] = stores._Kind("fakes.memory_store", "memory://name")
+stores._KINDS["qdrant-local"] = stores._Kind("fakes.local_qdrant_store", "qdrant-local:///name", "qdrant")
 
 
 def memory_url(folder: Path) -> str:
@@ -90,10 +91,22 @@ def _in_postgres(_: Path) -> str:
     return new_schema()
 
 
+def _in_qdrants_folder(folder: Path) -> str:
+    return f"qdrant://{folder}/pets"
+
+
+def _in_local_qdrant(_: Path) -> str:
+    return f"qdrant-local:///pets{next(_NUMBERS)}"
+
+
 STORES: dict[str, Callable[[Path], Path | str]] = {
     "memory": memory_url,
     "postgres": _in_postgres,
+    "qdrant-embedded": _in_qdrants_folder,
+    "qdrant-local": _in_local_qdrant,
     "sqlite": _in_a_file,
 }
 """For each store, what gives a new place for one index in a folder of the test's own; every opening of it is another
 connection."""
+IN_THIS_PROCESS = frozenset({"memory", "qdrant-local"})
+"""Those that no other process can open."""

@@ -62,7 +62,7 @@ class Index:
     @property
     def knows_its_size(self) -> bool:
         """Whether the database tells how many bytes an index takes."""
-        return not self.store.url.startswith(("memory:", "qdrant:", "milvus:"))
+        return not self.store.url.startswith(("memory:", "qdrant-local:", "milvus:"))
 
     def states(self, generations: Sequence[int] = (1,)) -> dict[str, RowState]:
         return self.store.states([row.id for row in self.store.scan()], generations)

@@ -34,6 +34,7 @@ _KINDS: dict[str, _Kind] = {
     "sqlite": _SQLITE,
     "postgres": _POSTGRES,
     "postgresql": _POSTGRES,
+    "qdrant": _Kind("idembed.stores.qdrant.place", "qdrant://host:6333/pets", "qdrant"),
 }
 """By the scheme of a URL."""
 

@@ -1,0 +1,255 @@
+"""The verbs of collections on a Qdrant.
+
+An index called ``pets`` has collections ``pets_g1``, ``pets_g2`` …, its documents in ``pets_idembed``, and the alias
+``pets``, which other programs search by; in a folder of its own they are ``g1``, ``g2`` … and ``idembed``. Qdrant's
+distance is Dot: it leaves vectors as they are. Nothing is indexed for approximate search before ``build_ann``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from idembed.errors import StoreError
+from idembed.filters import Condition
+from idembed.stores.collection.engine import EVERYTHING, Among, Engine, Fields, Found, Key, Record
+from idembed.stores.qdrant.fields import INDEXES, document_id, payload_fields, point_id, point_of, record_of
+from idembed.stores.qdrant.filters import (
+    LIVE,
+    is_among,
+    is_asked_exactly,
+    tests_of_among,
+    tests_of_scope,
+    tests_of_where,
+)
+from idembed.stores.qdrant.pace import Pace, in_requests
+from idembed.stores.qdrant.points import Database, NeedsIndexError, Point, Test
+from idembed.stores.records import Capabilities, Vector
+
+__all__ = ["QdrantEngine", "capabilities"]
+
+_NOTHING: Final = np.zeros(1, np.float32)
+_FOUND: Final = EVERYTHING - {"text"}
+_NAME: Final = re.compile(r"g([1-9][0-9]{0,17})")
+
+
+def capabilities(*, is_server: bool) -> Capabilities:
+    """What a server can do, or the embedded engine, which has no aliases and is for one process."""
+    return Capabilities(
+        exact_readback=True,
+        atomic_switch=is_server,
+        transactions=False,
+        approximate_search=True,
+        concurrent_writers=is_server,
+        snapshots=False,
+        max_key=512,
+        max_text=4_000_000,  # with every character escaped, below the 32 MB of a request
+        max_metadata=1_000_000,
+        max_dim=65_535,
+    )
+
+
+class QdrantEngine(Engine):
+    """The index with the alias ``alias``, the names of whose collections begin with ``begin``. ``database`` is closed
+    with it."""
+
+    most_near = 10_000
+
+    def __init__(self, database: Database, alias: str, begin: str) -> None:
+        self.url = database.shown
+        self._database: Database | None = database
+        self._alias = alias
+        self._begin = begin
+        self._documents = f"{begin}idembed"
+        self._complete: set[int] = set()
+        self.capabilities = capabilities(is_server=database.is_server)
+
+    @property
+    def _open(self) -> Database:
+        if self._database is None:
+            raise StoreError(f"{self.url} is closed")
+        return self._database
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    # Documents -------------------------------------------------------------------------------------
+
+    def documents(self, begin: str = "") -> dict[str, dict[str, Any]]:
+        database = self._open
+        if self._documents not in database.collections():
+            return {}
+        names = [
+            (point.payload["name"], point.id)
+            for page in self._scrolled(database, self._documents, [], ["name"], vectors=False)
+            for point in page
+            if str(point.payload.get("name", "")).startswith(begin)
+        ]
+        found: dict[str, dict[str, Any]] = {}
+        pace = Pace(texts=True)
+        for batch in pace.batches([place for _, place in names]):
+            points = database.retrieve(self._documents, batch, ["name", "body"], vectors=False)
+            pace.saw(points)
+            for point in points:
+                found[point.payload["name"]] = json.loads(point.payload["body"])
+        return dict(sorted(found.items()))
+
+    def put_document(self, name: str, body: Mapping[str, Any]) -> None:
+        database = self._open
+        if self._documents not in database.collections():
+            database.create(self._documents, 1, {})
+        payload = {"name": name, "body": json.dumps(dict(body), ensure_ascii=False)}
+        database.upsert(self._documents, [[Point(document_id(name), payload, _NOTHING)]])
+
+    def remove_documents(self, names: Sequence[str]) -> None:
+        database = self._open
+        if names and self._documents in database.collections():
+            database.delete(self._documents, [document_id(name) for name in names])
+
+    # Collections -----------------------------------------------------------------------------------
+
+    def _collection(self, number: int) -> str:
+        return f"{self._begin}g{number}"
+
+    def _number(self, name: str) -> int | None:
+        match = _NAME.fullmatch(name[len(self._begin) :]) if name.startswith(self._begin) else None
+        return int(match[1]) if match else None
+
+    def _there(self, number: int) -> tuple[Database, str]:
+        """The database and the name of a collection that is there, with all indexes: a making may have been broken
+        off, and numbers are only compared exactly with an index."""
+        database, name = self._open, self._collection(number)
+        if number not in self._complete:
+            database.complete(name, INDEXES)
+            self._complete.add(number)
+        return database, name
+
+    def collections(self) -> set[int]:
+        numbers = (self._number(name) for name in self._open.collections())
+        return {number for number in numbers if number is not None}
+
+    def create(self, number: int, dim: int) -> None:
+        self.drop(number)
+        self._open.create(self._collection(number), dim, INDEXES)
+
+    def drop(self, number: int) -> None:
+        self._complete.discard(number)
+        self._open.drop(self._collection(number))
+
+    def pointer(self) -> int | None:
+        database = self._open
+        name = database.alias(self._alias) if database.is_server else None
+        return None if name is None else self._number(name)
+
+    def point(self, number: int) -> None:
+        database, name = self._there(number)
+        if not database.is_server:
+            return
+        there = database.alias(self._alias)
+        if there is not None and self._number(there) is None:
+            raise StoreError(
+                f"{self.url}: the alias {self._alias} stands for {there}, which is not of this index",
+                hint="give the index another name, or remove the alias",
+            )
+        if there != name:
+            database.move_alias(self._alias, name)
+
+    # Records ---------------------------------------------------------------------------------------
+
+    def put(self, number: int, records: Sequence[Record]) -> None:
+        database, name = self._there(number)
+        database.upsert(name, ([point_of(record) for record in batch] for batch in in_requests(records)))
+
+    def remove(self, number: int, keys: Sequence[Key]) -> None:
+        database, name = self._there(number)
+        for start in range(0, len(keys), 1000):
+            database.delete(name, [point_id(key) for key in keys[start : start + 1000]])
+
+    def fetch(self, number: int, keys: Sequence[Key], fields: Fields) -> dict[Key, Record]:
+        database, name = self._there(number)
+        names, vectors = payload_fields(fields), "vector" in fields
+        pace = Pace(texts="text" in fields)
+        found: dict[Key, Record] = {}
+        for batch in pace.batches([point_id(key) for key in keys]):
+            points = database.retrieve(name, batch, names, vectors=vectors)
+            pace.saw(points)
+            found.update((record.key, record) for point in points if (record := record_of(point, fields)))
+        return found
+
+    def find(self, number: int, among: Among, fields: Fields) -> Iterator[list[Record]]:
+        database, name = self._there(number)
+        tests = tests_of_among(among)
+        if tests is None:
+            return
+        exact = is_asked_exactly(among)
+        asked = fields if exact else fields | {"order", "place"}
+        names, vectors = payload_fields(asked), "vector" in fields
+        for points in self._scrolled(database, name, tests, names, vectors=vectors):
+            if not exact:
+                points = [point for point in points if (full := record_of(point, asked)) and is_among(full, among)]
+            if records := [record for point in points if (record := record_of(point, fields))]:
+                yield records
+
+    def _scrolled(
+        self, database: Database, name: str, tests: Sequence[Test], names: Sequence[str], *, vectors: bool
+    ) -> Iterator[list[Point]]:
+        pace, begin = Pace(texts="text" in names), None
+        while True:
+            points, begin = database.scroll(name, tests, begin, pace.most, names, vectors=vectors)
+            pace.saw(points)
+            yield points
+            if begin is None:
+                return
+            _ = self._open
+
+    def count(self, number: int, among: Among) -> int:
+        database, name = self._there(number)
+        tests = tests_of_among(among)
+        if tests is None:
+            return 0
+        if not is_asked_exactly(among):
+            return sum(map(len, self.find(number, among, frozenset())))
+        return database.count(name, tests)
+
+    def near(
+        self, number: int, query: Vector, most: int, where: Sequence[Condition], scope: str | None, *, exact: bool
+    ) -> list[Found]:
+        database, name = self._there(number)
+        tests = tests_of_where(where)
+        if tests is None or most < 1:
+            return []
+        always = [LIVE, *(tests_of_scope(scope) if scope is not None else [])]
+        most, names = min(most, self.most_near), payload_fields(_FOUND)
+        try:
+            found = database.query(name, query, most, [*always, *tests], names, exact=exact)
+        except NeedsIndexError:  # a server may refuse to look at what has no index, as metadata
+            found = database.query(name, query, most, always, names, exact=exact)
+        return [Found(record, score) for point, score in found if (record := record_of(point, _FOUND))]
+
+    # Approximate search and size -------------------------------------------------------------------
+
+    def build_ann(self, number: int) -> None:
+        database, name = self._there(number)
+        if not database.is_built(name):
+            database.build(name)
+
+    def has_ann(self, number: int) -> bool:
+        database, name = self._there(number)
+        return database.is_built(name)
+
+    def size(self) -> int:
+        return self._open.size()
+
+    def damage(self) -> list[str]:
+        database = self._open
+        return [line for number in sorted(self.collections()) for line in database.damage(self._collection(number))]
+
+    def tidy(self, number: int) -> None:
+        database, name = self._there(number)
+        database.tidy(name)

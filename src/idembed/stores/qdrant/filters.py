@@ -1,0 +1,128 @@
+"""Which points are meant: ``Among`` exactly, ``where`` as far as Qdrant can say it.
+
+Of a condition Qdrant may find more than satisfies it, never less. ``ne`` is left out (Qdrant would also leave out a
+list with such an item), order among strings (it has none), and a key with a quote or a backslash, which no path of
+Qdrant can name. Nothing is spliced into anything but such a path, whose quotes end where the key ends.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from idembed.filters import Condition, Scalar
+from idembed.stores.collection.engine import Among, Record
+from idembed.stores.qdrant.fields import uuid_of
+from idembed.stores.qdrant.points import Between, IsNull, OneOf, OneTest, Test
+
+__all__ = ["LIVE", "is_among", "is_asked_exactly", "tests_of_among", "tests_of_scope", "tests_of_where"]
+
+LIVE: Final[Test] = (OneOf("_live", (1,)),)
+_GREATEST: Final = 2**63
+_SLACK: Final = 1e-12
+"""Of a float's size: more than it can lose on its way through JSON."""
+_OURS: Final = {"$id": "id", "$scope": "scope", "$tokens": "tokens", "$truncated": "truncated"}
+
+
+def tests_of_among(among: Among) -> list[Test] | None:
+    """What a point passes that is meant; None where none can be. ``is_asked_exactly`` says whether none other does."""
+    tests: list[Test] = [] if among.scope is None else tests_of_scope(among.scope)
+    for path, numbers in (("_order", among.orders), ("_place", among.places)):
+        if numbers is not None:
+            if not numbers:
+                return None
+            tests.append((_between(path, numbers),))
+    if among.exactly is not None:
+        if not among.exactly:
+            return None
+        tests.append((OneOf("_order", among.exactly),))
+    if among.addresses is not None:
+        if not among.addresses:
+            return None
+        tests.append((OneOf("_address", tuple(uuid_of(address) for address in among.addresses)),))
+    if among.live is not None:
+        tests.append((OneOf("_live", (int(among.live),)),))
+    return tests
+
+
+def tests_of_scope(scope: str) -> list[Test]:
+    return [(OneOf("scope", (scope,)),)]
+
+
+def is_asked_exactly(among: Among) -> bool:
+    """Whether all bounds are numbers that floats have."""
+    return all(
+        int(float(bound)) == bound or bound >= _GREATEST
+        for numbers in (among.orders, among.places)
+        if numbers is not None
+        for bound in (numbers.start, numbers.stop)
+    )
+
+
+def is_among(record: Record, among: Among) -> bool:
+    """What ``tests_of_among`` may have let through is looked at again."""
+    return (among.orders is None or record.order in among.orders) and (
+        among.places is None or record.place in among.places
+    )
+
+
+def _between(path: str, numbers: range) -> Between:
+    """``numbers`` and, where a bound is not a float, some around them."""
+    low, high = float(numbers.start), float(numbers.stop)
+    if low > numbers.start:
+        low = math.nextafter(low, -math.inf)
+    if numbers.stop >= _GREATEST:
+        return Between(path, gte=low)
+    return Between(path, gte=low, lt=high if high >= numbers.stop else math.nextafter(high, math.inf))
+
+
+def tests_of_where(where: Sequence[Condition]) -> list[Test] | None:
+    """What every point passes that satisfies all conditions; None where none can."""
+    tests = []
+    for condition in where:
+        path = _path(condition.key)
+        if condition.operator == "in" and not condition.values:
+            return None
+        if path is not None and (test := _test(path, condition)):
+            tests.append(test)
+    return tests
+
+
+def _path(key: str) -> str | None:
+    if key in _OURS:
+        return _OURS[key]
+    return None if '"' in key or "\\" in key else f'metadata."{key}"'
+
+
+def _test(path: str, condition: Condition) -> Test:
+    """No test where Qdrant cannot say it."""
+    if condition.operator == "in":
+        return tuple(_one_of(path, condition.values))
+    wanted = condition.values[0]
+    if condition.operator == "ne" or isinstance(wanted, str) or wanted is None:
+        return ()
+    low, high = _around(wanted)
+    return (Between(path, gte=low) if condition.operator in ("gt", "gte") else Between(path, lte=high),)
+
+
+def _one_of(path: str, values: Sequence[Scalar]) -> Iterator[OneTest]:
+    strings = tuple(dict.fromkeys(value for value in values if isinstance(value, str)))
+    numbers = tuple(dict.fromkeys(value for value in values if type(value) is int))
+    if strings:
+        yield OneOf(path, strings)
+    if numbers:
+        yield OneOf(path, numbers)
+    for value in values:
+        if value is None:
+            yield IsNull(path)
+        elif isinstance(value, bool):
+            yield OneOf(path, (value,))
+        elif isinstance(value, float):
+            low, high = _around(value)
+            yield Between(path, gte=low, lte=high)
+
+
+def _around(value: float) -> tuple[float, float]:
+    slack = abs(value) * _SLACK + 1e-300
+    return max(value - slack, -1.7e308), min(value + slack, 1.7e308)

@@ -1,0 +1,136 @@
+"""What we need of a Qdrant, whichever way it is reached: points in collections, and tests of their payload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+from idembed.errors import StoreError
+from idembed.stores.records import Vector
+
+__all__ = [
+    "Between",
+    "Database",
+    "IndexKind",
+    "IsNull",
+    "NeedsIndexError",
+    "OneOf",
+    "OneTest",
+    "Point",
+    "Scored",
+    "Test",
+]
+
+IndexKind = Literal["integer", "number", "range", "tenant", "uuid"]
+"""``number``: an integer looked up by its value; ``range``: one compared with bounds; ``integer``: both; ``tenant``: a
+string that tells apart what is searched apart."""
+
+
+class NeedsIndexError(StoreError):
+    """The server does not look at a field of the payload that has no index."""
+
+
+class Point(NamedTuple):
+    """``id`` is a UUID; ``vector`` float32 [dim], None where none was asked for."""
+
+    id: str
+    payload: dict[str, Any]
+    vector: Vector | None
+
+
+class Scored(NamedTuple):
+    """A point and its inner product with the query."""
+
+    point: Point
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The field ``path`` has one of these values, which are of one type; of a list, one of its items has."""
+
+    path: str
+    values: tuple[str, ...] | tuple[int, ...]
+    """or one boolean"""
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The field ``path`` is a number, or has one as an item, with ``gte`` ≤ it < ``lt`` and ≤ ``lte``. Qdrant takes
+    bounds as floats, and compares an integer with them exactly where the field has an index."""
+
+    path: str
+    gte: float | None = None
+    lt: float | None = None
+    lte: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull:
+    """The field ``path`` is there with null, or is a list with one."""
+
+    path: str
+
+
+OneTest = OneOf | Between | IsNull
+Test = tuple[OneTest, ...]
+"""One of these holds."""
+
+
+class Database(Protocol):
+    """One Qdrant. Every error is a StoreError; writes are durable and seen by everybody on return."""
+
+    shown: str
+    """its URL without any password"""
+    is_server: bool
+    """whether it has aliases, and several processes may have it open"""
+
+    def close(self) -> None: ...
+
+    def collections(self) -> set[str]: ...
+
+    def create(self, name: str, dim: int, indexes: Mapping[str, IndexKind]) -> None:
+        """An empty collection with indexes of its payload and none for approximate search. There is none of the name,
+        or its making was broken off."""
+
+    def drop(self, name: str) -> None:
+        """Remove it if it is there."""
+
+    def complete(self, name: str, indexes: Mapping[str, IndexKind]) -> None:
+        """Make those of the indexes that are not there. Raises StoreError where there is no such collection."""
+
+    def alias(self, alias: str) -> str | None:
+        """The collection that the alias stands for."""
+
+    def move_alias(self, alias: str, name: str) -> None:
+        """Let it stand for another, or make it, in one step."""
+
+    def upsert(self, name: str, requests: Iterable[Sequence[Point]]) -> None: ...
+
+    def delete(self, name: str, ids: Sequence[str]) -> None: ...
+
+    def retrieve(self, name: str, ids: Sequence[str], fields: Sequence[str], *, vectors: bool) -> list[Point]: ...
+
+    def scroll(
+        self, name: str, tests: Sequence[Test], begin: str | None, most: int, fields: Sequence[str], *, vectors: bool
+    ) -> tuple[list[Point], str | None]:
+        """Points that pass every test by ascending id, from ``begin`` on, and the id at which the rest begins."""
+
+    def count(self, name: str, tests: Sequence[Test]) -> int: ...
+
+    def query(
+        self, name: str, vector: Vector, most: int, tests: Sequence[Test], fields: Sequence[str], *, exact: bool
+    ) -> list[Scored]:
+        """The nearest that pass every test, with vectors."""
+
+    def build(self, name: str) -> None:
+        """Make the index for approximate search, and wait for it."""
+
+    def is_built(self, name: str) -> bool: ...
+
+    def tidy(self, name: str) -> None: ...
+
+    def size(self) -> int: ...
+
+    def damage(self, name: str) -> list[str]: ...

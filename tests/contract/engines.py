@@ -1,0 +1,44 @@
+"""The databases without transactions. A new one is one entry in ENGINES."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from idembed.stores.collection.engine import Engine
+
+__all__ = ["ENGINES", "Opener"]
+
+Opener = Callable[[str], Engine]
+"""Opens the index of that name, once more at each call, all in one database."""
+
+
+def _memory(folder: Path) -> Opener:
+    from fakes.memory_engine import MemoryEngine
+
+    return lambda name: MemoryEngine(f"{folder}/{name}")
+
+
+def _qdrant_embedded(folder: Path) -> Opener:
+    from idembed.stores.qdrant.edge import EdgeDatabase
+    from idembed.stores.qdrant.engine import QdrantEngine
+
+    return lambda name: QdrantEngine(EdgeDatabase(folder / name, f"qdrant://{folder}/{name}"), name, "")
+
+
+def _qdrant_local(_: Path) -> Opener:
+    from qdrant_client import QdrantClient
+
+    from fakes.local_qdrant import LocalQdrant
+    from idembed.stores.qdrant.engine import QdrantEngine
+
+    client, built = QdrantClient(":memory:"), set[str]()
+    return lambda name: QdrantEngine(LocalQdrant(client, f"qdrant://local/{name}", built), name, f"{name}_")
+
+
+ENGINES: dict[str, Callable[[Path], Opener]] = {
+    "memory": _memory,
+    "qdrant-embedded": _qdrant_embedded,
+    "qdrant-local": _qdrant_local,
+}
+"""For each database, what makes a new one, in a folder where it needs one."""
