@@ -99,7 +99,12 @@ def _in_local_qdrant(_: Path) -> str:
     return f"qdrant-local:///pets{next(_NUMBERS)}"
 
 
+def _in_lance(folder: Path) -> str:
+    return f"lance://{folder}/index"
+
+
 STORES: dict[str, Callable[[Path], Path | str]] = {
+    "lance": _in_lance,
     "memory": memory_url,
     "postgres": _in_postgres,
     "qdrant-embedded": _in_qdrants_folder,

@@ -36,7 +36,14 @@ def _qdrant_local(_: Path) -> Opener:
     return lambda name: QdrantEngine(LocalQdrant(client, f"qdrant://local/{name}", built), name, f"{name}_")
 
 
+def _lance(folder: Path) -> Opener:
+    from idembed.stores.lance.engine import LanceEngine
+
+    return lambda name: LanceEngine(f"lance://{folder}/{name}")
+
+
 ENGINES: dict[str, Callable[[Path], Opener]] = {
+    "lance": _lance,
     "memory": _memory,
     "qdrant-embedded": _qdrant_embedded,
     "qdrant-local": _qdrant_local,

@@ -30,11 +30,16 @@ class _Kind(NamedTuple):
 
 _SQLITE: Final = _Kind("idembed.stores.sqlite", "sqlite:///demo.db (relative), sqlite:////folder/demo.db")
 _POSTGRES: Final = _Kind("idembed.stores.postgres", "postgresql://host/db?schema=pets", "postgres")
+_LANCE: Final = _Kind("idembed.stores.lance.store", "lance:///folder/pets", "lance")
 _KINDS: dict[str, _Kind] = {
     "sqlite": _SQLITE,
     "postgres": _POSTGRES,
     "postgresql": _POSTGRES,
     "qdrant": _Kind("idembed.stores.qdrant.place", "qdrant://host:6333/pets", "qdrant"),
+    "lance": _LANCE,
+    "lance+az": _LANCE,
+    "lance+gs": _LANCE,
+    "lance+s3": _LANCE,
 }
 """By the scheme of a URL."""
 

@@ -1,0 +1,263 @@
+"""One index in LanceDB: a folder of tables, one for documents (``idembed``) and one for each collection (``g1`` …)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import pyarrow as pa
+from lancedb.expr import Expr
+
+from idembed.errors import DamagedError, NotAnIndexError, StoreError
+from idembed.filters import Condition
+from idembed.stores.collection.engine import KEYS, Among, Engine, Fields, Found, Key, Record
+from idembed.stores.lance import search
+from idembed.stores.lance.failures import mapped
+from idembed.stores.lance.fields import (
+    COLUMNS,
+    DOCUMENTS,
+    KEY,
+    chunks,
+    columns_of,
+    documents_table,
+    key_of,
+    records_of,
+    schema_of,
+)
+from idembed.stores.lance.filters import among_expr, any_of, is_nothing
+from idembed.stores.lance.place import place_of
+from idembed.stores.lance.reading import batches, counted
+from idembed.stores.lance.tables import MissingTableError, Tables
+from idembed.stores.records import Capabilities, Vector
+
+__all__ = ["LanceEngine"]
+
+T = TypeVar("T")
+_DOCUMENTS: Final = "idembed"
+_COLLECTION: Final = re.compile(r"g(0|[1-9][0-9]*)")
+_REQUEST_BYTES: Final = 64_000_000
+"""Of one commit, about."""
+_KEYS_AT_ONCE: Final = 2000
+_RETENTION: Final = timedelta(minutes=10)
+"""How long the versions of a collection before the newest stay readable: questions under way are answered sooner."""
+_SHORT_RETENTION: Final = timedelta(minutes=1)
+"""That of the documents, which are small and written often."""
+
+
+class LanceEngine(Engine):
+    """LanceDB in this process, over files or an object store (``place_of`` says what URLs there are)."""
+
+    capabilities = Capabilities(
+        exact_readback=True,
+        atomic_switch=False,
+        transactions=False,
+        approximate_search=True,
+        concurrent_writers=False,
+        snapshots=False,
+        max_key=512,
+        max_text=100_000_000,
+        max_metadata=50_000_000,
+        max_dim=65_536,
+    )
+    most_near = 10_000
+
+    def __init__(self, url: str) -> None:
+        """Nothing is read or made until a verb needs it. Raises OptionError for a URL of no such place."""
+        place = place_of(url)
+        self.url = place.shown
+        self._folder = place.folder
+        self._tables = Tables(place)
+        self._is_closed = False
+        self._seen: tuple[int, dict[str, str]] = (0, {})
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._tables.close()
+
+    # Documents -------------------------------------------------------------------------------------
+
+    def documents(self, begin: str = "") -> dict[str, dict[str, Any]]:
+        with self._speaking() as tables:
+            try:
+                found = tables.read(_DOCUMENTS, self._bodies)
+            except MissingTableError:
+                return {}
+        return {name: json.loads(body) for name, body in found.items() if name.startswith(begin)}
+
+    def put_document(self, name: str, body: Mapping[str, Any]) -> None:
+        written = documents_table({name: json.dumps(body, ensure_ascii=False)})
+        with self._speaking() as tables:
+            try:
+                tables.write(_DOCUMENTS, _merging("name", written), retention=_SHORT_RETENTION)
+            except MissingTableError:
+                tables.create(_DOCUMENTS, DOCUMENTS)
+                tables.write(_DOCUMENTS, _merging("name", written), retention=_SHORT_RETENTION)
+
+    def remove_documents(self, names: Sequence[str]) -> None:
+        with self._speaking() as tables:
+            if names and _DOCUMENTS in tables.names():
+                tables.write(_DOCUMENTS, partial(_delete, any_of("name", names)), retention=_SHORT_RETENTION)
+
+    # Collections -----------------------------------------------------------------------------------
+
+    def collections(self) -> set[int]:
+        with self._speaking() as tables:
+            found = (_COLLECTION.fullmatch(name) for name in tables.names())
+            return {int(match.group(1)) for match in found if match}
+
+    def create(self, number: int, dim: int) -> None:
+        self.drop(number)
+        with self._speaking() as tables:
+            tables.create(f"g{number}", schema_of(dim))
+
+    def drop(self, number: int) -> None:
+        with self._speaking() as tables:
+            if f"g{number}" not in (names := tables.names()):
+                return
+            try:
+                tables.read(f"g{number}", lambda table: self._refuse_others(table, schema_of(1)))
+            except MissingTableError:
+                return
+            except DamagedError:
+                if _DOCUMENTS not in names:
+                    raise
+            tables.drop(f"g{number}")
+
+    def pointer(self) -> int | None:
+        with self._speaking():
+            return None
+
+    def point(self, number: int) -> None:
+        with self._speaking():
+            return
+
+    # Records ---------------------------------------------------------------------------------------
+
+    def put(self, number: int, records: Sequence[Record]) -> None:
+        with self._speaking() as tables:
+            schema = tables.read(f"g{number}", lambda table: table.schema)
+            for some in chunks(records, _REQUEST_BYTES):
+                merging = _merging(KEY, columns_of(some, schema))
+                tables.write(f"g{number}", merging, rows=len(some), retention=_RETENTION)
+
+    def remove(self, number: int, keys: Sequence[Key]) -> None:
+        with self._speaking() as tables:
+            for meant in _of_keys(keys):
+                tables.write(f"g{number}", partial(_delete, meant), retention=_RETENTION)
+
+    def fetch(self, number: int, keys: Sequence[Key], fields: Fields) -> dict[Key, Record]:
+        found: dict[Key, Record] = {}
+        with self._speaking() as tables:
+            for meant in _of_keys(keys):
+                read = tables.read(f"g{number}", partial(_fetched, meant, KEYS | fields))
+                found |= {record.key: record for record in records_of(read, KEYS | fields)}
+        return found
+
+    def find(self, number: int, among: Among, fields: Fields) -> Iterator[list[Record]]:
+        wanted = KEYS | fields
+        with self._speaking() as tables:
+            handle = tables.apart(f"g{number}")
+            found = iter(()) if is_nothing(among) else batches(handle, among_expr(among), wanted)
+        while True:
+            with self._speaking():
+                batch = next(found, None)
+            if batch is None:
+                return
+            yield records_of(batch, wanted)
+
+    def count(self, number: int, among: Among) -> int:
+        if is_nothing(among):
+            return 0
+        with self._speaking() as tables:
+            return tables.read(f"g{number}", lambda table: counted(table, among_expr(among)))
+
+    def near(
+        self, number: int, query: Vector, most: int, where: Sequence[Condition], scope: str | None, *, exact: bool
+    ) -> list[Found]:
+        with self._speaking() as tables:
+            return tables.read(f"g{number}", lambda table: search.near(table, query, most, where, scope, exact=exact))
+
+    # Approximate search and size -------------------------------------------------------------------
+
+    def build_ann(self, number: int) -> None:
+        with self._speaking() as tables:
+            tables.write(f"g{number}", search.build_ann)
+
+    def has_ann(self, number: int) -> bool:
+        with self._speaking() as tables:
+            return tables.read(f"g{number}", search.has_ann)
+
+    def size(self) -> int:
+        with self._speaking():
+            if self._folder is None:
+                return 0
+            paths = (os.path.join(folder, name) for folder, _, names in os.walk(self._folder) for name in names)
+            return sum(os.path.getsize(path) for path in paths)
+
+    def damage(self) -> list[str]:
+        said = []
+        with self._speaking() as tables:
+            ours = [name for name in tables.names() if name == _DOCUMENTS or _COLLECTION.fullmatch(name)]
+        for name in sorted(ours):
+            try:
+                with self._speaking() as tables:
+                    for _ in tables.apart(name).search().limit(None).to_batches(1000):
+                        pass
+            except StoreError as error:
+                said.append(f"{name}: {error.message}")
+        return said
+
+    def tidy(self, number: int) -> None:
+        with self._speaking() as tables:
+            tables.tidy(f"g{number}", _RETENTION)
+
+    def _bodies(self, table: Any) -> dict[str, str]:
+        """All documents: read again when there is another version, which takes a tenth of the time to find out."""
+        version = table.version
+        if self._seen[0] != version:
+            self._refuse_others(table, DOCUMENTS)
+            found = table.search().limit(None).to_arrow()
+            names, bodies = found.column("name").to_pylist(), found.column("body").to_pylist()
+            self._seen = version, dict(zip(names, bodies, strict=True))
+        return self._seen[1]
+
+    @contextmanager
+    def _speaking(self) -> Iterator[Tables]:
+        """What fails within is said in our words."""
+        if self._is_closed:
+            raise StoreError(f"{self.url} is closed", hint="open it again", url=self.url)
+        with mapped(self.url):
+            yield self._tables
+
+    def _refuse_others(self, table: Any, schema: pa.Schema) -> None:
+        """Another program's table is neither read nor removed."""
+        if table.schema.names != schema.names:
+            raise NotAnIndexError(
+                f"{self.url} has a table {table.name} that is not of idembed", hint="name another folder", url=self.url
+            )
+
+
+def _merging(column: str, written: pa.Table) -> Callable[[Any], object]:
+    return lambda table: (
+        table.merge_insert(column).when_matched_update_all().when_not_matched_insert_all().execute(written)
+    )
+
+
+def _delete(meant: Expr, table: Any) -> None:
+    table.delete(meant)
+
+
+def _fetched(meant: Expr, fields: Fields, table: Any) -> pa.Table:
+    return table.search().select([COLUMNS[field] for field in sorted(fields)]).where(meant).limit(None).to_arrow()
+
+
+def _of_keys(keys: Sequence[Key]) -> Iterator[Expr]:
+    """What is true of some of the keys at a time."""
+    for i in range(0, len(keys), _KEYS_AT_ONCE):
+        yield any_of(KEY, map(key_of, keys[i : i + _KEYS_AT_ONCE]))

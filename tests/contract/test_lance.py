@@ -1,0 +1,477 @@
+"""What is particular to LanceDB: its files after a power cut, writers at the same time, and what keeps it fast."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from idembed.canonical import canonical_json
+from idembed.errors import DamagedError, IndexNotFoundError, NotAnIndexError, OptionError
+from idembed.filters import parse_where
+from idembed.stores import open_store
+from idembed.stores.collection.engine import ALL, EVERYTHING, KEYS, Among, Key, Record
+from idembed.stores.lance import reading, upkeep
+from idembed.stores.lance.engine import LanceEngine
+from idembed.stores.lance.lock import locked
+from idembed.stores.lance.place import place_of
+
+ONE = np.array([1, 0, 0, 0], np.float32)
+
+
+def head(row_id: str, **known: Any) -> Record:
+    return Record(row_id, **{"order": 0, "place": 0, "live": True, "vector": ONE, **known})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "pets"
+
+
+@pytest.fixture
+def engine(folder: Path) -> Iterator[LanceEngine]:
+    opened = LanceEngine(f"lance://{folder}")
+    opened.create(1, 4)
+    yield opened
+    opened.close()
+
+
+def again(folder: Path) -> LanceEngine:
+    """As after a start of the machine."""
+    return LanceEngine(f"lance://{folder}")
+
+
+def versions(folder: Path, table: str = "g1") -> list[Path]:
+    """Newest first."""
+    return sorted((folder / f"{table}.lance" / "_versions").glob("*.manifest"))
+
+
+def data(folder: Path, table: str = "g1") -> set[Path]:
+    return set((folder / f"{table}.lance" / "data").iterdir())
+
+
+# URLs -------------------------------------------------------------------------------------------------
+
+
+def test_a_url_names_a_folder_or_a_place_in_an_object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert place_of("lance:///folder/pets").folder == Path("/folder/pets")
+    assert place_of("lance:folder/pets").folder == tmp_path / "folder" / "pets"
+    assert place_of("lance://folder/pets").folder == tmp_path / "folder" / "pets"
+    assert place_of("LANCE:pets").folder == tmp_path / "pets"
+    for scheme in ("s3", "gs", "az"):
+        place = place_of(f"lance+{scheme}://bucket/path/pets")
+        assert (place.uri, place.folder) == (f"{scheme}://bucket/path/pets", None)
+
+
+@pytest.mark.parametrize("url", ["lance:", "lance://", "lance:///", "lance+s3://bucket", "lance+ftp://a/b", "sqlite:x"])
+def test_a_url_that_names_no_place_is_refused(url: str) -> None:
+    with pytest.raises(OptionError):
+        place_of(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["lance+s3://key:hunter2@bucket/pets", "lance+s3://bucket/pets?aws_secret_access_key=hunter2"]
+)
+def test_credentials_in_a_url_are_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(OptionError, match="environment") as caught:
+        place_of(url)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a b", "ü%20x", "x#y", "q?z=1", "o'q", "日本"])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    engine = LanceEngine(f"lance://{tmp_path}/{name}")
+    engine.create(1, 4)
+    engine.put(1, [head("a")])
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert again(tmp_path / name).count(1, ALL) == 1
+
+
+def test_nothing_is_made_by_looking(folder: Path) -> None:
+    engine = LanceEngine(f"lance://{folder}")
+    assert (engine.documents(), engine.collections(), engine.size(), engine.damage()) == ({}, set(), 0, [])
+    engine.remove_documents(["a"])
+    engine.drop(1)
+    assert not folder.exists()
+
+
+def test_tables_of_other_programs_are_left_alone(tmp_path: Path) -> None:
+    database = lancedb.connect(tmp_path)
+    for name in ("g1", "documents", "idembed"):
+        database.create_table(name, [{"name": "a", "v": 1}])
+    engine = again(tmp_path)
+    with pytest.raises(NotAnIndexError, match="g1"):
+        engine.create(1, 4)
+    with pytest.raises(NotAnIndexError, match="idembed"):
+        engine.documents()
+    assert database.open_table("g1").count_rows() == 1
+
+
+# Filters ----------------------------------------------------------------------------------------------
+
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
+    ["'", "''", '"', "`", "\\", "\\'", "' OR 1=1 --", "%", "_", "$1", "\u202e", "😀", "\x1b", "\n", ";", "x'00'", "{}"]
+)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LanceEngine]:
+    opened = LanceEngine(f"lance://{tmp_path_factory.mktemp('lance')}/pets")
+    yield opened
+    opened.close()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(texts=st.lists(TEXTS, min_size=1, max_size=8, unique=True))
+def test_what_goes_in_is_found_and_nothing_else(shared: LanceEngine, texts: list[str]) -> None:
+    shared.create(1, 4)
+    kept = [canonical_json({text: text}) for text in texts]
+    shared.put(
+        1, [head(f"-{t}", scope=t, metadata=m, tokens=i) for i, (t, m) in enumerate(zip(texts, kept, strict=True))]
+    )
+    for text in texts:
+        key = Key(f"-{text}", 0)
+        assert shared.fetch(1, [key], EVERYTHING)[key].scope == text
+        assert [[record.key for record in page] for page in shared.find(1, Among(scope=text), KEYS)] == [[key]]
+        assert shared.count(1, Among(scope=text)) == 1
+        for where in (
+            {text: text},
+            {"$id": f"-{text}"},
+            {"$scope": text},
+            {text: {"gte": text}, "$tokens": {"gte": 0}},
+        ):
+            if any(name.startswith("$") and name not in ("$id", "$scope", "$tokens") for name in where):
+                continue
+            found = [one.record.key for one in shared.near(1, ONE, 100, parse_where(where), None, exact=True)]
+            assert key in found
+            if "$id" in where or "$scope" in where:
+                assert found == [key]
+    shared.remove(1, [Key(f"-{texts[0]}", 0)])
+    assert shared.count(1, ALL) == len(texts) - 1
+
+
+def test_a_filter_leaves_out_nearly_all_that_does_not_satisfy_it(engine: LanceEngine) -> None:
+    engine.put(1, [head(str(i), metadata=canonical_json({"n": i, "kind": f"k{i % 7}"})) for i in range(700)])
+    near = lambda where: engine.near(1, ONE, 1000, parse_where(where), None, exact=True)  # noqa: E731
+    assert [one.record.id for one in near({"n": 12})] == ["12"]
+    assert len(near({"kind": "k3"})) == 100
+    assert len(near({"kind": ["k3", "k4"], "n": {"gte": 0}})) == 200
+    assert near({"other": {"ne": 1}}) == []
+
+
+# The disk ---------------------------------------------------------------------------------------------
+
+
+def test_what_was_written_is_synced_before_the_verb_returns(
+    engine: LanceEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[str] = set()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.readlink(f"/proc/self/fd/{descriptor}")))
+    before = {str(path) for path in folder.rglob("*")}
+    engine.put(1, [head("a"), head("b")])
+    engine.put(1, [head("a")])
+    engine.remove(1, [Key("b", 0)])
+    engine.put_document("meta", {})
+    engine.build_ann(1)
+    engine.tidy(1)
+    made = {str(path) for path in folder.rglob("*") if path.suffix not in (".json", ".lock")} - before
+    assert {Path(path).parent.name for path in made} >= {"data", "_versions", "_transactions", "_indices"}
+    assert made - synced == set()
+    assert {str(folder), str(folder / "g1.lance" / "_versions"), str(folder / "g1.lance" / "data")} <= synced
+
+
+def cut(path: Path, length: int) -> None:
+    os.truncate(path, min(length, path.stat().st_size - 1))
+
+
+@pytest.mark.parametrize("length", [0, 1, 100])
+def test_a_table_with_a_broken_newest_version_is_as_it_was_before(
+    engine: LanceEngine, folder: Path, length: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.put(1, [head("a")])
+    engine.put(1, [head("b")])
+    cut(versions(folder)[0], length)
+    with caplog.at_level(logging.WARNING):
+        opened = again(folder)
+        assert [key.id for key in opened.fetch(1, [Key("a", 0), Key("b", 0)], KEYS)] == ["a"]
+    assert "cannot be read, as after a power cut" in caplog.text
+    opened.put(1, [head("c")])
+    assert again(folder).count(1, ALL) == 2
+    assert opened.damage() == []
+
+
+@pytest.mark.parametrize("length", [0, 7])
+def test_a_version_whose_data_did_not_reach_the_disk_is_stepped_over_too(
+    engine: LanceEngine, folder: Path, length: int
+) -> None:
+    engine.put(1, [head("a")])
+    before = data(folder)
+    for name in ("b", "c"):
+        engine.put(1, [head(name)])
+    for path in data(folder) - before:
+        cut(path, length)
+    assert again(folder).count(1, ALL) == 1
+    assert len(again(folder).fetch(1, [Key(name, 0) for name in "abc"], EVERYTHING)) == 1
+
+
+def test_the_documents_step_back_as_well(engine: LanceEngine, folder: Path) -> None:
+    engine.put_document("meta", {"n": 1})
+    engine.put_document("meta", {"n": 2})
+    cut(versions(folder, "idembed")[0], 0)
+    opened = again(folder)
+    opened.put_document("new", {})
+    assert opened.documents() == {"meta": {"n": 1}, "new": {}}
+    opened.put_document("meta", {"n": 3})
+    opened.remove_documents(["new"])
+    assert again(folder).documents() == {"meta": {"n": 3}}
+
+
+def test_a_table_of_which_nothing_reached_the_disk_was_never_made(engine: LanceEngine, folder: Path) -> None:
+    engine.put_document("meta", {"n": 1})
+    for path in (folder / "idembed.lance").rglob("*"):
+        if path.is_file():
+            os.truncate(path, 0)
+    opened = again(folder)
+    assert opened.documents() == {}
+    opened.put_document("meta", {"n": 2})
+    assert opened.documents() == {"meta": {"n": 2}}
+
+
+def test_a_table_without_any_readable_version_is_damaged_and_left_as_it_is(engine: LanceEngine, folder: Path) -> None:
+    engine.put(1, [head("a")])
+    for path in versions(folder):
+        cut(path, 10)
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(DamagedError, match="no version"):
+        again(folder).count(1, ALL)
+    assert sorted(folder.rglob("*")) == before
+    assert len(again(folder).damage()) == 1
+    opened = again(folder)
+    opened.put_document("meta", {})
+    opened.drop(1)
+    assert opened.collections() == set()
+
+
+def test_a_table_that_is_being_written_is_opened_meanwhile(engine: LanceEngine, folder: Path) -> None:
+    engine.put(1, [head("a")])
+    with locked(folder / "g1.lock"):
+        (folder / "g1.lance" / "data" / "begun.lance").write_bytes(b"some")
+        assert again(folder).count(1, ALL) == 1
+
+
+def test_a_file_that_belongs_to_no_version_does_no_harm(engine: LanceEngine, folder: Path) -> None:
+    engine.put(1, [head("a")])
+    (folder / "g1.lance" / "data" / "left.lance").write_bytes(b"")
+    assert again(folder).count(1, ALL) == 1
+    assert not list(folder.rglob("*.damaged"))
+
+
+def test_damage_in_old_data_is_said(engine: LanceEngine, folder: Path) -> None:
+    engine.put(1, [head("a", text="some text " * 1000)])
+    (path,) = data(folder)
+    raw = bytearray(path.read_bytes())
+    raw[: len(raw) - 200] = bytes(len(raw) - 200)
+    path.write_bytes(raw)
+    opened = again(folder)
+    try:
+        said = opened.damage()
+    finally:
+        opened.close()
+    assert [one.partition(":")[0] for one in said] == ["g1"]
+
+
+WRITER = """
+import sys
+import numpy as np
+from idembed.stores.collection.engine import Record
+from idembed.stores.lance.engine import LanceEngine
+from idembed.stores.lance.lock import locked
+engine = LanceEngine(sys.argv[1])
+for batch in range(1000):
+    records = [Record(str(i), text=str(batch), live=True, vector=np.full(4, batch, np.float32)) for i in range(200)]
+    engine.put(1, records)
+    print(batch, flush=True)
+"""
+
+
+@pytest.mark.parametrize("after", [1, 3, 22])
+def test_a_writer_that_is_killed_leaves_the_batch_before_or_the_one_it_wrote(
+    engine: LanceEngine, folder: Path, after: int
+) -> None:
+    child = subprocess.Popen([sys.executable, "-c", WRITER, f"lance://{folder}"], stdout=subprocess.PIPE, text=True)
+    with child:
+        assert child.stdout is not None
+        for _ in range(after):
+            last = int(child.stdout.readline())
+        child.send_signal(signal.SIGKILL)
+        last = max([last, *map(int, child.stdout.read().split())])
+    found = engine.fetch(1, [Key(str(i), 0) for i in range(200)], EVERYTHING)
+    (text,) = {record.text for record in found.values()}
+    assert int(text) in (last, last + 1)
+    assert len(found) == engine.count(1, ALL) == 200
+    engine.put(1, [head("new")])
+
+
+# Several writers --------------------------------------------------------------------------------------
+
+
+def test_writers_at_the_same_time_write_no_key_twice(engine: LanceEngine, folder: Path) -> None:
+    failed: list[Exception] = []
+
+    def write(number: int) -> None:
+        opened = again(folder)
+        try:
+            for turn in range(5):
+                opened.put(1, [head(f"{turn}/{i}", text=str(number)) for i in range(20)])
+                opened.put_document(f"of {number}", {"turn": turn})
+        except Exception as error:
+            failed.append(error)
+        finally:
+            opened.close()
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert engine.count(1, ALL) == 100
+    assert engine.documents() == {f"of {number}": {"turn": 4} for number in range(4)}
+
+
+def test_the_database_itself_writes_no_key_twice_without_our_lock(engine: LanceEngine, folder: Path) -> None:
+    from idembed.stores.lance.fields import columns_of
+
+    tables = [lancedb.connect(folder).open_table("g1") for _ in range(4)]
+    rows = columns_of([head(f"row {i}") for i in range(20)], tables[0].schema)
+
+    def merge(table: Any) -> None:
+        table.merge_insert("_key").when_matched_update_all().when_not_matched_insert_all().execute(rows)
+
+    threads = [threading.Thread(target=merge, args=(table,)) for table in tables]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert engine.count(1, ALL) == 20
+
+
+# What keeps it fast -----------------------------------------------------------------------------------
+
+
+def test_many_small_writes_leave_few_files(engine: LanceEngine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("idembed.stores.lance.engine._RETENTION", timedelta(milliseconds=1))
+    monkeypatch.setattr("idembed.stores.lance.engine._SHORT_RETENTION", timedelta(milliseconds=1))
+    for i in range(150):
+        engine.put(1, [head(f"row {i}", text=str(i))])
+        engine.put_document(f"claim {i % 3}", {"n": i})
+    assert len(data(folder)) < 50
+    assert len(versions(folder)) < 50
+    assert len(versions(folder, "idembed")) < 130
+    assert engine.count(1, ALL) == 150
+    assert len(engine.fetch(1, [Key(f"row {i}", 0) for i in range(150)], EVERYTHING)) == 150
+
+
+def test_processes_that_write_once_each_tidy_up_as_well(
+    engine: LanceEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idembed.stores.lance.engine._RETENTION", timedelta(milliseconds=1))
+    for i in range(130):
+        opened = again(folder)
+        opened.put(1, [head(f"row {i}")])
+        opened.close()
+    assert len(data(folder)) <= upkeep._MANY
+    assert engine.count(1, ALL) == 130
+
+
+def test_who_reads_for_long_keeps_what_is_read(
+    engine: LanceEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idembed.stores.lance.engine._RETENTION", timedelta(milliseconds=1))
+    monkeypatch.setattr(reading, "_HELD_AFTER", 0.0)
+    for i in range(5):
+        engine.put(1, [head(f"{i}/{j}") for j in range(2000)])
+    pages = engine.find(1, ALL, EVERYTHING)
+    found = list(next(pages))
+    other = again(folder)
+    other.put(1, [head(f"{i}/{j}", text="new") for i in range(5) for j in range(2000)])
+    other.tidy(1)
+    other.tidy(1)
+    found += [record for page in pages for record in page]
+    assert len({record.id for record in found}) == 10_000
+    assert {record.text for record in found} == {""}
+    assert not list((folder / "g1.lance" / "_refs" / "tags").iterdir())
+    other.tidy(1)
+    assert len(versions(folder)) <= 3
+
+
+def test_a_mark_of_a_reader_that_died_is_removed(
+    engine: LanceEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idembed.stores.lance.engine._RETENTION", timedelta(milliseconds=1))
+    engine.put(1, [head("a")])
+    table = lancedb.connect(folder).open_table("g1")
+    table.tags.create(f"{reading._TAG}1000000000-abc", table.version)
+    engine.put(1, [head("b")])
+    engine.tidy(1)
+    assert table.tags.list() == {}
+    assert len(versions(folder)) <= 2
+
+
+def test_a_large_table_gets_indices_and_new_records_are_found_too(
+    engine: LanceEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_INDEXED_FROM", 1000)
+    records = [head(f"row {i}", order=i, address=i.to_bytes(16, "big")) for i in range(2000)]
+    engine.put(1, records)
+    engine.tidy(1)
+    table = lancedb.connect(folder).open_table("g1")
+    assert {index.columns[0] for index in table.list_indices()} == {"_key", "_order", "_address"}
+    engine.put(1, [head("new", order=5, address=(7).to_bytes(16, "big")), head("row 3", order=9000)])
+    for _ in range(2):
+        found = lambda among: sorted(r.id for page in engine.find(1, among, KEYS) for r in page)  # noqa: E731
+        assert found(Among(exactly=(5, 3))) == ["new", "row 5"]
+        assert found(Among(addresses=((7).to_bytes(16, "big"),))) == ["new", "row 7"]
+        assert found(Among(orders=range(1998, 2**63))) == ["row 1998", "row 1999", "row 3"]
+        assert len(engine.fetch(1, [Key("new", 0), Key("row 3", 0), Key("row 4", 0)], KEYS)) == 3
+        engine.tidy(1)
+
+
+@pytest.mark.parametrize("dim", [64, 2001])
+def test_an_approximate_search_finds_nine_of_ten(engine: LanceEngine, dim: int) -> None:
+    random = np.random.default_rng(0)
+    vectors = random.standard_normal((600, dim)).astype(np.float32)
+    engine.create(2, dim)
+    engine.put(2, [head(str(i), vector=one) for i, one in enumerate(vectors)])
+    engine.build_ann(2)
+    found = 0
+    for query in random.standard_normal((20, dim)).astype(np.float32):
+        exact = {str(i) for i in np.argsort(-(vectors @ query))[:10]}
+        found += len(exact & {one.record.id for one in engine.near(2, query, 10, (), None, exact=False)})
+    assert found >= 180
+
+
+def test_small_inner_products_are_told_apart(engine: LanceEngine) -> None:
+    engine.put(1, [head(str(i), vector=ONE * np.float32(i * 1e-12)) for i in range(300)])
+    found = engine.near(1, ONE, 5, (), None, exact=True)
+    assert [one.record.id for one in found] == ["299", "298", "297", "296", "295"]
+
+
+def test_a_store_that_is_not_there_is_not_made_unless_asked(tmp_path: Path) -> None:
+    with pytest.raises(IndexNotFoundError):
+        open_store(f"lance://{tmp_path}/none", create=False)
+    assert list(tmp_path.iterdir()) == []
