@@ -103,9 +103,16 @@ def _in_lance(folder: Path) -> str:
     return f"lance://{folder}/index"
 
 
+def _in_milvus(_: Path) -> str:
+    from milvus_server import new_milvus
+
+    return new_milvus()
+
+
 STORES: dict[str, Callable[[Path], Path | str]] = {
     "lance": _in_lance,
     "memory": memory_url,
+    "milvus": _in_milvus,
     "postgres": _in_postgres,
     "qdrant-embedded": _in_qdrants_folder,
     "qdrant-local": _in_local_qdrant,

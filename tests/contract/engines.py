@@ -42,9 +42,19 @@ def _lance(folder: Path) -> Opener:
     return lambda name: LanceEngine(f"lance://{folder}/{name}")
 
 
+def _milvus(_: Path) -> Opener:
+    from idembed.stores.milvus.engine import MilvusEngine
+    from milvus_server import milvus
+
+    server = milvus()
+    database = server.new_database()
+    return lambda name: MilvusEngine(server.url(name, database))
+
+
 ENGINES: dict[str, Callable[[Path], Opener]] = {
     "lance": _lance,
     "memory": _memory,
+    "milvus": _milvus,
     "qdrant-embedded": _qdrant_embedded,
     "qdrant-local": _qdrant_local,
 }

@@ -31,6 +31,7 @@ class _Kind(NamedTuple):
 _SQLITE: Final = _Kind("idembed.stores.sqlite", "sqlite:///demo.db (relative), sqlite:////folder/demo.db")
 _POSTGRES: Final = _Kind("idembed.stores.postgres", "postgresql://host/db?schema=pets", "postgres")
 _LANCE: Final = _Kind("idembed.stores.lance.store", "lance:///folder/pets", "lance")
+_MILVUS: Final = _Kind("idembed.stores.milvus.engine", "milvus://host:19530/pets", "milvus")
 _KINDS: dict[str, _Kind] = {
     "sqlite": _SQLITE,
     "postgres": _POSTGRES,
@@ -40,6 +41,7 @@ _KINDS: dict[str, _Kind] = {
     "lance+az": _LANCE,
     "lance+gs": _LANCE,
     "lance+s3": _LANCE,
+    "milvus": _MILVUS,
 }
 """By the scheme of a URL."""
 

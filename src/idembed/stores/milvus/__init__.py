@@ -1,0 +1,1 @@
+"""Milvus: collections of records behind collection/engine.py, for a cluster as for ``milvus-lite server``."""

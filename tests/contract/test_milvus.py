@@ -1,0 +1,283 @@
+"""What is particular to Milvus: its URLs, its expressions, and a server that dies and comes back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("pymilvus", reason='needs Milvus: pip install "pymilvus[milvus_lite]"')
+
+from milvus_lite.search.filter.parser import parse_expr
+from milvus_lite.search.filter.tokens import TokenKind, tokenize
+from pymilvus import MilvusClient
+
+from idembed.errors import OptionError, StoreError
+from idembed.filters import parse_where
+from idembed.stores import open_store
+from idembed.stores.collection.engine import ALL, EVERYTHING, HEADS, KEYS, Among, Key, Record
+from idembed.stores.milvus import link
+from idembed.stores.milvus.engine import MilvusEngine
+from idembed.stores.milvus.expressions import condition, quoted, superset
+from idembed.stores.milvus.place import place_of
+from milvus_server import MilvusServer, milvus
+
+STRINGS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+def head(name: str, *numbers: float, **known: object) -> Record:
+    vector = np.array(numbers or (1, 0, 0, 0), np.float32)
+    return Record(name, **{"order": 0, "place": 0, "live": True, "vector": vector, **known})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def url() -> str:
+    return milvus().url("pets", milvus().new_database())
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[MilvusEngine]:
+    engine = MilvusEngine(url)
+    engine.create(1, 4)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def other_program(url: str) -> Iterator[MilvusClient]:
+    client = MilvusClient(url.partition("/pets")[0].replace("milvus:", "http:"), db_name=url.partition("db=")[2])
+    yield client
+    client.close()
+
+
+# URLs -------------------------------------------------------------------------------------------------
+
+
+def test_a_url_names_server_index_database_and_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MILVUS_TOKEN", raising=False)
+    plain = place_of("milvus://host/pets")
+    assert (plain.address, plain.name, plain.database, plain.token) == ("http://host:19530", "pets", "", "")
+    full = place_of("milvus://me:p%40ss%2F@host:443/pets?db=zoo&secure=true")
+    assert (full.address, full.name, full.database, full.token) == ("https://host:443", "pets", "zoo", "me:p@ss/")
+    assert full.shown == "milvus://me:***@host:443/pets?db=zoo&secure=true"
+    assert place_of("milvus://[::1]:19530/pets").address == "http://[::1]:19530"
+    assert (plain.collection(3), plain.documents) == ("pets_g3", "pets_idembed")
+    assert [plain.number_of(name) for name in ("pets_g12", "pets_g01", "pets_g1_g2", "pet_g1", "pets")] == [
+        12,
+        None,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_a_token_is_in_the_environment_and_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILVUS_TOKEN", "a-secret")
+    place = place_of("milvus://host/pets")
+    assert place.token == "a-secret"
+    assert "a-secret" not in repr(place)
+    assert place_of("milvus://me:pw@host/pets").token == "me:pw"
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("milvus:///pets", "names no host"),
+        ("milvus://host", "has a name of letters"),
+        ("milvus://host/", "has a name of letters"),
+        ("milvus://host/my-pets", "has a name of letters"),
+        ("milvus://host/1pets", "has a name of letters"),
+        ("milvus://host/pets/more", "has a name of letters"),
+        ("milvus://host/" + "p" * 201, "has a name of letters"),
+        ("milvus://host/pets?schema=a", "unknown option 'schema'"),
+        ("milvus://host/pets?db=a;b", "a database of Milvus has a name"),
+        ("milvus://host/pets?secure=yes", "secure is true or false"),
+        ("milvus://host:port/pets", "is no URL of an index"),
+        ("milvus://me:hush@me@host/pets", "has an @"),
+        ("milvus://me:hu#sh@host/pets", "has an @"),
+    ],
+)
+def test_a_url_that_means_nothing_is_refused_without_its_password(url: str, message: str) -> None:
+    with pytest.raises(OptionError, match=message) as error:
+        place_of(url)
+    assert "hush" not in str(error.value)
+    assert "hu#sh" not in str(error.value)
+
+
+# Expressions ------------------------------------------------------------------------------------------
+
+
+@given(STRINGS)
+def test_a_quoted_string_is_one_string_and_nothing_else(text: str) -> None:
+    first, end = tokenize(quoted(text))
+    assert (first.kind, first.value, end.kind) == (TokenKind.STRING, text, TokenKind.EOF)
+
+
+@given(STRINGS, st.sampled_from(["in", "ne", "gt", "lte"]), STRINGS | st.integers(-(2**53), 2**53) | st.floats())
+def test_every_filter_is_an_expression_of_one_comparison(key: str, operator: str, value: object) -> None:
+    try:
+        where = parse_where({key: {operator: [value] if operator == "in" else value}})
+    except (StoreError, ValueError):
+        return
+    for one in where:
+        if written := condition(one):
+            assert type(parse_expr(written)).__name__ in ("CmpOp", "InOp", "And")
+
+
+def test_filters_that_servers_read_in_several_ways_are_left_out() -> None:
+    def written(**where: object) -> str:
+        return superset(parse_where(where), None)
+
+    assert written(kind="cat") == '((metadata["kind"] == "cat"))'
+    assert written(year={"gte": 2020}) == '((metadata["year"] >= 2020))'
+    assert written(kind={"ne": "cat"}) == ""
+    assert written(kind=None) == ""
+    assert written(kind=["cat", None]) == ""
+    assert written(**{'a"]["b': 1}) == ""
+    assert written(**{"a/b": 1}) == ""
+    assert written(n=list(range(101))) == ""
+    assert superset((), 'a" or "" == "') == r'(scope == "a\" or \"\" == \"")'
+
+
+def test_what_goes_into_a_filter_is_found_and_nothing_else(engine: MilvusEngine) -> None:
+    odd = ["a", 'a"', "a\\", 'a\\"', "a' or '1' == '1", "a\n", "a\r", "a\t", "%", "_", "{a}", "\u202ea", "😀", "\x01"]
+    engine.put(1, [head(f"{i}{text}", scope=text, address=bytes([i]) * 16) for i, text in enumerate(odd)])
+    for i, text in enumerate(odd):
+        ((found,),) = engine.find(1, Among(scope=text), KEYS)
+        assert found.id == f"{i}{text}"
+        assert engine.count(1, Among(scope=text)) == 1
+        assert list(engine.fetch(1, [Key(f"{i}{text}", 0), Key(text + "'", 0)], KEYS)) == [Key(f"{i}{text}", 0)]
+
+
+# What other programs see ------------------------------------------------------------------------------
+
+
+def test_other_programs_find_records_by_their_metadata_through_the_alias(
+    engine: MilvusEngine, other_program: MilvusClient
+) -> None:
+    engine.put(1, [head("a", text="a cat", metadata='{"kind":"cat","year":2020}')])
+    engine.put(1, [head("b", metadata='{"kind":"dog"}')])
+    engine.point(1)
+    names = ["id", "text", "metadata"]
+    (found,) = other_program.query("pets", 'metadata["kind"] == "cat"', names)
+    assert {name: found[name] for name in names} == {
+        "id": "a",
+        "text": "a cat",
+        "metadata": {"kind": "cat", "year": 2020},
+    }
+
+
+def test_a_collection_that_has_the_name_of_the_index_is_left_alone(
+    engine: MilvusEngine, other_program: MilvusClient
+) -> None:
+    other_program.create_collection("pets", dimension=4)
+    with pytest.raises(StoreError, match="pets"):
+        engine.point(1)
+    assert engine.pointer() is None
+    assert other_program.has_collection("pets")
+    assert engine.collections() == {1}
+
+
+def test_an_index_that_lost_its_search_while_another_was_made_has_it_again(
+    engine: MilvusEngine, other_program: MilvusClient
+) -> None:
+    engine.put(1, [head("a", 1, 2, 3, 4), head("b", 4, 3, 2, 1)])
+    other_program.release_collection("pets_g1")
+    other_program.drop_index("pets_g1", "vector")
+    query = np.array([1, 0, 0, 0], np.float32)
+    assert [hit.record.id for hit in engine.near(1, query, 2, (), None, exact=True)] == ["b", "a"]
+    assert not engine.has_ann(1)
+
+
+def test_nothing_is_printed_when_the_server_refuses(engine: MilvusEngine, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(StoreError):
+        engine.put(9, [head("a")])
+    with pytest.raises(StoreError):
+        engine.near(9, np.zeros(4, np.float32), 1, (), None, exact=True)
+    assert capfd.readouterr() == ("", "")
+
+
+# A server that dies -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[MilvusServer]:
+    server = MilvusServer()
+    yield server
+    server.stop()
+
+
+def test_what_was_written_outlives_the_server_and_every_verb_goes_on(server: MilvusServer) -> None:
+    engine = MilvusEngine(server.url("pets", ""))
+    engine.create(1, 4)
+    engine.put(1, [head(f"row {i}", i, 0, 0, -0.0, text=f"text {i}") for i in range(1000)])
+    engine.put_document("meta", {"a": 1})
+    engine.point(1)
+    pages = engine.find(1, HEADS, KEYS)
+    server.kill()
+    later = threading.Timer(1.0, server.start)
+    later.start()
+    engine.put(1, [head("new")])
+    later.join()
+    assert sum(map(len, pages)) == 1001
+    server.kill()
+    server.start()
+    assert engine.count(1, ALL) == 1001
+    assert engine.documents() == {"meta": {"a": 1}}
+    assert (engine.pointer(), engine.collections()) == (1, {1})
+    found = engine.fetch(1, [Key("row 7", 0)], EVERYTHING)[Key("row 7", 0)]
+    assert found.text == "text 7"
+    assert found.vector is not None
+    assert found.vector.tobytes() == np.array([7, 0, 0, -0.0], np.float32).tobytes()
+    query = np.array([1, 0, 0, 0], np.float32)
+    assert engine.near(1, query, 1, (), None, exact=True)[0].record.id == "row 999"
+    engine.close()
+
+
+def test_a_search_for_records_goes_on_where_it_was_when_the_server_is_started_anew(server: MilvusServer) -> None:
+    engine = MilvusEngine(server.url("pets", ""))
+    engine.create(1, 1024)
+    vector = np.ones(1024, np.float32)
+    engine.put(1, [Record(f"row {i}", vector=vector) for i in range(2500)])
+    pages = engine.find(1, ALL, EVERYTHING)
+    found = [record.id for record in next(pages)]
+    assert len(found) < 2500
+    server.kill()
+    server.start()
+    found += [record.id for page in pages for record in page]
+    assert sorted(found) == sorted(f"row {i}" for i in range(2500))
+    engine.close()
+
+
+def test_a_server_that_stays_away_is_an_error_that_says_what_to_do(
+    server: MilvusServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = MilvusEngine(server.url("pets", "").replace("//", "//me:hush@"))
+    engine.create(1, 4)
+    server.kill()
+    monkeypatch.setattr(link, "PATIENCE", 0.5)
+    for ask in (lambda: engine.count(1, ALL), lambda: engine.put(1, [head("a")]), lambda: engine.collections()):
+        begun = time.monotonic()
+        with pytest.raises(StoreError, match=r"cannot be reached.*\n.*is the server running") as error:
+            ask()
+        assert time.monotonic() - begun < 15
+        assert "hush" not in str(error.value)
+    engine.close()
+
+
+def test_a_server_that_is_not_there_is_said_at_once() -> None:
+    begun = time.monotonic()
+    with pytest.raises(StoreError, match=r"milvus://me:\*\*\*@127.0.0.1:1/pets cannot be reached") as error:
+        open_store("milvus://me:hush@127.0.0.1:1/pets")
+    assert time.monotonic() - begun < 15
+    assert "hush" not in str(error.value)
+
+
+def test_a_database_that_is_not_there_is_an_error_that_names_it() -> None:
+    with pytest.raises(StoreError, match="nowhere"):
+        open_store(milvus().url("pets", "nowhere"))
