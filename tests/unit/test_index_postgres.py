@@ -12,7 +12,7 @@ from command_line import Run, jsonl, run  # noqa: F401
 from fake_models import FakeModel, rows
 
 from databases import new_schema, place_and_schema, postgres_url
-from idembed.errors import OptionError, RefusedError, StoreError
+from idembed.errors import OptionError, RefusedError
 from idembed.index import Index
 from idembed.stores import open_store
 
@@ -164,14 +164,6 @@ def test_approximate_search_is_there_once_it_is_built(index: Index, monkeypatch:
     assert [hit.id for hit in index.search(id="a", k=1, approximate=True)] == ["z"]
     with pytest.raises(OptionError, match="blend"):
         index.search("a dog", blend=True, approximate=True)
-
-
-def test_sqlite_has_no_approximate_search_and_says_so(tmp_path: Path) -> None:
-    with Index(tmp_path / "pets.db", FakeModel(), vault="none") as index:
-        index.sync(PETS)
-        with pytest.raises(StoreError, match="searched exactly"):
-            index.build_ann()
-        assert index.search("a dog", k=1, approximate=True) == index.search("a dog", k=1)
 
 
 # The command line -------------------------------------------------------------------------------------

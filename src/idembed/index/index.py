@@ -302,8 +302,10 @@ class Index(Lifecycle):
 
     def build_ann(self, generation: int | None = None) -> None:
         """Make an index for ``search(approximate=True)`` over the vectors that are searched, or those of a
-        ``generation``, where the database has one; it keeps it right from then on. That takes minutes for a million
-        vectors, in which nobody writes. Raises StoreError where there is none."""
+        ``generation``; nothing where there is one that is up to date. That takes minutes for a million vectors, in
+        which nobody writes. What is written later is found too; in a file, where it is searched exactly beside that
+        index (which is another file, ``pets.db.ann-1``), call this again when much has changed. Raises StoreError where
+        there can be none."""
         store, active = self._catalog.readable()
         chosen = active if generation is None else self._catalog.generation(generation)
         with hold(store, self._catalog.wait) as writing:

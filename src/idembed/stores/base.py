@@ -145,13 +145,14 @@ class Store(ABC):
 
     @abstractmethod
     def build_ann(self, lease: Lease, number: int) -> None:
-        """Make an index over the generation's vectors for approximate search, which the database keeps right from then
-        on; nothing where there is one. Raises StoreError where there can be none (``capabilities.approximate_search``,
-        or vectors of too many dimensions)."""
+        """Make an index over the generation's vectors for approximate search; nothing where there is one that is up to
+        date. What is written later is found too: the database keeps the index right, or what is newer is searched
+        exactly beside it. Raises StoreError where there can be none (``capabilities.approximate_search``, or vectors of
+        too many dimensions)."""
 
     @abstractmethod
     def has_ann(self, number: int) -> bool:
-        """Whether there is such an index for the generation."""
+        """Whether there is such an index for the generation, fit for use."""
 
     @abstractmethod
     def drop_generation(self, lease: Lease, number: int) -> None:

@@ -15,9 +15,9 @@ LIMIT_VARIABLE: Final = "IDEMBED_MAX_MEMORY"
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)
 
 
-def check_fits(needed: int, held: int, what: str) -> None:
-    """Raise StoreError with advice when ``needed`` bytes, beside those ``held`` already, are more than
-    IDEMBED_MAX_MEMORY, or, where that is not set, than is free."""
+def check_fits(needed: int, held: int, what: str, advice: str = "") -> None:
+    """Raise StoreError when ``needed`` bytes, beside those ``held`` already, are more than IDEMBED_MAX_MEMORY, or,
+    where that is not set, than is free; its hint begins with ``advice``."""
     stated = os.environ.get(LIMIT_VARIABLE)
     limit = max(0, _parse(stated) - held) if stated else available_memory()
     if limit is None or needed <= limit:
@@ -25,8 +25,8 @@ def check_fits(needed: int, held: int, what: str) -> None:
     source = f"{LIMIT_VARIABLE} allows" if stated else "there are"
     raise StoreError(
         f"{what} needs {_show(needed)} of memory, and {source} {_show(limit)}",
-        hint=f"use a machine with more memory, a model with fewer dimensions or a database server; "
-        f"{LIMIT_VARIABLE} (such as 8G) sets the limit",
+        hint=f"{advice}{'; or ' if advice else ''}use a machine with more memory, a model with fewer dimensions or a "
+        f"database server; {LIMIT_VARIABLE} (such as 8G) sets the limit",
         needed=needed,
         available=limit,
     )

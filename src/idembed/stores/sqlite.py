@@ -1,4 +1,5 @@
-"""The default store: one SQLite file, exact search in memory. Tables: sqlite_schema.py."""
+"""The default store: one SQLite file, exact search in memory, approximate search by a file beside it. Tables:
+sqlite_schema.py."""
 
 from __future__ import annotations
 
@@ -7,14 +8,17 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from idembed.canonical import canonical_json
 from idembed.errors import OptionError, ReadOnlyError, StoreError
 from idembed.filters import Condition
 from idembed.space import Kept, Space
 from idembed.stores import (
+    ann_graph,
+    sqlite_ann,
     sqlite_audit,
     sqlite_generations,
     sqlite_lease,
@@ -41,9 +45,25 @@ from idembed.stores.records import (
 )
 from idembed.stores.sqlite_file import mapped, open_file, open_reader, stamp
 from idembed.stores.sqlite_search import Searcher
+from idembed.stores.sqlite_vectors import Connect
 from idembed.stores.sqlite_where import install
 
 __all__ = ["CAPABILITIES", "SQLiteStore", "opened"]
+
+_RENEWED: Final = 60.0
+CAPABILITIES: Final = Capabilities(
+    exact_readback=True,
+    atomic_switch=True,
+    transactions=True,
+    approximate_search=False,
+    concurrent_writers=False,
+    snapshots=True,
+    max_key=512,
+    max_text=900_000_000,
+    max_metadata=100_000_000,
+    max_dim=65_536,
+)
+"""Approximate search is there where usearch is."""
 
 
 class SQLiteStore(Store):
@@ -53,22 +73,11 @@ class SQLiteStore(Store):
     its kinds, each naming the file.
     """
 
-    capabilities = Capabilities(
-        exact_readback=True,
-        atomic_switch=True,
-        transactions=True,
-        approximate_search=False,
-        concurrent_writers=False,
-        snapshots=True,
-        max_key=512,
-        max_text=900_000_000,
-        max_metadata=100_000_000,
-        max_dim=65_536,
-    )
     format_version = sqlite_schema.VERSION
 
     def __init__(self, path: str, *, create: bool = True, read_only: bool = False) -> None:
         self.url = path
+        self.capabilities = replace(CAPABILITIES, approximate_search=ann_graph.is_installed())
         self._in_snapshot = False
         self._open(create, read_only)
 
@@ -81,7 +90,11 @@ class SQLiteStore(Store):
             self._connection.close()
             raise
         install(self._connection)
-        self._searcher = Searcher(None if self._immutable is not None else lambda: open_reader(self.url))
+        self._searcher = Searcher(self.url, self._connect())
+
+    def _connect(self) -> Connect | None:
+        """Opens more connections, where locks are used."""
+        return None if self._immutable is not None else lambda: open_reader(self.url)
 
     def close(self) -> None:
         self._searcher.keep_only(())
@@ -193,7 +206,8 @@ class SQLiteStore(Store):
             sqlite_lease.release(connection, lease)
 
     def size(self) -> int:
-        return sum(os.path.getsize(path) for path in (self.url, f"{self.url}-wal") if os.path.exists(path))
+        files = sum(os.path.getsize(path) for path in (self.url, f"{self.url}-wal") if os.path.exists(path))
+        return files + sqlite_ann.size(self.url)
 
     # Generations -----------------------------------------------------------------------------------
 
@@ -232,16 +246,33 @@ class SQLiteStore(Store):
             sqlite_generations.name_model(connection, self._existing(connection, number), model)
 
     def build_ann(self, lease: Lease, number: int) -> None:
+        held = [lease]
+
+        def keep() -> None:
+            if held[0].expires - time.time() < _RENEWED / 2:
+                held[0] = self.renew(held[0], _RENEWED)
+
+        with self._writing(lease) as connection:
+            dim = self._existing(connection, number).space.dim
         with self._reading() as connection:
-            self._existing(connection, number)
-        raise StoreError(f"{self.url}: a SQLite file is searched exactly, without an approximate index", path=self.url)
+            near = self._searcher.side_cars.find(connection, number, dim)
+            if near is not None and not sqlite_ann.is_stale(connection, number, near.record):
+                return
+        self._searcher.side_cars.close(number)
+        sqlite_ann.build(self.url, number, dim, self._reading, self._connect(), lambda: self._writing(lease), keep)
 
     def has_ann(self, number: int) -> bool:
-        return False
+        with self._reading() as connection:
+            known = {g.number: g.space.dim for g in sqlite_generations.read(connection)}
+            return number in known and self._searcher.side_cars.find(connection, number, known[number]) is not None
 
     def drop_generation(self, lease: Lease, number: int) -> None:
         with self._writing(lease) as connection:
             sqlite_generations.drop(connection, self.url, self._existing(connection, number))
+            sqlite_ann.forget(connection, number)
+            kept = {g.number for g in sqlite_generations.read(connection)}
+        self._searcher.side_cars.keep_only(kept)
+        sqlite_ann.sweep(self.url, kept)
 
     def _existing(self, connection: sqlite3.Connection, number: int) -> Generation:
         return sqlite_generations.existing(connection, self.url, number)
@@ -373,7 +404,7 @@ class SQLiteStore(Store):
             if within is not None:
                 self._existing(connection, within)
             self._searcher.keep_only(g.number for g in sqlite_generations.read(connection))
-            return self._searcher.search(connection, generation, space.dim, queries, k, conditions, within)
+            return self._searcher.search(connection, generation, space.dim, queries, k, conditions, within, approximate)
 
     # Reading: what is wrong ------------------------------------------------------------------------
 
@@ -384,9 +415,6 @@ class SQLiteStore(Store):
     def damage(self) -> list[str]:
         with self._reading() as connection:
             return sqlite_audit.damage(connection)
-
-
-CAPABILITIES = SQLiteStore.capabilities
 
 
 def opened(url: str | Path, create: bool, read_only: bool) -> SQLiteStore:

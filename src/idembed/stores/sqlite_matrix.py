@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from itertools import zip_longest
 from typing import Final, TypeVar
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from idembed import native
 from idembed.ascending import among
 from idembed.stores.records import Match, Vector
+from idembed.stores.sqlite_current import NO_PARTS, Ints, all_parts, changed_parts, newer_parts
 from idembed.stores.sqlite_file import read_ahead
 from idembed.stores.sqlite_vectors import Connect, read_vectors
 
@@ -33,15 +34,10 @@ _BESIDE: Final = 8 + 8 + 4 + 1 + 1
 """Bytes kept a vector beside it: vid, key, part, whether it is whole, and searchable."""
 _SCORE_BYTES: Final = 64 << 20
 
-_KEYS: Final = 1024
-"""Rows whose parts are read at a time."""
-
 _T = TypeVar("_T", bound=np.generic)
-Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 MakeRoom = Callable[[int, str], None]
 """Asked for so many bytes, for that purpose; raises when they are not to be had."""
-_NO_PARTS: Final[Ints] = np.empty((0, 3), np.int64)
 
 
 class Matrix:
@@ -52,7 +48,9 @@ class Matrix:
     transaction: what is searched is one state of the file.
     """
 
-    def __init__(self, number: int, dim: int) -> None:
+    def __init__(self, number: int, dim: int, after: int = 0) -> None:
+        """``after``: only vectors with greater vids are in here."""
+        self.after = after
         self._number = number
         self._dim = dim
         self._block_rows = max(1, _BLOCK_BYTES // (4 * dim))
@@ -70,6 +68,9 @@ class Matrix:
         self._current: Mask = np.empty(0, np.bool_)
         self._change = 0
         """The number of the last change that is in here."""
+
+    def __len__(self) -> int:
+        return self._size
 
     @property
     def bytes_held(self) -> int:
@@ -95,11 +96,14 @@ class Matrix:
             self._forget()
         updating = bool(self._size and oldest <= self._change + 1 and 0 <= newest - self._change <= self._size)
         if updating:
-            changed = _changed_parts(connection, self._number, self._change)
+            changed = changed_parts(connection, self._number, self._change, self.after)
             current = self._load(connection, connect, make_room, [changed], len(changed))
+        elif self.after:
+            newer = newer_parts(connection, self._number, self.after)
+            current = self._load(connection, connect, make_room, [newer], len(newer))
         else:
             expected = connection.execute(f"SELECT count(*) FROM parts_{self._number}").fetchone()[0]
-            parts = _all_parts(connection, self._number, expected)
+            parts = all_parts(connection, self._number, expected)
             current = self._load(connection, connect, make_room, parts, expected)
         if connect is not None and not self._positions(current[:, 0])[1].all():
             # Rows went while other threads read: what this transaction still sees is read by it alone.
@@ -137,10 +141,12 @@ class Matrix:
         expected: int,
     ) -> Ints:
         """Read the vectors that are not here yet, no more than ``expected``, and ``parts`` meanwhile: these."""
-        last = int(self._vids[-1]) if self._size else 0
+        if not expected:
+            return NO_PARTS
+        last = int(self._vids[-1]) if self._size else self.after
         what = f"searching {self._size + expected:,} vectors of {self._dim} dimensions"
         make_room(expected * (4 * self._dim + _BESIDE), what)
-        vids, whole, current = [self._vids], [self._whole], [_NO_PARTS]
+        vids, whole, current = [self._vids], [self._whole], [NO_PARTS]
         with read_ahead(connection) if 4 * expected * self._dim > _MANY_BYTES else nullcontext():
             pieces = read_vectors(connection, connect, self._number, self._dim, last, expected)
             for piece, some in zip_longest(pieces, parts):
@@ -246,32 +252,6 @@ class Matrix:
 
 def _order(match: Match) -> tuple[float, str, int]:
     return -match.score, match.id, match.part
-
-
-def _all_parts(connection: sqlite3.Connection, number: int, expected: int) -> Iterator[Ints]:
-    """vid, key and part of the current parts of all rows, in pieces: int64 [n, 3]; about ``expected`` there are."""
-    last = connection.execute("SELECT coalesce(max(key), 0) FROM rows").fetchone()[0]
-    step = _KEYS * max(1, last // max(1, expected))
-    for begin in range(0, last, step):
-        columns = connection.execute(
-            f"SELECT group_concat(p.vid), group_concat(p.key), group_concat(p.part) FROM parts_{int(number)} AS p "
-            "JOIN rows AS r ON r.key = p.key "
-            "WHERE p.vid IS NOT NULL AND p.text_hash = r.text_hash AND p.key > ? AND p.key <= ?",
-            (begin, begin + step),
-        ).fetchone()
-        if columns[0]:
-            yield np.stack([np.fromstring(column, np.int64, sep=",") for column in columns], axis=1)
-
-
-def _changed_parts(connection: sqlite3.Connection, number: int, change: int) -> Ints:
-    """The same of the rows that changed after the change of that number."""
-    rows = connection.execute(
-        f"SELECT p.vid, p.key, p.part FROM parts_{int(number)} AS p JOIN rows AS r ON r.key = p.key "
-        "WHERE p.vid IS NOT NULL AND p.text_hash = r.text_hash "
-        "AND p.key IN (SELECT c.key FROM changes AS c WHERE c.number > ?)",
-        (change,),
-    )
-    return np.array(rows.fetchall(), np.int64).reshape(-1, 3)
 
 
 def _longer(array: NDArray[_T], size: int) -> NDArray[_T]:
