@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from kit import Index, row, space
+from pooler import pooler
 
 from databases import new_schema, place_and_schema, postgres, postgres_url
 from idembed.errors import (
@@ -30,6 +31,7 @@ from idembed.errors import (
 )
 from idembed.filters import parse_where
 from idembed.stores import open_store
+from idembed.stores.postgres_link import mapped
 from idembed.stores.postgres_search import Question
 
 psycopg = pytest.importorskip("psycopg")
@@ -556,6 +558,89 @@ def test_a_batch_whose_connection_broke_is_written_once_more(
     assert (cuts, index.store.count(), list(index.store.unsettled())) == ([1], 2, [])
 
 
+def break_at_commit(url: str, monkeypatch: pytest.MonkeyPatch, when: str) -> list[str]:
+    """The connection breaks at the next COMMIT: before it arrives, or before its answer does. How often it did."""
+    execute, broken = psycopg.Connection.execute, []
+
+    def breaking(connection: Any, query: Any, *rest: Any, **more: Any) -> Any:
+        if query != "COMMIT" or broken:
+            return execute(connection, query, *rest, **more)
+        broken.append(when)
+        if when == "before its answer":
+            execute(connection, query)
+        cut(url)
+        return execute(connection, "COMMIT")
+
+    monkeypatch.setattr(psycopg.Connection, "execute", breaking)
+    return broken
+
+
+at_a_commit = pytest.mark.parametrize("when", ["before it arrives", "before its answer"])
+
+
+@at_a_commit
+def test_a_commit_whose_connection_breaks_is_there_exactly_once(
+    index: Index, url: str, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    def broken(work: Any) -> Any:
+        with monkeypatch.context() as patch:
+            breaks = break_at_commit(url, patch, when)
+            found = work()
+            assert breaks == [when]
+        return found
+
+    store, lease = index.store, index.lease
+    broken(lambda: index.upsert(row("a"), row("b"), row("c")))
+    assert broken(lambda: store.create_generation(lease, space(8, "new"), "new")).number == 2
+    assert broken(lambda: store.create_generation(lease, space(8, "newer"), "newer", activate=True)).number == 3
+    assert [(g.number, g.model, g.status) for g in store.generations()] == [
+        (1, "test-model", "standby"),
+        (2, "new", "building"),
+        (3, "newer", "active"),
+    ]
+    broken(lambda: store.drop_generation(lease, 2))
+    assert [g.number for g in store.generations()] == [1, 3]
+    assert broken(lambda: store.delete(lease, ["a", "b", "x"])) == 2
+    assert ids(index) == ["c"]
+    version, meta = store.read_meta()
+    assert broken(lambda: store.swap_meta(version, {**meta, "k": 1}))
+    assert store.read_meta() == (version + 1, {**meta, "k": 1})
+    assert not broken(lambda: store.swap_meta(version, {"k": 2}))
+    with another_program(url) as other:
+        other.execute("INSERT INTO texts VALUES (1000, 'x'), (1001, 'y')")
+    assert broken(lambda: store.sweep(lease)) == 2
+    taken = broken(lambda: store.lease("builder", name="generation 1"))
+    assert store.renew(taken).fence == taken.fence
+
+
+def test_nothing_is_done_once_more_where_the_outcome_stays_unknown(
+    index: Index, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from idembed.stores import postgres_transactions
+    from idembed.stores.postgres_link import ConnectionLostError
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise ConnectionLostError("the database cannot be reached")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres_transactions, "connect", away)
+        assert not break_at_commit(url, patch, "before its answer")
+        with pytest.raises(StoreError, match="whether this was written is not known"):
+            index.store.create_generation(index.lease, space(8, "new"), "new")
+    assert [g.number for g in index.store.generations()] == [1, 2]
+
+
+def test_a_transaction_that_the_server_still_keeps_open_is_waited_for(index: Index, url: str) -> None:
+    """As when a network is cut, which the server notices later."""
+    with another_program(url) as other:
+        ((number,),) = other.execute("SELECT txid_current()").fetchall()
+        threading.Timer(0.3, other.commit).start()
+        assert index.store._was_committed(number)  # type: ignore[attr-defined]
+        ((number,),) = other.execute("SELECT txid_current()").fetchall()
+        threading.Timer(0.3, other.rollback).start()
+        assert not index.store._was_committed(number)  # type: ignore[attr-defined]
+
+
 def test_what_must_be_of_one_state_is_not_read_over_two_connections(index: Index, url: str) -> None:
     with index.store.snapshot():
         assert index.store.count() == 0
@@ -574,6 +659,39 @@ def test_a_server_that_restarts_is_waited_for(index: Index) -> None:
     thread.start()
     assert ids(index) == ["a"]
     thread.join()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the server has no socket of its own there")
+def test_behind_a_pooler_nothing_is_prepared_for_a_session_that_may_be_anothers(url: str) -> None:
+    """PgBouncer gives the next transaction to another session, which knows nothing of what this one prepared."""
+    prepared = "SELECT count(*) FROM pg_prepared_statements"
+
+    def left(store: Any) -> Any:
+        for _ in range(10):
+            store.count()
+        return store._connection.execute(prepared).fetchone()
+
+    with open_store(url) as store:
+        assert left(store) != (0,)
+    folder = psycopg.conninfo.conninfo_to_dict(postgres().get_uri())["host"]
+    schema = place_and_schema(url)[1]
+    with (
+        pooler(f"{folder}/.s.PGSQL.5432") as port,
+        open_store(
+            f"postgresql://postgres@127.0.0.1:{port}/postgres?sslmode=disable&gssencmode=disable&schema={schema}"
+        ) as store,
+    ):
+        assert left(store) == (0,)
+
+
+def test_a_pooler_of_statements_is_refused(index: Index) -> None:
+    place = index.store._place  # type: ignore[attr-defined]
+    said = "transaction blocks not allowed in statement pooling mode"
+    with (
+        pytest.raises(StoreError, match="there are no transactions\n  let it pool by transaction or by session"),
+        mapped(place, lambda: None),
+    ):
+        raise psycopg.errors.ProtocolViolation(said)
 
 
 def test_a_batch_that_is_interrupted_leaves_nothing(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:

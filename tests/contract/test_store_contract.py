@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from itertools import islice
@@ -57,6 +58,48 @@ def test_capabilities_are_declared(index: Index) -> None:
     assert isinstance(index.store.capabilities, Capabilities)
     assert index.store.format_version >= 1
     assert index.store.capabilities.max_key >= 512
+
+
+def test_a_thread_that_is_given_another_connection_writes_the_same_index(index: Index) -> None:
+    """Where a store has none to give, its caller writes alone."""
+    opener = index.store.another() or index.open_again
+    failed: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            with opener() as other:
+                for number in range(20):
+                    other.upsert(index.lease, [row(f"{number:02}", f"text {number}")])
+        except BaseException as error:  # said below
+            failed.append(error)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    seen = [0]
+    while thread.is_alive():
+        found = [one.id for one in index.store.scan(1)]
+        assert found == [f"{number:02}" for number in range(len(found))]
+        seen.append(len(found))
+        index.lease = index.store.renew(index.lease, 3600.0)
+        thread.join(0.01)
+    assert failed == []
+    assert seen == sorted(seen)
+    assert index.store.count() == 20
+
+
+def test_a_batch_of_the_declared_size_is_written_in_one_call(index: Index) -> None:
+    limits = index.store.capabilities
+    length = min(1 << 20, limits.max_text)
+    rows, size = [], 0
+    while True:
+        new = row(f"{len(rows):04}", f"{len(rows):04} {random.Random(len(rows)).randbytes(length).hex()}"[:length])
+        if (size := size + new.size) > limits.max_batch:
+            break
+        rows.append(new)
+    index.upsert(*rows)
+    assert index.store.count() == len(rows)
+    last = rows[-1]
+    assert index.store.get([last.id])[last.id].text == last.text
 
 
 def test_a_snapshot_is_of_one_state_where_that_is_declared(index: Index) -> None:

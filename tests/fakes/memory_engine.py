@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -34,7 +34,7 @@ class _Place:
 
 
 class MemoryEngine(Engine):
-    """The index called ``name``: every engine of that name, in this process, sees the same one."""
+    """The index called ``name``: every engine of that name, in this process, sees the same one, in whatever thread."""
 
     places: ClassVar[dict[str, _Place]] = {}
     capabilities = Capabilities(
@@ -63,6 +63,9 @@ class MemoryEngine(Engine):
 
     def close(self) -> None:
         self._open = None
+
+    def another(self) -> Callable[[], Engine]:
+        return lambda: MemoryEngine(self.url.removeprefix("memory://"))
 
     # Documents -------------------------------------------------------------------------------------
 
@@ -126,12 +129,12 @@ class MemoryEngine(Engine):
             self._collection(number)
 
     def count(self, number: int, among: Among) -> int:
-        return sum(_is_among(record, among) for record in self._collection(number).records.values())
+        return sum(_is_among(record, among) for record in [*self._collection(number).records.values()])
 
     def near(
         self, number: int, query: Vector, most: int, where: Sequence[Condition], scope: str | None, *, exact: bool
     ) -> list[Found]:
-        there = self._collection(number).records.values()
+        there = [*self._collection(number).records.values()]
         found = [
             Found(_with(record, EVERYTHING - {"text"}), float(record.vector @ query))
             for record in there

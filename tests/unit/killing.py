@@ -10,6 +10,7 @@ import pytest
 
 from idembed.stores import without_password
 from idembed.stores.base import Store
+from idembed.stores.collection.store import CollectionStore
 from idembed.stores.postgres import PostgresStore
 from idembed.stores.sqlite import SQLiteStore
 
@@ -25,9 +26,8 @@ class _Killed(BaseException):
 def killed_at(step: int, place: Path | str, monkeypatch: pytest.MonkeyPatch, work: Callable[[], Any]) -> bool:
     """Do the work, killed before the store at ``place`` does the step of that number, from 0 on; whether it was."""
     done = 0
-    kind = PostgresStore if isinstance(place, str) else SQLiteStore
 
-    def counted(name: str) -> Callable[..., Any]:
+    def counted(kind: type[Store], name: str) -> Callable[..., Any]:
         original = getattr(kind, name)
 
         def method(self: Store, *args: Any, **kwargs: Any) -> Any:
@@ -41,8 +41,9 @@ def killed_at(step: int, place: Path | str, monkeypatch: pytest.MonkeyPatch, wor
         return method
 
     with monkeypatch.context() as patched:
-        for name in _STEPS:
-            patched.setattr(kind, name, counted(name))
+        for kind in (CollectionStore, PostgresStore, SQLiteStore):
+            for name in _STEPS:
+                patched.setattr(kind, name, counted(kind, name))
         try:
             work()
         except _Killed:

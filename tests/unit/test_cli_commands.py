@@ -334,6 +334,7 @@ def test_search_json_is_the_documented_contract(run: Run, pets: str) -> None:
         "question": "a fox",
         "id": None,
         "truncated": False,
+        "exact": True,
         "hits": [
             {
                 "id": "fox",

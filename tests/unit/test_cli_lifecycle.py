@@ -120,7 +120,7 @@ def test_status_lists_generations_in_fields(run: Run, pets: str) -> None:
     space = FakeModel("old").space.id[:12], FakeModel("new").space.id[:12]
     assert run("status", pets) == (
         0,
-        f"1\tactive\told\t{space[0]}\t3\t0\t\t\n2\tbuilding\tnew\t{space[1]}\t2\t1\t\t\n",
+        f"1\tactive\told\t{space[0]}\t3\t0\t\t\t\n2\tbuilding\tnew\t{space[1]}\t2\t1\t\t\t\n",
         "",
     )
     document = json.loads(run("status", pets, "--json")[1])

@@ -166,6 +166,16 @@ def test_approximate_search_is_there_once_it_is_built(index: Index, monkeypatch:
         index.search("a dog", blend=True, approximate=True)
 
 
+@pytest.mark.parametrize("number", [None, 1])
+def test_an_approximate_index_is_built_once(index: Index, number: int | None) -> None:
+    assert not index.has_ann(number)
+    assert index.build_ann(number).number == 1
+    assert index.has_ann(number)
+    assert index.build_ann(number).number == 1
+    with pytest.raises(OptionError, match="generation 7"):
+        index.has_ann(7)
+
+
 # The command line -------------------------------------------------------------------------------------
 
 
@@ -205,3 +215,27 @@ def test_every_command_takes_the_url_and_never_shows_the_password(
     assert "geheim" not in "".join(said)
     with open_store(url) as store:
         assert "geheim" not in json.dumps(store.read_meta()[1])
+
+
+def test_an_approximate_index_by_the_command_line(
+    run: Run,  # noqa: F811
+    url: str,
+) -> None:
+    jsonl("pets.jsonl", *PETS)
+    assert run("sync", "pets.jsonl", url, "--model", "old", "-q")[0] == 0
+    assert run("upgrade", url, "--to", "new", "--yes", "-q")[0] == 0
+    search = ("search", url, "a cat", "-k", "2", "--approximate")
+    before = json.loads(run(*search, "--json")[1])
+    assert before["exact"]
+    assert "there is no approximate index (idembed ann " in before["warnings"][0]
+    assert "warning: searched exactly" in run(*search)[2]
+    assert run("ann", url)[1] == "generation 1 (old) has an approximate index: idembed search --approximate\n"
+    assert "had its approximate index already" in run("ann", url)[1]
+    found = json.loads(run("ann", url, "--generation", "2", "--json")[1])
+    assert (found["generation"], found["model"], found["built"]) == (2, "new", True)
+    assert run("ann", url, "-g", "3")[0] == 2
+    after = json.loads(run(*search, "--json")[1])
+    assert (after["exact"], after["warnings"], after["hits"]) == (False, [], before["hits"])
+    assert run("search", url, "a cat", "--approximate", "--blend")[0] == 2
+    assert [one["ann"] for one in json.loads(run("status", url, "--json")[1])["generations"]] == [True, True]
+    assert [line.split("\t")[-1] for line in run("status", url)[1].splitlines()] == ["ann", "ann"]

@@ -243,7 +243,7 @@ def test_the_command_line_warns_and_shows_it(run: Run, tmp_path: Path) -> None:
     built(tmp_path / "pets.db")
     code, out, err = run("status", "pets.db")
     assert code == 0
-    assert out.rstrip("\n").split("\t")[-1] == "gone 2025-05-24"
+    assert out.rstrip("\n").split("\t")[-2] == "gone 2025-05-24"
     said = re.sub(r"\s+", " ", err)
     assert said.startswith(f"warning: pets.db was built with {GECKO}, which Google Cloud ended on 2025-05-24 (")
     assert "idembed upgrade pets.db --to vertex:gemini-embedding-2 rebuilds it" in said

@@ -20,7 +20,8 @@ def message(source, kind=SourceError, **options):
 
 POSSIBLE = (
     "a source is a path (.jsonl, .ndjson, .csv, .tsv, .json, .parquet, or a folder of text files), '-' for JSON "
-    "lines on standard input, a table (pandas, polars, Arrow), or an iterable of dicts, Rows or (id, text) pairs"
+    "lines on standard input, postgresql://…?query=…, a table (pandas, polars, Arrow), or an iterable of dicts, Rows "
+    "or (id, text) pairs"
 )
 
 
@@ -63,8 +64,8 @@ def test_a_database_suggests_that_arguments_were_swapped(tmp_path):
 
 
 def test_an_address_is_no_source_and_is_not_repeated():
-    assert message("postgresql://me:secret@host/db") == (
-        "a postgresql:// address is not a source\n"
+    assert message("https://me:secret@host/db") == (
+        "a https:// address is not a source\n"
         "  files are read from disk: fetch it first; if it is the index, the two were swapped"
     )
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from idembed.cli import (
+    ann,
     copy,
     demo,
     encode,
@@ -75,6 +76,7 @@ for command in (
     pull.pull,
     sync.sync,
     search.search,
+    ann.ann,
     plan.plan,
     status.status,
     verify.verify,

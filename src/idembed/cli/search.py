@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from idembed.cli import options
-from idembed.cli.output import Output, clean, console
+from idembed.cli.output import Output, clean, console, shown_url
 from idembed.cli.progress import Bars
 from idembed.errors import FilterError, OptionError
+from idembed.shown import shell_word
 
 if TYPE_CHECKING:
     from idembed.rows import Hit
@@ -39,6 +40,10 @@ def search(
     blend: Annotated[
         bool, typer.Option("--blend", help="Search what is there of a generation that is being built, too.")
     ] = False,
+    approximate: Annotated[
+        bool,
+        typer.Option("--approximate", help="Faster, by the index of `idembed ann`; some of the best may be missing."),
+    ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -55,14 +60,24 @@ def search(
         with Bars(quiet=quiet) as bars, Index(index, model=model) as opened:
             bars.update("searching")
             hits = opened.search(
-                question, id=like, k=k, where=conditions, min_score=min_score, scope=scope, blend=blend
+                question,
+                id=like,
+                k=k,
+                where=conditions,
+                min_score=min_score,
+                scope=scope,
+                blend=blend,
+                approximate=approximate,
             )
+            exact = not approximate or not opened.has_ann()
         found = [as_document(hit) for hit in hits]
-        out.result({"question": question, "id": like, "truncated": bool(out.cuts), "hits": found})
+        out.result({"question": question, "id": like, "truncated": bool(out.cuts), "exact": exact, "hits": found})
         if not as_json:
             print_hits(out, hits)
         for message in out.cuts:
             out.warn(message)
+        if approximate and exact:
+            out.warn(f"searched exactly: there is no approximate index (idembed ann {shell_word(shown_url(index))})")
         if not hits:
             out.warn("no row matches")
 

@@ -18,7 +18,8 @@ def status(index: options.IndexArgument, as_json: options.Json = False, quiet: o
     """Show the generations of an index, and how far they are.
 
     In a pipe: number, status, model, first digits of the space, rows that have vectors, rows that lack them, verdict,
-    and whether the model's provider ends it (announced, due or gone, and the date), separated by tabs.
+    whether the model's provider ends it (announced, due or gone, and the date), and ann where there is an approximate
+    index, separated by tabs.
     """
     with Output(as_json=as_json, quiet=quiet) as out:
         from idembed.index import Index
@@ -43,7 +44,7 @@ def _show(out: Output, found: Status) -> None:
             verdict = one.judged.verdict if one.judged else ""
             counts = (str(one.rows), str(one.lacking))
             retires = f"{one.retires.state} {one.retires.date}" if one.retires else ""
-            out.line(str(one.number), one.status, one.model, one.space[:12], *counts, verdict, retires)
+            out.line(str(one.number), one.status, one.model, one.space[:12], *counts, verdict, retires, "ann" * one.ann)
         return
     scopes = ", ".join(f"{name} {count:,}" for name, count in found.scopes.items())
     split = f"texts split at {found.splitter['size']:,} characters" if found.splitter else "texts not split"
@@ -62,7 +63,8 @@ def _described(one: GenerationStatus, rows: int) -> str:
     if one.judged and one.judged.measured:
         judged += f" ({one.judged.measured})"
     retires = _retires(one.retires) if one.retires else ""
-    return f"  {one.number}  {one.status:<8}  {one.model}  {one.dim} dimensions, {share}{judged}{retires}"
+    near = ", approximate index" if one.ann else ""
+    return f"  {one.number}  {one.status:<8}  {one.model}  {one.dim} dimensions, {share}{near}{judged}{retires}"
 
 
 def _retires(found: Retires) -> str:

@@ -21,7 +21,12 @@ _SKIPPED_SHOWN = 5
 
 
 def sync(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="JSONL, CSV, Parquet, or a folder of text files.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="JSONL, CSV, Parquet, a folder of text files, or postgresql://…?query=SELECT."
+        ),
+    ],
     index: options.IndexArgument,
     model: Annotated[
         str | None,

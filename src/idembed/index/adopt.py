@@ -24,6 +24,7 @@ from idembed.index.ending import refuse_gone_model
 from idembed.index.noise import ADOPTED, noise_between
 from idembed.index.origin import ADOPTING, COPY_OF, INDEX_ID, change_meta, new_id
 from idembed.index.owner import Writing, hold
+from idembed.index.pace import batches
 from idembed.index.report import Tell, ignore
 from idembed.models.base import Model, Receipt
 from idembed.models.texts import raise_refused
@@ -227,7 +228,8 @@ def _write(
                 _record(row, vector, receipt, scope, generation)
                 for (row, vector), receipt in zip(rows, receipts, strict=True)
             ]
-            store.upsert(writing.lease(), records)
+            for batch in batches(store, records):
+                store.upsert(writing.lease(), batch)
         done += len(chunk)
         writing.keep()
         tell("copying", done, ids.count)

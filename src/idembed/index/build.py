@@ -16,15 +16,16 @@ from idembed.index.addresses import Addresses
 from idembed.index.catalog import Catalog
 from idembed.index.chunks import chunks, weighed
 from idembed.index.embed import Embedder, Made, Work, spans
+from idembed.index.handover import Handover
 from idembed.index.meter import Meter
 from idembed.index.owner import Writing, hold
-from idembed.index.pace import Pace
+from idembed.index.pace import Pace, batches
 from idembed.index.report import Tell, ignore
 from idembed.index.targets import LONG, LookInto, embedder_for, without_vectors
 from idembed.models.base import OnEmpty
 from idembed.shown import dollars_of, number_of
 from idembed.split import Splitter
-from idembed.stores.base import Filling, Generation, Store, StoredRow, lease_of
+from idembed.stores.base import Filling, Generation, Lease, Store, StoredRow, lease_of
 
 __all__ = ["BuildReport", "fill"]
 
@@ -133,13 +134,15 @@ def fill(
     return report
 
 
+_Parcel = tuple[Lease, list[Filling]]
+
+
 class _Filling:
     """Fillings on their way to the store; those that wait when the block is left, also by an error, are written."""
 
     def __init__(
         self, store: Store, writing: Writing, embedder: Embedder, report: BuildReport, goal: int, tell: Tell
     ) -> None:
-        self._store = store
         self._writing = writing
         self._embedder = embedder
         self._report = report
@@ -147,25 +150,31 @@ class _Filling:
         self._tell = tell
         self._told_tokens = not embedder.generation.space.repeatable
         self._waiting: list[Filling] = []
+        self._under_way = 0
         self._pace = Pace(lambda: embedder.seconds)
+        self._handover = Handover(store, self._fill, self._filled, writing.keep)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with contextlib.suppress(*((IdembedError,) if kind else ())):  # the first error matters
-            self._write()
+        try:
+            with contextlib.suppress(*((IdembedError,) if kind else ())):  # the first error matters
+                self._write()
+                self._handover.finish()
+        finally:
+            self._handover.close()
 
     def add(self, fillings: Sequence[Filling]) -> None:
         self._waiting += fillings
         for filling in fillings:
-            self._pace.add(sum(part.span[1] - part.span[0] for part in filling.parts))
-        if self._pace.is_due:
+            self._pace.add(filling.size)
+        if self._pace.is_due and (self._handover.is_free or self._pace.is_full):
             self._write()
 
     def counting(self, most: int) -> Callable[[int], None]:
         """What tells of the rows of one step, of which there are ``most``, that the model is through with."""
-        return lambda made: self._said(self._report.rows + len(self._waiting) + min(made, most))
+        return lambda made: self._said(self._report.rows + self._under_way + len(self._waiting) + min(made, most))
 
     def _said(self, rows: int) -> None:
         paid = (self._embedder.tokens, self._embedder.dollars) if self._told_tokens else (0, 0.0)
@@ -173,12 +182,23 @@ class _Filling:
 
     def _write(self) -> None:
         if self._waiting:
-            number = self._embedder.generation.number
-            self._report.rows += self._store.fill(self._writing.lease(), number, self._waiting)
-            self._said(self._report.rows)
+            self._handover.finish()
+            self._embedder.recent.hand_over()
+            self._under_way = len(self._waiting)
+            self._handover.give((self._writing.lease(), self._waiting))
         self._waiting = []
-        self._embedder.written()
         self._pace.written()
+        self._said(self._report.rows + self._under_way)
+
+    def _fill(self, store: Store, parcel: _Parcel) -> int:
+        lease, fillings = parcel
+        number = self._embedder.generation.number
+        return sum(store.fill(lease, number, batch) for batch in batches(store, fillings))
+
+    def _filled(self, _: _Parcel, rows: int) -> None:
+        self._under_way = 0
+        self._report.rows += rows
+        self._embedder.recent.arrived()
 
 
 def _steps(

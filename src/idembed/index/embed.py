@@ -17,6 +17,7 @@ from idembed.errors import DiskFullError, LeaseHeldError, ModelChangedError, Vau
 from idembed.index.addresses import Addresses
 from idembed.index.chunks import chunks
 from idembed.index.meter import Meter
+from idembed.index.recent import Recent
 from idembed.models.base import Embedded, Journal, Model, OnLong, Receipt, never
 from idembed.space import Kept, address
 from idembed.split import Splitter
@@ -74,15 +75,15 @@ class Embedder:
         alive: Callable[[], None] = lambda: None,
         meter: Meter | None = None,
         batch_size: int = Model.batch_size,
-        recent: dict[bytes, Kept] | None = None,
+        recent: Recent | None = None,
         on_long: OnLong = "cut",
         on_made: Callable[[int], None] = lambda texts: None,
         ahead: Addresses | None = None,
     ) -> None:
         """``model`` is called when a text is missing for the first time. ``lookups`` are tried in order; everything
         that the model makes goes into ``keep_in``, as it comes. ``alive`` is called now and then while the model works.
-        ``recent``: what was made and is not written yet, shared with other embedders that are written together with
-        this one. ``on_long``: what an API shall do with texts that are too long; for other models that is settled
+        ``recent``: what was made and is not in the store yet, shared with other embedders that are written together
+        with this one. ``on_long``: what an API shall do with texts that are too long; for other models that is settled
         before. ``on_made`` is called with how many texts are done of those asked for at once. ``ahead``: what the model
         was asked for just before, by its provider's batches: it counts as made here, once."""
         self.generation = generation
@@ -94,7 +95,7 @@ class Embedder:
         self._keep_in = keep_in
         self._alive = alive
         self._meter = meter or Meter()
-        self._recent = {} if recent is None else recent
+        self.recent = recent or Recent()
         self._on_long = on_long
         self._ahead = ahead
         self.on_made = on_made
@@ -146,11 +147,7 @@ class Embedder:
     def has_made(self, row: Work) -> bool:
         """Whether all parts of a row were made, and are not written yet."""
         space_id = self.generation.space.id
-        return all(address(space_id, "document", row.text[start:end]) in self._recent for start, end in row.spans)
-
-    def written(self) -> None:
-        """What was made so far is in the store."""
-        self._recent.clear()
+        return all(address(space_id, "document", row.text[start:end]) in self.recent for start, end in row.spans)
 
     def _model(self) -> Model:
         if self._loaded is None:
@@ -158,7 +155,7 @@ class Embedder:
         return self._loaded
 
     def _find(self, places: set[bytes]) -> dict[bytes, Kept]:
-        found = {place: self._recent[place] for place in places if place in self._recent}
+        found = self.recent.among(places)
         for lookup in self._lookups:
             if rest := places.difference(found):
                 found.update(lookup(sorted(rest)))
@@ -260,8 +257,8 @@ class _Desk(Journal):
         """Another model answered meanwhile: nobody knows which of the vectors are whose."""
         space, places = self._embedder.generation.space, [*self._all]
         self._unkept = {}
+        self._embedder.recent.remove(places)
         for place in places:
-            self._embedder._recent.pop(place, None)
             self._made.pop(place, None)
         if self._embedder._keep_in is not None and places:
             self._embedder._keep_in.forget(space.id, places)
@@ -280,7 +277,7 @@ class _Desk(Journal):
                 _LOG.warning("%s; what is made from now on is kept in the index alone", error.message)
                 self._embedder._keep_in = None
         self._all.update(kept)
-        self._embedder._recent.update(kept)
+        self._embedder.recent.add(kept)
         self._made.update(kept)
         self._kept_at = time.monotonic()
 

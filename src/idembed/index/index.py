@@ -33,6 +33,7 @@ from idembed.rows import Hit, Row, check_ids
 from idembed.sources import open_source
 from idembed.space import Space
 from idembed.split import Splitter
+from idembed.stores.base import Generation
 from idembed.vault import Vault
 
 __all__ = ["Index"]
@@ -143,8 +144,9 @@ class Index(Lifecycle):
     ) -> Report:
         """Make the scope equal to ``source``: embed what is new, keep what is right, delete what is gone.
 
-        ``source``: a path (JSONL, CSV, Parquet, a folder of text files), a table (pandas, polars, Arrow), or
-        an iterable of dicts or Rows. It is read to its end and planned before the first write; deletions
+        ``source``: a path (JSONL, CSV, Parquet, a folder of text files), a query of a Postgres database
+        (``postgresql://host/db?query=select …``), a table (pandas, polars, Arrow), or an iterable of dicts or Rows. It
+        is read to its end and planned before the first write; deletions
         come last. Killed anywhere, the next sync continues. ``on_long="error"`` refuses texts that are
         longer than the model reads, before anything is written; ``"skip"`` sets their rows aside, as those are whose
         texts the model refuses: the rest goes on, ``report.aside`` has the reasons, and a row that was there before is
@@ -300,16 +302,22 @@ class Index(Lifecycle):
         found = store.search(active.number, vectors, _checked_k(k), conditions, scope=scope, approximate=approximate)
         return find_hits(store, active, found, _checked_floor(min_score))
 
-    def build_ann(self, generation: int | None = None) -> None:
+    def build_ann(self, generation: int | None = None) -> Generation:
         """Make an index for ``search(approximate=True)`` over the vectors that are searched, or those of a
         ``generation``; nothing where there is one that is up to date. That takes minutes for a million vectors, in
         which nobody writes. What is written later is found too; in a file, where it is searched exactly beside that
-        index (which is another file, ``pets.db.ann-1``), call this again when much has changed. Raises StoreError where
-        there can be none."""
+        index (which is another file, ``pets.db.ann-1``), call this again when much has changed. Gives the
+        generation. Raises StoreError where there can be none."""
         store, active = self._catalog.readable()
         chosen = active if generation is None else self._catalog.generation(generation)
         with hold(store, self._catalog.wait) as writing:
             store.build_ann(writing.lease(), chosen.number)
+        return chosen
+
+    def has_ann(self, generation: int | None = None) -> bool:
+        """Whether ``build_ann`` was called for the vectors that are searched, or those of a ``generation``."""
+        store, active = self._catalog.readable()
+        return store.has_ann((active if generation is None else self._catalog.generation(generation)).number)
 
     def count(self, scope: str | None = None) -> int:
         """The number of rows, or of those in one scope."""

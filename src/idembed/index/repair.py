@@ -15,6 +15,7 @@ from idembed.index.embed import Embedder, Work, spans
 from idembed.index.examine import Defect, Kind
 from idembed.index.meter import Meter
 from idembed.index.owner import Writing, hold
+from idembed.index.pace import batches
 from idembed.index.report import Tell, ignore
 from idembed.index.targets import embedder_for
 from idembed.rows import row_hash, text_hash
@@ -70,8 +71,10 @@ def _mend(catalog: Catalog, store: Store, writing: Writing, embedder: Embedder, 
     rows = [row for row in store.get(ids).values() if row.text_hash == text_hash(row.text)]
     made = embedder.parts([Work(row.id, row.text, spans(splitter, row.text)) for row in rows])
     fillings = [Filling(row.id, row.text_hash, made.parts[row.id]) for row in rows if row.id in made.parts]
-    store.fill(writing.lease(), generation.number, fillings)
-    embedder.written()
+    embedder.recent.hand_over()
+    for batch in batches(store, fillings):
+        store.fill(writing.lease(), generation.number, batch)
+    embedder.recent.arrived()
     return list(made.refused)
 
 

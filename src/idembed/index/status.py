@@ -26,7 +26,7 @@ class Retires:
 @dataclass(frozen=True, slots=True)
 class GenerationStatus:
     """One generation: ``rows`` that have vectors in it, ``lacking`` those that have none; ``judged``: what was;
-    ``retires``: whether its model's provider ends it."""
+    ``retires``: whether its model's provider ends it; ``ann``: whether it can be searched approximately."""
 
     number: int
     model: str
@@ -38,6 +38,7 @@ class GenerationStatus:
     lacking: int
     judged: Judged | None
     retires: Retires | None
+    ann: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ def status(catalog: Catalog) -> Status:
                 lacking,
                 recorded(meta, generation, active),
                 _retires(generation),
+                store.has_ann(generation.number),
             )
         )
     splitter = catalog.splitter()

@@ -12,8 +12,9 @@ from idembed.index.catalog import Catalog
 from idembed.index.embed import Embedder, Lookup, Work
 from idembed.index.meter import Meter
 from idembed.index.owner import Writing
+from idembed.index.recent import Recent
 from idembed.models.base import OnLong
-from idembed.space import Kept, Space, address
+from idembed.space import Space, address
 from idembed.stores.base import Generation, PartRecord, Store
 from idembed.vault import Vault
 
@@ -63,7 +64,7 @@ def targets_of(
     """The active generation, then all others that were not dropped; all paid by one ``meter``. ``ahead``: as in
     Embedder."""
     found = sorted(store.generations(), key=lambda generation: generation.status != "active")
-    recent: dict[bytes, Kept] = {}
+    recent = Recent()
     meter = meter or Meter()
 
     def embedder(generation: Generation) -> Embedder:
@@ -90,7 +91,7 @@ def embedder_for(
     *,
     in_flight: Vault | None = None,
     meter: Meter | None = None,
-    recent: dict[bytes, Kept] | None = None,
+    recent: Recent | None = None,
     look_into: LookInto = "everything",
     on_long: OnLong = "cut",
     ahead: Addresses | None = None,

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from idembed.errors import DamagedError, MassDeletionError
 from idembed.index.chunks import chunks
+from idembed.index.handover import Handover
 from idembed.index.owner import Writing
+from idembed.index.pace import batches
 from idembed.index.report import Tell
 from idembed.rows import BUCKETS, ROW_HASH_BYTES, text_hash
-from idembed.stores.base import Filling, Generation, PartRecord, RowRecord, Store, StoredPart, StoredRow
+from idembed.stores.base import Filling, Generation, Lease, PartRecord, RowRecord, Store, StoredPart, StoredRow
 
 __all__ = ["Transfer", "refuse_mass_deletion"]
 
 _ROWS = 500
 _ROUNDS = 10
 _ROWS_AT_ONCE = 1 << 20
+_BYTES = 8 << 20
+_FIRST = 50
+"""Rows that are read at once before it is known how large they are."""
 
 
 class Transfer:
@@ -35,6 +40,8 @@ class Transfer:
         self.copied = 0
         self.deleted = 0
         self.filled = 0
+        self._total = source.count()
+        self._at_once = _FIRST
 
     def run(self, *, allow_mass_deletion: bool) -> None:
         """Copy what differs; round after round where the source has no snapshots and may be written meanwhile.
@@ -64,26 +71,71 @@ class Transfer:
     def _fill(self) -> None:
         complete = {generation.number for generation in self._target.generations() if generation.complete}
         for number, there in self._pairs.items():
-            for ids in chunks(self._target.lacking(there.number), _ROWS) if there.number not in complete else ():
-                rows = self._source.get(ids, number)
-                fillings = [Filling(row.id, row.text_hash, parts) for row in rows.values() if (parts := _parts(row))]
-                self.filled += self._target.fill(self._writing.lease(), there.number, fillings)
-                self.tell("copying", self.copied + self.filled, self._source.count())
+            if there.number in complete:
+                continue
+            ids = chunks(self._target.lacking(there.number), _ROWS)
+            fillings = (one for some in ids for piece in self._pieces(some) for one in self._fillings(piece, number))
+
+            def fill(store: Store, parcel: tuple[Lease, list[Filling]], number: int = there.number) -> int:
+                return store.fill(parcel[0], number, parcel[1])
+
+            with Handover(self._target, fill, self._filled, self._writing.keep) as handover:
+                for batch in batches(self._target, fillings, _ROWS):
+                    handover.give((self._writing.lease(), batch))
+
+    def _filled(self, _: object, rows: int) -> None:
+        self.filled += rows
+        self._said()
+
+    def _fillings(self, ids: Sequence[str], number: int) -> list[Filling]:
+        rows = self._source.get(ids, number).values()
+        self._note(rows)
+        return [Filling(row.id, row.text_hash, parts) for row in rows if (parts := _parts(row))]
+
+    def _pieces(self, ids: Sequence[str]) -> Iterator[Sequence[str]]:
+        """So many at a time that their rows are some megabytes, to go by those that were read before."""
+        begin = 0
+        while begin < len(ids):
+            end = begin + min(self._at_once, _ROWS)
+            yield ids[begin:end]
+            begin = end
+
+    def _note(self, rows: Collection[StoredRow]) -> None:
+        """How large rows are that were read."""
+        if size := sum(map(_size, rows)):
+            self._at_once = max(1, len(rows) * _BYTES // size)
 
     def _copy(self) -> None:
-        total = self._source.count()
-        for scope, hashes in _differing(self._source, self._target):
-            self._write(sorted(self._source.ids_at(scope, hashes).values()))
-            self.tell("copying", self.copied + self.filled, total)
+        differing = _differing(self._source, self._target)
+        self._write(sorted(self._source.ids_at(scope, hashes).values()) for scope, hashes in differing)
 
-    def _write(self, ids: Sequence[str]) -> None:
-        records = list(self._records(ids))
-        self._target.upsert(self._writing.lease(), records)
-        self.copied += len(records)
+    def _write(self, ids: Iterable[Sequence[str]]) -> None:
+        """These rows as they are here; while some are written, the next are read."""
 
-    def _records(self, ids: Sequence[str]) -> Iterator[RowRecord]:
-        """The rows that are settled, with their vectors in every generation that has them."""
+        def upsert(store: Store, parcel: tuple[Lease, list[RowRecord]]) -> int:
+            store.upsert(*parcel)
+            return len(parcel[1])
+
+        records = (record for some in ids for piece in self._pieces(some) for record in self._records(piece))
+        with Handover(self._target, upsert, self._copied, self._writing.keep) as handover:
+            for batch in batches(self._target, records, _ROWS):
+                handover.give((self._writing.lease(), batch))
+
+    def _copied(self, _: object, rows: int) -> None:
+        self.copied += rows
+        self._said()
+
+    def _said(self) -> None:
+        self.tell("copying", self.copied + self.filled, self._total)
+
+    def _records(self, ids: Sequence[str]) -> list[RowRecord]:
         by_generation = {there.number: self._source.get(ids, here) for here, there in self._pairs.items()}
+        for rows in by_generation.values():
+            self._note(rows.values())
+        return list(self._settled(by_generation))
+
+    def _settled(self, by_generation: Mapping[int, Mapping[str, StoredRow]]) -> Iterator[RowRecord]:
+        """The rows that are settled, with their vectors in every generation that has them."""
         for row in next(iter(by_generation.values())).values():
             if not row.row_hash:
                 continue
@@ -103,7 +155,7 @@ class Transfer:
             here, there = self._source.get(ids, number), self._target.get(ids, self._pairs[number].number)
             wrong = [i for i in ids if i in here and i in there and _contents(here[i]) != _contents(there[i])]
             if wrong:
-                self._write(wrong)
+                self._write([wrong])
             self._writing.keep()
         return self.copied > before
 
@@ -156,6 +208,12 @@ def _part(row: StoredRow, part: StoredPart) -> PartRecord:
 
 def _bytes(part: StoredPart) -> bytes:
     return b"" if part.vector is None else part.vector.astype("<f4", copy=False).tobytes()
+
+
+def _size(row: StoredRow) -> int:
+    """Bytes of a row that was read, about: more than none."""
+    vectors = sum(part.vector.nbytes for part in row.parts if part.vector is not None)
+    return len(row.id) + len(row.text) + len(row.metadata_json) + vectors
 
 
 def _contents(row: StoredRow) -> tuple[object, ...]:

@@ -1,5 +1,6 @@
 """Rows to the store, with vectors for every generation that is kept right. Each batch is one durable transaction, so
-a killed sync loses the batch in flight (pace.py)."""
+a killed sync loses what is in flight: the batch that is written (handover.py), and the one that is gathered
+(pace.py)."""
 
 from __future__ import annotations
 
@@ -9,18 +10,21 @@ from collections.abc import Callable, Iterable, Sequence
 from idembed.errors import IdembedError, ModelError, SpaceMismatchError, TooLongError
 from idembed.index.chunks import weighed
 from idembed.index.embed import Made, Work, spans
+from idembed.index.handover import Handover
 from idembed.index.owner import Writing
-from idembed.index.pace import Pace
+from idembed.index.pace import Pace, batches
+from idembed.index.recent import Recent
 from idembed.index.report import Report
 from idembed.index.spool import Outcome
 from idembed.index.targets import LONG, Target, without_vectors
 from idembed.rows import CheckedRow
 from idembed.split import Splitter
-from idembed.stores.base import PartRecord, RowRecord, Store
+from idembed.stores.base import Lease, PartRecord, RowRecord, Store
 
 __all__ = ["Job", "Writer"]
 
 Job = tuple[Outcome, CheckedRow]
+_Parcel = tuple[Lease, list[RowRecord]]
 
 _ROWS = 1000
 _MIXED = 2048
@@ -55,8 +59,17 @@ class Writer:
         """Ids of rows that were there and are not any more what they should be: they must be deleted."""
 
     def write(self, jobs: Iterable[Job], progress: Callable[[int], None]) -> None:
-        """Upsert every row; ``progress`` gets the number of rows written so far. What was made before an error is
-        written all the same."""
+        """Upsert every row; ``progress`` gets the number of rows that are through so far. What was made before an
+        error is written all the same."""
+        with Handover(self._store, _upsert, self._written, self._writing.keep) as handover:
+            self._write(jobs, progress, handover)
+        for target in self._targets:
+            self.report.embedded += target.embedder.embedded
+            self.report.tokens += target.embedder.tokens
+            self.report.truncated += target.embedder.truncated
+            self.report.model_seconds += target.embedder.seconds
+
+    def _write(self, jobs: Iterable[Job], progress: Callable[[int], None], handover: Handover[_Parcel, None]) -> None:
         done, batch = 0, self._batch_size()
         step: list[Job] = []
         try:
@@ -64,21 +77,17 @@ class Writer:
                 self._targets[0].embedder.on_made = _counting(progress, done, len(step))
                 self._waiting += self._records(step)
                 done += len(step)
-                if self._pace.is_due:
-                    self._commit()
+                if self._pace.is_due and (handover.is_free or self._pace.is_full):
+                    self._commit(handover)
                     progress(done)
         except BaseException:
             with contextlib.suppress(IdembedError):  # the first error matters
                 self._rescue(step)
-                self._commit()
+                self._commit(handover)
             raise
-        self._commit()
+        self._commit(handover)
+        handover.finish()
         progress(done)
-        for target in self._targets:
-            self.report.embedded += target.embedder.embedded
-            self.report.tokens += target.embedder.tokens
-            self.report.truncated += target.embedder.truncated
-            self.report.model_seconds += target.embedder.seconds
 
     @property
     def paid_tokens(self) -> int:
@@ -110,13 +119,21 @@ class Writer:
         work = Work(row.id, row.text, spans(self._splitter, row.text))
         return all(target.behind or target.embedder.has_made(work) for target in self._targets)
 
-    def _commit(self) -> None:
+    def _commit(self, handover: Handover[_Parcel, None]) -> None:
         if self._waiting:
-            self._store.upsert(self._writing.lease(), self._waiting)
+            handover.finish()
+            for recent in self._recent():
+                recent.hand_over()
+            handover.give((self._writing.lease(), self._waiting))
         self._waiting = []
-        for target in self._targets:
-            target.embedder.written()
         self._pace.written()
+
+    def _written(self, parcel: _Parcel, _: None) -> None:
+        for recent in self._recent():
+            recent.arrived()
+
+    def _recent(self) -> set[Recent]:
+        return {target.embedder.recent for target in self._targets}
 
     def _records(self, step: Sequence[Job]) -> list[RowRecord]:
         """What is to be written for some rows, with vectors for every generation."""
@@ -149,8 +166,10 @@ class Writer:
             self.report.changed += outcome is Outcome.TEXT
             self.report.updated += outcome is Outcome.METADATA
             self.report.reused += row.id not in asked
-            self._pace.add(len(row.text) + len(row.metadata))
-        return [self._record(outcome, row, parts) for outcome, row in step]
+        records = [self._record(outcome, row, parts) for outcome, row in step]
+        for record in records:
+            self._pace.add(record.size)
+        return records
 
     def _also(self, target: Target, work: Sequence[Work]) -> Made | None:
         """The parts for a generation that is not searched; None, from now on, when its model cannot be used."""
@@ -179,6 +198,12 @@ class Writer:
         text = row.text if outcome >= Outcome.TEXT else None
         mine = {number: found[row.id] for number, found in parts.items()} if text is not None else {}
         return RowRecord(row.id, self._scope, text, row.text_hash, row.metadata, row.metadata_hash, row.row_hash, mine)
+
+
+def _upsert(store: Store, parcel: _Parcel) -> None:
+    lease, rows = parcel
+    for batch in batches(store, rows):
+        store.upsert(lease, batch)
 
 
 def _counting(progress: Callable[[int], None], done: int, most: int) -> Callable[[int], None]:

@@ -15,8 +15,8 @@ __all__ = ["Source", "open_source"]
 
 _POSSIBLE = (
     "a source is a path (.jsonl, .ndjson, .csv, .tsv, .json, .parquet, or a folder of text files), '-' for"
-    " JSON lines on standard input, a table (pandas, polars, Arrow), or an iterable of dicts, Rows or"
-    " (id, text) pairs"
+    " JSON lines on standard input, postgresql://…?query=…, a table (pandas, polars, Arrow), or an iterable of"
+    " dicts, Rows or (id, text) pairs"
 )
 _PACKED = (".jsonl", ".ndjson", ".csv", ".tsv", ".json")
 _DATABASES = (".db", ".sqlite", ".sqlite3", ".idembed", ".lance")
@@ -74,7 +74,8 @@ def _open_path(path: str, fields: Fields, encoding: str, given: bool) -> Source:
 
     if path == "-":
         return JsonlSource(File(None, "standard input", encoding), fields)
-    _refuse_url(path)
+    if "://" in path:
+        return _open_url(path, fields)
     if not path:
         raise SourceError("'' names no source", hint="an unset variable? The current folder is '.'")
     place = Path(path)
@@ -126,13 +127,21 @@ def _database(name: str) -> SourceError:
     return SourceError(f"{name} is a database, not a source", hint=f"were source and index swapped? {_POSSIBLE}")
 
 
-def _refuse_url(path: str) -> None:
-    scheme, colon, _ = path.partition("://")
-    if colon:
+def _open_url(url: str, fields: Fields) -> Source:
+    scheme = url.partition("://")[0]
+    if scheme.lower() not in ("postgresql", "postgres"):
         raise SourceError(
             f"a {scheme}:// address is not a source",
             hint="files are read from disk: fetch it first; if it is the index, the two were swapped",
         )
+    try:
+        from idembed.sources.postgres import PostgresSource
+    except ImportError as error:
+        raise SourceError(
+            f"reading from Postgres needs psycopg, which is not installed ({error})",
+            hint='pip install "idembed[postgres]"',
+        ) from None
+    return PostgresSource(url, fields)
 
 
 def _is_sqlite(place: Path) -> bool:

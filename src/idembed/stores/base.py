@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Self
 
@@ -67,6 +67,11 @@ class Store(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def another(self) -> Callable[[], Store] | None:
+        """What opens the same index once more, for a thread that writes while this one reads, or waits for a model;
+        None where that gains nothing, or the database is opened once a process."""
+        return None
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[None]:

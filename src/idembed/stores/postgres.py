@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from idembed.errors import OptionError
 from idembed.filters import Condition
@@ -19,6 +19,7 @@ from idembed.stores import (
 )
 from idembed.stores.base import Store
 from idembed.stores.checks import check_parts, check_queries, check_rows, known_ids
+from idembed.stores.generation_rules import needed_of
 from idembed.stores.postgres_link import repeated
 from idembed.stores.postgres_schema import Db
 from idembed.stores.postgres_settings import Settings
@@ -57,8 +58,12 @@ class PostgresStore(Settings, Store):
         max_text=250_000_000,
         max_metadata=50_000_000,
         max_dim=16_000,
+        max_batch=64 << 20,
     )
     format_version = postgres_schema.VERSION
+
+    def another(self) -> Callable[[], Store] | None:
+        return lambda: PostgresStore(self._given_url, create=False)
 
     @repeated
     def size(self) -> int:
@@ -72,6 +77,7 @@ class PostgresStore(Settings, Store):
         with self._reading() as connection:
             return postgres_generations.read(connection)
 
+    @repeated
     def create_generation(self, lease: Lease, space: Space, model: str, *, activate: bool = False) -> Generation:
         if not 1 <= space.dim <= self.capabilities.max_dim:
             raise OptionError(f"vectors have 1 to {self.capabilities.max_dim:,} dimensions here, not {space.dim}")
@@ -108,6 +114,7 @@ class PostgresStore(Settings, Store):
         with self._reading() as connection:
             return postgres_ann.order(connection, number, 1) is not None
 
+    @repeated
     def drop_generation(self, lease: Lease, number: int) -> None:
         with self._writing(lease) as connection:
             postgres_generations.drop(connection, self._schema, self.url, self._existing(connection, number))
@@ -122,7 +129,7 @@ class PostgresStore(Settings, Store):
         with self._writing(lease) as connection:
             there = postgres_generations.read(connection)
             checked = check_rows(rows, {generation.number: generation.space.dim for generation in there})
-            postgres_write.upsert(connection, checked, postgres_generations.needed(connection))
+            postgres_write.upsert(connection, checked, needed_of(there))
 
     @repeated
     def fill(self, lease: Lease, generation: int, rows: Sequence[Filling]) -> int:
@@ -131,6 +138,7 @@ class PostgresStore(Settings, Store):
             check_parts(((row.id, row.parts) for row in rows), dim)
             return postgres_write.fill(connection, generation, rows)
 
+    @repeated
     def delete(self, lease: Lease, ids: Sequence[str]) -> int:
         with self._writing(lease) as connection:
             return postgres_write.delete(connection, known_ids(ids))
@@ -145,6 +153,7 @@ class PostgresStore(Settings, Store):
         with self._writing(lease) as connection:
             postgres_write.unsettle(connection, known_ids(ids), texts)
 
+    @repeated
     def sweep(self, lease: Lease) -> int:
         with self._writing(lease) as connection:
             return postgres_audit.sweep(connection, [g.number for g in postgres_generations.read(connection)])

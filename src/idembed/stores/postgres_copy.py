@@ -10,39 +10,41 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-import numpy as np
-
 from idembed.stores.postgres_schema import Db
 from idembed.stores.records import Vector
 
-__all__ = ["Field", "binary", "boolean", "copy_in", "number4", "number8", "text", "vectors"]
+__all__ = ["Field", "binary", "boolean", "copy_in", "number4", "number8", "row_of", "text", "vector"]
 
 Field = bytes
 """Its length and its bytes."""
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END: Final = b"\xff\xff"
 _NULL: Final = b"\xff\xff\xff\xff"
-_PIECE: Final = 1 << 20
+_PIECE: Final = 1 << 17
+"""Bytes. Sockets hold about as much, so that the server is at work while the next piece is made."""
 _length = struct.Struct(">i").pack
 _int4 = struct.Struct(">ii").pack
 _int8 = struct.Struct(">iq").pack
 
 
-def copy_in(connection: Db, table: str, columns: Sequence[str], rows: Iterable[Sequence[Field]]) -> None:
-    """Add the rows to ``table``; both it and ``columns`` are names of ours."""
-    begin = len(columns).to_bytes(2, "big")
+def copy_in(connection: Db, table: str, columns: Sequence[str], rows: Iterable[bytes]) -> None:
+    """Add the rows (``row_of``, or many of these at once) to ``table``; both it and ``columns`` are names of ours."""
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         pieces, size = [_HEADER], 0
         for row in rows:
-            pieces.append(begin)
-            pieces.extend(row)
-            size += sum(map(len, row))
+            pieces.append(row)
+            size += len(row)
             if size > _PIECE:
                 copy.write(b"".join(pieces))
                 pieces, size = [], 0
         pieces.append(_END)
         copy.write(b"".join(pieces))
+
+
+def row_of(*fields: Field) -> bytes:
+    """One row."""
+    return len(fields).to_bytes(2, "big") + b"".join(fields)
 
 
 def binary(value: bytes | None) -> Field:
@@ -71,15 +73,8 @@ def number8(value: int) -> Field:
     return _int8(8, value)
 
 
-def vectors(given: Sequence[Vector | None]) -> list[Field]:
-    """Each as pgvector's ``vector``: dimension and zero as int16, then its floats; NULL for None."""
-    there = [vector for vector in given if vector is not None]
-    if not there:
-        return [_NULL] * len(given)
-    matrix = np.stack(there)
-    count, dim = matrix.shape
-    raw = np.empty((count, 8 + 4 * dim), np.uint8)
-    raw[:, :8] = np.frombuffer(struct.pack(">ihh", 4 + 4 * dim, dim, 0), np.uint8)
-    raw[:, 8:] = matrix.astype(">f4").view(np.uint8).reshape(count, 4 * dim)
-    made = iter([row.tobytes() for row in raw])
-    return [_NULL if vector is None else next(made) for vector in given]
+def vector(value: Vector | None) -> Field:
+    """pgvector's ``vector``: dimension and zero as int16, then its floats; or NULL."""
+    if value is None:
+        return _NULL
+    return struct.pack(">ihh", 4 + 4 * len(value), len(value), 0) + value.astype(">f4").tobytes()

@@ -12,7 +12,6 @@ from urllib.parse import unquote
 
 import psycopg
 from psycopg import errors as pg
-from psycopg.conninfo import conninfo_to_dict
 
 from idembed.canonical import check_text
 from idembed.errors import (
@@ -23,11 +22,12 @@ from idembed.errors import (
     ReadOnlyError,
     StoreError,
 )
+from idembed.postgres_url import libpq_options, refuse_misplaced
 from idembed.shown import without_password
 from idembed.stores.postgres_schema import Db
 from idembed.stores.records import RESTORE
 
-__all__ = ["ConnectionLostError", "Place", "connect", "mapped", "place_of", "repeated"]
+__all__ = ["ConnectionLostError", "Place", "broken", "connect", "mapped", "place_of", "repeated"]
 
 DEFAULT_SCHEMA: Final = "idembed"
 _PATIENCE: Final = 20.0
@@ -37,7 +37,7 @@ _MOST_BYTES: Final = 63
 
 
 class ConnectionLostError(StoreError):
-    """The connection broke, or the server went away."""
+    """The connection broke, or the server went away; what was being written was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,8 @@ class Place:
 def place_of(url: str) -> Place:
     """What ``postgresql://user:pw@host/db?schema=pets`` means. Raises OptionError without showing the password."""
     shown = without_password(url)
+    refuse_misplaced(url)
     body, _, query = url.partition("?")
-    if body.count("@") > 1 or "#" in url or "@" in query:
-        raise OptionError(
-            "the URL of the database has an @, # or ? in a user, password or host",
-            hint="write %40 for @, %23 for # and %3F for ?",
-        )
     rest, schema = [], DEFAULT_SCHEMA
     for setting in filter(None, query.split("&")):
         name, _, value = setting.partition("=")
@@ -65,13 +61,10 @@ def place_of(url: str) -> Place:
             schema = _schema(unquote(value), shown)
         else:
             rest.append(setting)
-    try:
-        options = conninfo_to_dict(body + ("?" + "&".join(rest) if rest else ""))
-    except psycopg.Error:  # its words may hold a piece of the password
-        raise OptionError(
-            f"{shown} is no URL that Postgres understands", hint="postgresql://user:password@host:5432/db?schema=pets"
-        ) from None
-    return Place(shown, schema, {"connect_timeout": "10", "application_name": "idembed", **options})
+    options = libpq_options(
+        body + ("?" + "&".join(rest) if rest else ""), shown, "postgresql://user:password@host:5432/db?schema=pets"
+    )
+    return Place(shown, schema, options)
 
 
 def _schema(name: str, shown: str) -> str:
@@ -88,7 +81,9 @@ def connect(place: Place, *, again: bool = False) -> Db:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return psycopg.connect(autocommit=True, **place.options)
+            connection = psycopg.connect(autocommit=True, **place.options)
+            _heed_pooler(connection)
+            return connection
         except psycopg.OperationalError as error:
             if not again or time.monotonic() > deadline:
                 raise ConnectionLostError(
@@ -97,6 +92,14 @@ def connect(place: Place, *, again: bool = False) -> Db:
                     url=place.shown,
                 ) from None
         time.sleep(0.2)
+
+
+def _heed_pooler(connection: Db) -> None:
+    """A pooler such as PgBouncer, known by its process ids that are none of the server's, may give each transaction to
+    another session. All we do holds for one transaction only but for statements that are prepared for the next ones."""
+    process = connection.execute("SELECT pg_backend_pid()").fetchone()
+    if process != (connection.info.backend_pid,):
+        connection.prepare_threshold = None
 
 
 class _HasLink(Protocol):
@@ -110,7 +113,7 @@ _T = TypeVar("_T")
 
 
 def repeated(method: Callable[Concatenate[_S, _P], _T]) -> Callable[Concatenate[_S, _P], _T]:
-    """Do once more, over a new connection, what has the same outcome twice, when the connection broke meanwhile."""
+    """Do once more, over a new connection, what is one transaction whose connection broke before it was committed."""
 
     @wraps(method)
     def wrapper(store: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -136,19 +139,30 @@ def mapped(place: Place, connection: Callable[[], Db | None]) -> Iterator[None]:
 
 
 def _raise(error: psycopg.Error, place: Place, connection: Db | None) -> NoReturn:
-    is_lost = isinstance(error, pg.AdminShutdown | pg.CrashShutdown | pg.CannotConnectNow)
-    if is_lost or (isinstance(error, psycopg.OperationalError) and (connection is None or connection.closed)):
-        raise ConnectionLostError(
-            f"{place.shown}: the connection to the database broke",
-            hint="what was committed is safe: run it again",
+    if isinstance(error, pg.ProtocolViolation) and "statement pooling" in _first_line(error):
+        raise StoreError(
+            f"{place.shown}: a pooler gives each statement to another session, so that there are no transactions",
+            hint="let it pool by transaction or by session (PgBouncer: pool_mode), or go to the server itself",
             url=place.shown,
         ) from error
+    is_lost = isinstance(error, pg.AdminShutdown | pg.CrashShutdown | pg.CannotConnectNow)
+    if is_lost or (isinstance(error, psycopg.OperationalError) and (connection is None or connection.closed)):
+        raise broken(place) from error
     for kinds, ours, message, hint in _MEANINGS:
         if isinstance(error, kinds):
             raise ours(f"{place.shown}: {message}", hint=hint, url=place.shown, sqlstate=error.sqlstate) from error
     raise StoreError(
         f"{place.shown}: Postgres says: {_first_line(error)}", url=place.shown, sqlstate=error.sqlstate
     ) from error
+
+
+def broken(place: Place) -> ConnectionLostError:
+    """The error for a connection that broke."""
+    return ConnectionLostError(
+        f"{place.shown}: the connection to the database broke",
+        hint="what was committed is safe: run it again",
+        url=place.shown,
+    )
 
 
 def _first_line(error: psycopg.Error) -> str:

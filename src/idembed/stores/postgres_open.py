@@ -14,7 +14,7 @@ from idembed.stores.postgres_schema import Db
 
 __all__ = ["LOCK", "prepare"]
 
-LOCK: Final = "SELECT pg_advisory_xact_lock(1768189282, hashtext(%s))"
+LOCK: Final = "SELECT pg_advisory_xact_lock(1768189282, hashtext({schema}))"
 """Keeps all other writers of a schema out until the transaction ends; 1768189282 is "idmb"."""
 _OLDEST: Final = (0, 5, 0)
 """Of pgvector: what came before has no binary form that is promised, and no HNSW."""
@@ -41,8 +41,8 @@ def _make(connection: Db, place: Place, create: bool) -> sql.Composed:
     """One transaction, which whoever else opens the same schema waits for."""
     connection.execute("BEGIN")
     try:
-        connection.execute(LOCK, ("",))  # of all schemas, for there is one extension for all
-        connection.execute(LOCK, (place.schema,))
+        for schema in ("", place.schema):  # first of all schemas, for there is one extension for all
+            connection.execute(sql.SQL(LOCK).format(schema=sql.Literal(schema)))
         connection.execute(sql.SQL(postgres_schema.OURS))
         path = _path(connection, place)
         found = None

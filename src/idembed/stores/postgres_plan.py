@@ -34,7 +34,7 @@ def row_hashes(connection: Db, scope: str, buckets: range) -> RowHashes:
 
 def ids_at(connection: Db, scope: str, hashes: Sequence[bytes]) -> dict[bytes, str]:
     """Ids by row hash."""
-    sql = "SELECT row_hash, id FROM rows WHERE scope = %s AND row_hash = ANY(%s::bytea[])"
+    sql = "SELECT row_hash, id FROM rows WHERE scope = %s AND row_hash = ANY(%b::bytea[])"
     return dict(fetch(connection, sql, (scope, list(hashes))))
 
 
@@ -67,7 +67,7 @@ def states(connection: Db, ids: Sequence[str], generations: Sequence[int]) -> di
     found = fetch(
         connection,
         "SELECT r.id, r.scope, coalesce(r.text_hash, ''), coalesce(r.metadata_hash, ''), coalesce(r.row_hash, ''), "
-        f"{current} FROM rows AS r WHERE r.id = ANY(%s)",
+        f"{current} FROM rows AS r WHERE r.id = ANY(%b::text[])",
         (list(ids),),
     )
     return {row[0]: RowState(*row) for row in found}

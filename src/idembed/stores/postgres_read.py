@@ -42,7 +42,9 @@ def lacks(row: str, generation: int) -> str:
 def get(connection: Db, ids: Sequence[str], generation: int | None, vectors: bool) -> dict[str, StoredRow]:
     """The rows that exist among ``ids``, with the parts of ``generation`` and, if asked, their vectors."""
     rows = fetch(
-        connection, f"SELECT {_ROW} FROM rows AS r LEFT JOIN texts AS t USING (key) WHERE r.id = ANY(%s)", (list(ids),)
+        connection,
+        f"SELECT {_ROW} FROM rows AS r LEFT JOIN texts AS t USING (key) WHERE r.id = ANY(%b::text[])",
+        (list(ids),),
     )
     return {row.id: row for row in _complete(connection, rows, generation, vectors)}
 
@@ -112,7 +114,8 @@ def _parts(connection: Db, keys: Sequence[int], generation: int, vectors: bool) 
     for key, part, start, end, address, tokens, truncated, text_hash, check, empty, raw in fetch(
         connection,
         'SELECT key, part, start, "end", address, tokens, truncated, text_hash, checksum, vector IS NULL, '
-        f"{'vector' if vectors else 'NULL'} FROM vectors_{int(generation)} WHERE key = ANY(%s) ORDER BY key, part",
+        f"{'vector' if vectors else 'NULL'} FROM vectors_{int(generation)} "
+        "WHERE key = ANY(%b::bigint[]) ORDER BY key, part",
         (list(keys),),
     ):
         vector = None if raw is None else vector_of(raw)
@@ -127,7 +130,7 @@ def vectors_at(connection: Db, generation: int, addresses: Sequence[bytes]) -> d
     for address, tokens, truncated, check, raw in fetch(
         connection,
         f"SELECT address, tokens, truncated, checksum, vector FROM vectors_{int(generation)} "
-        "WHERE address = ANY(%s::bytea[]) AND vector IS NOT NULL",
+        "WHERE address = ANY(%b::bytea[]) AND vector IS NOT NULL",
         (list(addresses),),
     ):
         vector = vector_of(raw)

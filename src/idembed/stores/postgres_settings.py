@@ -23,6 +23,7 @@ class Settings(Transactions):
         with self._reading() as connection:
             return postgres_read.settings(connection, self.url)
 
+    @repeated
     def swap_meta(self, version: int, meta: Mapping[str, Any]) -> bool:
         settings = canonical_json(meta)
         with self._writing() as connection:

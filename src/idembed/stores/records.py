@@ -51,6 +51,10 @@ RESTORE: Final = (
 """What to do about damage that cannot be mended."""
 ROWS = "rows"
 """The name of the lease for writing rows; ``lease_of`` gives those for filling a generation."""
+_ROW_BYTES: Final = 128
+"""Of its hashes."""
+_PART_BYTES: Final = 128
+"""Of its numbers, address, hash and checksum."""
 
 
 def lease_of(generation: int) -> str:
@@ -75,6 +79,8 @@ class Capabilities:
     max_metadata: int
     """bytes of canonical JSON"""
     max_dim: int
+    max_batch: int = 64 << 20
+    """bytes (``size`` of rows and fillings) in one call of ``upsert`` or ``fill``; one row alone may be more"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,12 @@ class RowRecord:
     row_hash: bytes | None = None
     parts: Mapping[int, Sequence[PartRecord]] = field(default_factory=dict)
 
+    @property
+    def size(self) -> int:
+        """Bytes to write, by which batches are measured: id, text, metadata and vectors, with what belongs to each."""
+        texts = sum(map(_utf8_bytes, (self.id, self.scope, self.text or "", self.metadata)))
+        return _ROW_BYTES + texts + sum(map(_size_of_parts, self.parts.values()))
+
 
 class Filling(NamedTuple):
     """Vectors for a stored row, which count only if its text still has ``text_hash``."""
@@ -139,6 +151,19 @@ class Filling(NamedTuple):
     id: str
     text_hash: bytes
     parts: Sequence[PartRecord]
+
+    @property
+    def size(self) -> int:
+        """As of a row: id and vectors, with what belongs to each."""
+        return _ROW_BYTES + _utf8_bytes(self.id) + _size_of_parts(self.parts)
+
+
+def _utf8_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _size_of_parts(parts: Sequence[PartRecord]) -> int:
+    return sum(_PART_BYTES + (0 if part.vector is None else part.vector.nbytes) for part in parts)
 
 
 class RowState(NamedTuple):

@@ -62,6 +62,7 @@ CAPABILITIES: Final = Capabilities(
     max_text=900_000_000,
     max_metadata=100_000_000,
     max_dim=65_536,
+    max_batch=64 << 20,
 )
 """Approximate search is there where usearch is."""
 

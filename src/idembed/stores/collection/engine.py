@@ -10,7 +10,7 @@ exact scores) is made of these verbs in store.py, once for all databases.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -140,6 +140,11 @@ class Engine(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release it. Whatever is asked later raises StoreError ("… is closed"); closing again does nothing."""
+
+    def another(self) -> Callable[[], Engine] | None:
+        """What opens the same index over a connection of its own, for a thread that writes beside this one; None where
+        that gains nothing, as where the database works in this process, or can be opened once only."""
+        return None
 
     # Documents -------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
@@ -59,6 +59,10 @@ class CollectionStore(Store):
 
     def close(self) -> None:
         self._engine.close()
+
+    def another(self) -> Callable[[], Store] | None:
+        again = self._engine.another()
+        return None if again is None else lambda: CollectionStore(again(), create=False)
 
     def snapshot(self) -> AbstractContextManager[None]:
         return nullcontext()
