@@ -9,22 +9,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from world import DIMS, SPLIT, Place, SlowModel, Truth, model
+from world import DIMS, SPLIT, SlowModel, Spot, Truth, model
 from wrong import refuse
 
 from idembed.index import Index
+from idembed.rows import Hit
 
 K = 10
 
 
-def opened(path: Path, truth: Truth, log: Path | None = None, brake: Any = None, **options: Any) -> Index:
+def opened(url: str | Path, truth: Truth, log: Path | None = None, brake: Any = None, **options: Any) -> Index:
     """The index as a program opens it that knows all models. With a ``log`` these are slow."""
     active = truth.active.model if truth.active else "old"
     models = {
         name: SlowModel(name, dim, log, brake or (lambda: None)) if log else model(name) for name, dim in DIMS.items()
     }
     options.setdefault("vault", "none")
-    return Index(path, models.pop(active), models=list(models.values()), split=truth.split, **options)
+    return Index(url, models.pop(active), models=list(models.values()), split=truth.split, **options)
 
 
 class Answer(NamedTuple):
@@ -41,7 +42,7 @@ class Answer(NamedTuple):
 class Ranking:
     """Every part of the truth, to be ranked by how near it is to a question; but for those that are ``hidden``."""
 
-    def __init__(self, truth: Truth, name: str, hidden: Collection[Place] = ()) -> None:
+    def __init__(self, truth: Truth, name: str, hidden: Collection[Spot] = ()) -> None:
         self._truth = truth
         self._model = model(name)
         parts = {place: part for place, part in truth.parts(name).items() if place not in hidden}
@@ -51,7 +52,11 @@ class Ranking:
 
     def answers(self, question: str) -> Iterator[Answer]:
         """Best first, equal ones by id, then part."""
-        scores = self._vectors @ self._model.vector(question).astype(np.float64)
+        return self.nearest(self._model.vector(question))
+
+    def nearest(self, vector: Any) -> Iterator[Answer]:
+        """The same for float32 [dim], of whatever model."""
+        scores = self._vectors @ vector.astype(np.float64)
         for at in np.argsort(-scores, kind="stable"):
             row_id, part, start, end = self._places[at]
             text, metadata = self._truth.contents[row_id]
@@ -65,13 +70,14 @@ def questions(truth: Truth, count: int = 8) -> list[str]:
 
 
 def answers_of(index: Index, asked: Sequence[str], k: int = K) -> list[list[Answer]]:
-    return [
-        [Answer(hit.id, hit.part, hit.score, hit.text, hit.span, hit.metadata) for hit in hits]
-        for hits in index.search_many(asked, k=k)
-    ]
+    return [[answer_of(hit) for hit in hits] for hits in index.search_many(asked, k=k)]
 
 
-def check_answers(index: Index, truth: Truth, hidden: Collection[Place] = (), *, asked: Sequence[str] = ()) -> None:
+def answer_of(hit: Hit) -> Answer:
+    return Answer(hit.id, hit.part, hit.score, hit.text, hit.span, hit.metadata)
+
+
+def check_answers(index: Index, truth: Truth, hidden: Collection[Spot] = (), *, asked: Sequence[str] = ()) -> None:
     """The index answers as the truth does, without the parts that are ``hidden``; one question is answered with all
     there is."""
     assert truth.active is not None
@@ -84,7 +90,7 @@ def check_answers(index: Index, truth: Truth, hidden: Collection[Place] = (), *,
 
 
 def check_answers_of_damaged(
-    index: Index, truth: Truth, damaged: Collection[Place] | None, *, asked: Sequence[str] = ()
+    index: Index, truth: Truth, damaged: Collection[Spot] | None, *, asked: Sequence[str] = ()
 ) -> None:
     """Whatever is found is right; and nothing is missing but what is ``damaged`` (None: anything may be)."""
     assert truth.active is not None
@@ -100,3 +106,19 @@ def check_answers_of_damaged(
             wanted = whole[: max(0, K - len(damaged))]
             missing = [answer for answer in wanted if answer not in found]
             refuse(f"{question!r} missed {missing[:2]} in a file with damage elsewhere", wrong_answers=len(missing))
+
+
+def check_answers_half_way(index: Index, name: str, before: Truth, after: Truth) -> None:
+    """While a writer is half-way from ``before`` to ``after``, whatever is found is right by one of them, in the right
+    order; and nothing is missing that is the same in both. ``name`` is the model of what is searched."""
+    rankings = [Ranking(truth, name) for truth in (before, after)]
+    asked = questions(after)
+    for question, found in zip(asked, answers_of(index, asked), strict=True):
+        old, new = (list(ranking.answers(question)) for ranking in rankings)
+        wrong = [answer for answer in found if answer not in old and answer not in new]
+        refuse(f"{question!r} found {wrong[:2]} half-way", wrong_answers=len(wrong))
+        assert found == sorted(found, key=lambda answer: (-answer.score, answer.id, answer.part))
+        both = [answer for answer in old if answer in new]
+        wanted = both[: max(0, K - (len(old) + len(new) - 2 * len(both)))]
+        missing = [answer for answer in wanted if answer not in found]
+        refuse(f"{question!r} missed {missing[:2]} half-way", wrong_answers=len(missing))

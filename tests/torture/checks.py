@@ -4,34 +4,56 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
+from typing import NamedTuple
 
-from answers import check_answers
-from stored import Stored, Wrong, compare, read
+from answers import check_answers, check_answers_half_way, opened
+from half_way import check_rows_half_way
+from place import Place
+from stored import Stored, Wrong, compare
 from world import Content, Generation, Truth
 from wrong import refuse
 
 
-def check_exactly(path: Path, truth: Truth) -> None:
-    """The file holds the truth: nothing lost, stale, extra or mixed, in no generation."""
-    found = read(path)
+class Held(NamedTuple):
+    """What an index holds whose writer was stopped. ``is_exact``: so much is known; else a row that was being written
+    may be half-way, and ``truth`` says which generations there are."""
+
+    truth: Truth
+    is_exact: bool
+
+
+def check_exactly(place: Place, truth: Truth) -> None:
+    """The index holds the truth: nothing lost, stale, extra or mixed, in no generation."""
     expected = [(g.number, g.model, g.status) for g in truth.generations]
-    assert found.statuses() == expected, f"generations {found.statuses()} instead of {expected}"
-    assert all(complete for number, _, _, complete in found.generations if number in _whole(truth))
-    _check(found, truth, "the index")
+    for found in place.readings():
+        assert found.statuses() == expected, f"generations {found.statuses()} instead of {expected}"
+        assert all(complete for number, _, _, complete in found.generations if number in _whole(truth))
+        refuse("the index, asked in several ways", torn=len(found.torn))
+        _check(found, truth, "the index")
 
 
-def check_between(path: Path, before: Truth, after: Truth, *other: Truth) -> Truth:
-    """The file of a process that was stopped: every row as it was, or as it should become, with its own vectors, and
-    the generations before or after, or those of an ``other`` moment. What it holds."""
-    found = read(path)
-    held = _held(found, before, after, *other)
-    _check(found, held, "an index whose writer was stopped")
-    return held
+def check_between(place: Place, before: Truth, after: Truth, *other: Truth) -> Held:
+    """The index of a process that was stopped: every row as it was, or as it should become, with its own vectors, and
+    the generations before or after, or those of an ``other`` moment; and it answers so. Where a batch is not all or
+    none, that is said of each row that was not being written, and nothing wrong is found of the others."""
+    found = place.read()
+    held = _held_generations(found, before, after, *other)
+    if found.is_all_or_none:
+        held = replace(held, scopes=_held_rows(found, before, after))
+        _check(found, held, "an index whose writer was stopped")
+    else:
+        check_rows_half_way(found, held, before, after)
+    if held.active is not None:
+        with opened(place.url, held) as index:
+            if found.is_all_or_none:
+                check_answers(index, held)
+            else:
+                check_answers_half_way(index, held.active.model, before, after)
+    return Held(held, found.is_all_or_none)
 
 
-def _held(found: Stored, before: Truth, after: Truth, *other: Truth) -> Truth:
-    """The truth half-way that the file seems to be."""
+def _held_rows(found: Stored, before: Truth, after: Truth) -> dict[str, Content]:
+    """The truth half-way that the rows seem to be."""
     rows: dict[str, Content] = {scope: {} for scope in {**before.scopes, **after.scopes}}
     for truth in (before, after):
         for scope, content in truth.scopes.items():
@@ -45,10 +67,14 @@ def _held(found: Stored, before: Truth, after: Truth, *other: Truth) -> Truth:
         extra=len(found.rows.keys() - before.rows.keys() - after.rows.keys()),
         stale=len(stale),
     )
+    return rows
+
+
+def _held_generations(found: Stored, before: Truth, after: Truth, *other: Truth) -> Truth:
     for truth in (after, before, *other):
         if found.statuses() == [(g.number, g.model, g.status) for g in truth.generations]:
             both = _whole(before) & _whole(after)
-            return replace(truth, scopes=rows, generations=tuple(_as_far(g, both) for g in truth.generations))
+            return replace(truth, generations=tuple(_as_far(g, both) for g in truth.generations))
     raise AssertionError(f"generations {found.statuses()} of a process that was stopped")
 
 
@@ -78,4 +104,4 @@ def counts(wrong: Wrong, found: Stored, truth: Truth) -> Counter[str]:
     )
 
 
-__all__ = ["check_answers", "check_between", "check_exactly", "counts"]
+__all__ = ["Held", "check_answers", "check_between", "check_exactly", "counts"]

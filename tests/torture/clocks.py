@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from checks import check_between, check_exactly
 from history import History, ended
-from ledger import asked, durable, needed
-from stored import read
+from ledger import asked, needed
 from workers import Brake, Outcome, Task, wait_until
 from world import Truth
 
@@ -22,14 +21,14 @@ def two_at_once(life: History) -> None:
     life.note(f"two syncs at once: {first['scope']} and {second['scope']}")
     life.faults["two at once"] += 1
     models = {generation.model for generation in one.generations if generation.whole}
-    kept = durable(life.folder) & needed(one, one.rows, models) & needed(other, other.rows, models)
+    kept = life.durable() & needed(one, one.rows, models) & needed(other, other.rows, models)
     asked(life.folder)
     pids = [life.start(task) for task in (first, second)]
     for pid in pids:
         ended(life.workers.end(pid))
     life.check_asked("two syncs at once", asked(life.folder), kept)
     possible = [_then(one, second, other), _then(other, first, one)]
-    found = read(life.path).rows
+    found = life.place.read().rows
     assert found in [truth.rows for truth in possible]
     life.truth = next(truth for truth in possible if truth.rows == found)
     life.check()
@@ -48,20 +47,25 @@ def upgrade_while_synced(life: History) -> None:
     for pid in [life.start(task), life.start(sync)]:
         ended(life.workers.end(pid))
     life.truth = after.built(task["to"], whole=False)
-    check_exactly(life.path, life.truth)
+    check_exactly(life.place, life.truth)
     life.run(task, after.built(task["to"]), sane=False)
     life.check()
 
 
 def clock_jumps(life: History) -> None:
+    """One way or the other."""
+    clock_jumps_to(life, life.choose.random() < 0.5)
+
+
+def clock_jumps_to(life: History, ahead: bool) -> None:
     """While a live process holds the lease, another begins whose clock is an hour away. Behind, the lease is of the
     future: the other waits until it is given back. Ahead, the lease seems to have ended: it is taken over, and the old
     holder writes nothing any more, and says so."""
-    ahead = life.choose.random() < 0.5
     first, one = life.tasks.sync(life.truth)
     second, other = life.tasks.sync(life.truth)
     life.note(f"a clock jumps {'ahead' if ahead else 'back'}: {first['scope']} and {second['scope']}")
     brake, holder = _hold(life, first)
+    is_exact = True
     if not brake.is_on:  # it had too little to do
         ended(life.workers.end(holder))
         life.truth = one
@@ -70,11 +74,11 @@ def clock_jumps(life: History) -> None:
         ended(life.workers.end(life.start({**second, "clock": HOUR})))
         _check_that_it_lost(life, holder, brake)
         if first["scope"] == second["scope"]:
-            check_exactly(life.path, other)
+            check_exactly(life.place, other)
             life.truth = other
         else:
-            life.truth = check_between(life.path, other, _then(other, first, one))
-        life.run(first, _then(other, first, one))
+            life.truth, is_exact = check_between(life.place, other, _then(other, first, one))
+        life.run(first, _then(other, first, one), sane=is_exact)
     else:
         life.faults["clock behind a live holder"] += 1
         waiting = life.start({**second, "clock": -HOUR})
@@ -113,11 +117,11 @@ def _hold(life: History, task: Task) -> tuple[Brake, int]:
 
 
 def _check_that_it_lost(life: History, holder: int, brake: Brake) -> None:
-    there = read(life.path)
+    there = life.place.read()
     brake.let_go()
     outcome: Outcome = life.workers.end(holder)
     assert outcome.failed_by(LeaseLostError), outcome
-    assert read(life.path) == there, "it wrote although it had lost its lease"
+    assert life.place.read() == there, "it wrote although it had lost its lease"
 
 
 def _then(truth: Truth, task: Task, of_task: Truth) -> Truth:

@@ -10,7 +10,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from answers import check_answers_of_damaged, opened
-from stored import Stored, UnreadableError, Wrong, compare, read
+from place_sqlite import UnreadableError, read_file
+from stored import Stored, Wrong, compare
 from world import Truth
 from wrong import refuse
 
@@ -71,13 +72,13 @@ class Autopsy:
     ``besides``: something is, that is neither a row nor a vector, so that anything may be refused."""
 
     def __init__(self, path: Path, backup: Path, truth: Truth) -> None:
-        before = read(backup)
+        before = read_file(backup)
         self._path = path
         self._truth = truth
         self.wrong: Wrong | None = None
         self.besides = self.root_differs = False
         try:
-            found = read(path)
+            found = read_file(path)
         except UnreadableError:
             return
         self.wrong = compare(found, truth)

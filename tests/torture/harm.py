@@ -1,4 +1,4 @@
-"""Harm that others do to the files of an index: edits, damage, removal."""
+"""Harm that others do to an index: edits, damage, removal."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from answers import check_answers, check_answers_of_damaged, opened
 from damage import CELLS, Autopsy, check_verify, do_damage
-from edits import EDITS, Edit, Seen, choose_edit, perform
+from edits import Edit, Seen, choose_edit, perform
 from history import History, ended
-from stored import Wrong, compare, read
+from stored import Wrong, compare
 from tasks import SCOPES
 from world import Truth
 
@@ -21,17 +21,17 @@ from idembed.index import Index
 
 
 def another_program(life: History, *edits: Edit) -> None:
-    """Another program edits the file (one of these ``edits``, or any): what it edited is not found, verify says what it
-    was, and the next sync mends."""
-    edit, victim, number = choose_edit(life.choose, life.truth, edits or EDITS)
+    """Another program edits the index (one of these ``edits``, or any): what it edited is not found, verify says what
+    it was, and the next sync mends."""
+    edit, victim, number = choose_edit(life.choose, life.truth, edits or life.place.edits)
     life.note(f"another program: {edit.name}, {victim} (generation {number})")
     life.faults[f"edit by another program: {edit.name}"] += 1
     question = life.truth.contents[victim][0].split("\n\n")[0]
     with life.searching() as index:
         check_answers(index, life.truth, asked=[question])
-        seen = perform(edit, life.path, life.truth, victim, number)
+        seen = perform(edit, life.place, life.truth, victim, number)
         _check_seen(index, seen, question)
-    with opened(life.path, life.truth) as index:
+    with opened(life.place.url, life.truth) as index:
         _check_seen(index, seen, question)
         wrong = _wrong(life)
         assert wrong, "nothing was edited"
@@ -64,22 +64,22 @@ def _repair(life: History) -> None:
 
 
 def _wrong(life: History) -> Wrong:
-    return compare(read(life.path), life.truth)
+    return compare(life.place.read(), life.truth)
 
 
 def _copy_of_what_is_wrong(life: History) -> None:
     """It is refused, or is right: what is wrong does not spread."""
-    place = life.folder / "copy of what is wrong.db"
-    outcome = life.workers.end(life.start({"do": "copy", "to": place.name}))
+    place = life.place.another(f"copy {len(life.steps)} of what is wrong")
+    outcome = life.workers.end(life.start({"do": "copy", "to": str(place.url)}))
     whole = ended(outcome, RefusedError, DamagedError)
-    if place.exists():
-        here, there = read(life.path).rows, read(place)
-        gone = life.truth.rows.keys() - (here if whole else there.rows).keys()  # also there
-        truth = life.truth.without(*gone)
-        wrong = compare(there, truth.copied(None) if whole else replace(truth.copy_begun(None), scopes=truth.scopes))
-        assert not wrong, f"what was wrong is copied: {wrong}"
-    for left in life.folder.glob(f"{place.name}*"):
-        left.unlink()
+    here, there = life.place.read().rows, place.read()
+    assert there.exists or not whole
+    gone = life.truth.rows.keys() - (here if whole else there.rows).keys()  # also there
+    truth = life.truth.without(*gone)
+    wrong = compare(there, truth.copied(None) if whole else replace(truth.copy_begun(None), scopes=truth.scopes))
+    assert not wrong, f"what was wrong is copied: {wrong}"
+    if place.can_be_removed:
+        place.remove()
 
 
 def _reuse_of_what_is_wrong(life: History) -> None:
@@ -93,13 +93,13 @@ def _reuse_of_what_is_wrong(life: History) -> None:
         assert not spread, f"wrong vectors were used again: {sorted(spread)}"
 
 
-def file_gone(life: History) -> None:
+def index_gone(life: History) -> None:
     """Somebody removed the index: the next sync makes it anew, from the vault as far as it goes."""
     life.close_reader()
-    life.note("the file is removed")
+    life.note("the index is removed")
     life.faults["index removed"] += 1
-    for left in [*life.folder.glob("pets.db*"), *life.folder.glob("copy.db*")]:
-        left.unlink()
+    for place in (life.place, life.copy):
+        place.remove()
     before = life.truth
     life.truth, life.copied = Truth({scope: {} for scope in SCOPES}, before.split), None
     for scope in sorted(SCOPES, key=lambda scope: not before.scopes[scope]):  # the first rows make the index
@@ -123,15 +123,17 @@ def damaged_file(life: History, *cells: str) -> None:
     """A flipped bit (in one of ``cells``, if given, else anywhere), or a cut, in the database: no wrong answer, and
     verify says what is wrong. What is wrong with rows and vectors is repaired and synced; else the backup is put back.
     """
+    file = life.place.file
+    assert file is not None
     life.close_reader()
-    with closing(sqlite3.connect(life.path)) as db:
+    with closing(sqlite3.connect(file)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    with opened(life.path, life.truth) as index:
+    with opened(file, life.truth) as index:
         lock = index.lock()
     backup = life.folder / "backup.db"
-    shutil.copy(life.path, backup)
-    life.note(f"damage: {do_damage(life.choose, life.path, cells or CELLS)}")
-    autopsy = Autopsy(life.path, backup, life.truth)
+    shutil.copy(file, backup)
+    life.note(f"damage: {do_damage(life.choose, file, cells or CELLS)}")
+    autopsy = Autopsy(file, backup, life.truth)
     life.faults[f"damaged database, {autopsy.what}"] += 1
     autopsy.check_answers()
     autopsy.check_verify(lock)
@@ -143,7 +145,6 @@ def damaged_file(life: History, *cells: str) -> None:
         _repair(life)
         life.sync_all()
     else:
-        for leftover in life.folder.glob("pets.db*"):
-            leftover.unlink()
-        os.replace(backup, life.path)
+        life.place.remove()
+        os.replace(backup, file)
     life.check()

@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
+from stored import Stored
 from world import Truth, address_of, checksum_of, spans
 from wrong import refuse
 
 Addresses = set[bytes]
 
 
-def durable(folder: Path) -> Addresses:
+def durable(found: Stored, folder: Path) -> Addresses:
     """Of the vectors that are committed and whole: in the index, in the vault, in flight."""
-    return in_index(folder / "pets.db") | in_vault(folder / "vault") | in_flight(folder)
+    return in_index(found) | in_vault(folder / "vault") | in_flight(folder)
 
 
-def in_index(path: Path) -> Addresses:
+def in_index(found: Stored) -> Addresses:
     """In any generation, whether a row still has them or not."""
-    found: Addresses = set()
-    if not path.exists() or not path.stat().st_size:
-        return found
-    with closing(sqlite3.connect(path)) as db:
-        tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'parts_[0-9]*'")
-        for (table,) in tables.fetchall():
-            for address, *receipt, check, vector in db.execute(
-                f"SELECT p.address, p.tokens, p.truncated, p.checksum, v.vector FROM {table} AS p "
-                f"JOIN {table.replace('parts', 'vectors')} AS v USING (vid)"
-            ):
-                if isinstance(vector, bytes) and checksum_of(address, vector, *receipt) == check:
-                    found.add(address)
-    return found
+    return {
+        part.address
+        for parts in found.parts.values()
+        for part in parts.values()
+        if isinstance(part.vector, bytes)
+        and checksum_of(part.address, part.vector, part.tokens, part.truncated) == part.checksum
+    }
 
 
-def recorded(path: Path) -> Addresses:
+def recorded(found: Stored) -> Addresses:
     """The addresses of all parts, whatever became of their vectors."""
-    with closing(sqlite3.connect(path)) as db:
-        tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'parts_[0-9]*'")
-        return {address for (table,) in tables.fetchall() for (address,) in db.execute(f"SELECT address FROM {table}")}
+    return {part.address for parts in found.parts.values() for part in parts.values()}
 
 
 def in_flight(folder: Path) -> Addresses:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from clocks import clock_jumps, holder_dies_in_the_future, two_at_once, upgrade_while_synced
-from harm import another_program, damaged_file, damaged_vault, file_gone
+from harm import another_program, damaged_file, damaged_vault, index_gone
 from history import History, ended
-from ledger import asked, durable
-from stored import read
+from ledger import asked
+from outages import server_dies
+from place import Place
 from workers import KILLED, MAY_WRITE_ALL
 
 from idembed.errors import DiskFullError, ReadOnlyError, VaultError
@@ -22,7 +22,7 @@ def step(life: History) -> None:
     if not life.truth.rows or life.choose.random() < 0.4:
         plain(life)
     else:
-        life.choose.choice(FAULTS)(life)
+        life.choose.choice(faults_of(life.place))(life)
 
 
 def plain(life: History) -> None:
@@ -36,10 +36,10 @@ def kill(life: History) -> None:
     task, after = life.tasks.any(life.truth)
     what = task["do"]
     life.note(f"kill {what}")
-    kept = durable(life.folder)
+    kept = life.durable()
     asked(life.folder)
     pid = life.start(task)
-    time.sleep(life.choose.random() * life.seconds.get(what, 0.1))
+    life.wait(pid, what)
     outcome = life.workers.kill(pid)
     if outcome.code != KILLED:
         ended(outcome)
@@ -55,9 +55,10 @@ def full_disk(life: History) -> None:
     task, after = life.tasks.any(life.truth)
     what = task["do"]
     life.note(f"full disk, {what}")
-    kept = durable(life.folder)
+    kept = life.durable()
     asked(life.folder)
-    size = life.path.stat().st_size if life.path.exists() else 0
+    file = life.place.file
+    size = file.stat().st_size if file and file.exists() else 0
     limit = max(20_000, size // 3 + life.choose.randrange(100_000))
     outcome = life.workers.end(life.start({**task, "file_size": limit}))
     if not ended(outcome, DiskFullError):
@@ -76,12 +77,13 @@ def read_only(life: History) -> None:
     life.note(f"read only, {task['do']}")
     life.faults["folder that may not be written"] += 1
     life.close_reader()
-    before = read(life.path)
+    before = life.place.read()
     outcome = life.workers.end(life.start({**task, "read_only": True}))
-    life.folder.chmod(0o700)
+    for folder in (life.folder, life.place.folder):
+        folder.chmod(0o700)
     asked(life.folder)
     if not ended(outcome, ReadOnlyError, VaultError):
-        assert read(life.path) == before, "it has written, and says that it cannot"
+        assert life.place.read() == before, "it has written, and says that it cannot"
     life.again(task, after)
     life.check()
 
@@ -95,21 +97,19 @@ def clock_goes_back(life: History) -> None:
     life.check()
 
 
-FAULTS: tuple[Step, ...] = (
-    kill,
-    kill,
-    kill,
-    full_disk,
-    another_program,
-    another_program,
-    damaged_vault,
-    damaged_file,
-    damaged_file,
-    file_gone,
-    read_only,
-    two_at_once,
-    upgrade_while_synced,
-    clock_goes_back,
-    clock_jumps,
-    holder_dies_in_the_future,
-)
+def faults_of(place: Place) -> list[Step]:
+    """What may happen to an index there, some of it more often than the rest."""
+    steps: list[Step] = [kill, kill, kill, damaged_vault, clock_goes_back, holder_dies_in_the_future]
+    if place.is_bounded:
+        steps.append(full_disk)
+    if place.edits:
+        steps += [another_program, another_program]
+    if place.file:
+        steps += [damaged_file, damaged_file, read_only]
+    if place.can_be_removed:
+        steps.append(index_gone)
+    if place.is_shared:
+        steps += [two_at_once, upgrade_while_synced, clock_jumps]
+    if place.server:
+        steps += [server_dies, server_dies, server_dies]
+    return steps

@@ -1,29 +1,34 @@
-"""What a file holds, read with SQL alone, and in what it differs from the truth."""
+"""What an index holds, read through the contract of stores alone, and in what it differs from the truth."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from world import DIMS, Part, Place, Row, Truth, model
+from world import DIMS, Part, Row, Spot, Truth, model, sum_of
 
-_PART = 'p."start", p."end", p.text_hash, p.address, p.tokens, p.truncated, p.checksum'
+from idembed.errors import IndexNotFoundError
+from idembed.stores import open_store
+from idembed.stores.base import Store, StoredPart, StoredRow
 
 
 @dataclass
 class Stored:
     """``generations``: (number, model, status, complete). ``parts`` of each by generation, current or not.
-    ``orphans``: records that belong to nothing. ``besides``: everything else that is in the file, for comparisons."""
+    ``orphans``: records that belong to nothing. ``torn``: rows of which the store does not say the same in every way in
+    which it is asked. ``besides``: everything else that is there, for comparisons."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     generations: list[tuple[int, str, str, bool]] = field(default_factory=list)
-    parts: dict[int, dict[Place, Part]] = field(default_factory=dict)
+    parts: dict[int, dict[Spot, Part]] = field(default_factory=dict)
     orphans: int = 0
+    torn: set[str] = field(default_factory=set)
     besides: list[Any] = field(default_factory=list)
+    exists: bool = False
+    is_all_or_none: bool = True
+    """Whether a batch is (``capabilities.transactions``); else a row that was being written may be half-way."""
 
     @property
     def unsettled(self) -> int:
@@ -33,60 +38,85 @@ class Stored:
         return [generation[:3] for generation in self.generations]
 
 
-class UnreadableError(Exception):
-    """SQLite itself says that the file is damaged."""
-
-
-def read(path: Path) -> Stored:
-    """Everything in the file; there need not be one while there are no rows. (Only SQLite reads the file: whoever else
-    closes it takes the locks from all connections that his process has to it.)"""
-    if not path.exists() or not path.stat().st_size:
-        return Stored()
+def read(url: str | Path, *, in_every_way: bool = False) -> Stored:
+    """Everything in the index there; there need not be one while there are no rows. ``in_every_way``: the store is
+    asked for it in all the ways there are."""
     try:
-        with closing(sqlite3.connect(path)) as db:
-            db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-            if db.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
-                raise UnreadableError
-            return _read(db)
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter in what SQLite says of the damage
-        raise UnreadableError(str(error)) from error
+        store = open_store(url, create=False)
+    except IndexNotFoundError:
+        return Stored()
+    with store:
+        found = _read(store)
+        if in_every_way:
+            found.torn = _torn(store, found)
+        return found
 
 
-def _read(db: sqlite3.Connection) -> Stored:
-    found = Stored()
-    found.besides = list(_besides(db))
-    names = dict(db.execute("SELECT key, id FROM rows"))
-    columns = "r.id, r.scope, t.text, r.metadata, r.row_hash, r.text_hash, r.metadata_hash"
-    for row_id, *row in db.execute(f"SELECT {columns} FROM rows AS r LEFT JOIN texts AS t USING (key)"):
-        found.rows[row_id] = Row(*row)
-    found.orphans = _count(db, "texts", "key NOT IN (SELECT key FROM rows)")
-    for number, name, status, complete in db.execute(
-        "SELECT number, model, status, complete FROM generations WHERE status <> 'dropped' ORDER BY number"
-    ).fetchall():
-        found.generations.append((number, name, status, bool(complete)))
-        parts = found.parts[number] = {}
-        for key, part, *fields in db.execute(
-            f"SELECT p.key, p.part, {_PART}, v.vector, v.sum FROM parts_{number} AS p "
-            f"LEFT JOIN vectors_{number} AS v USING (vid)"
-        ):
-            if key in names:
-                parts[names[key], part] = Part(*fields)
-            else:
-                found.orphans += 1
-        found.orphans += _count(
-            db, f"vectors_{number} AS v", f"(key, part, vid) NOT IN (SELECT key, part, vid FROM parts_{number})"
-        )
+def _read(store: Store) -> Stored:
+    found = Stored(exists=True, is_all_or_none=store.capabilities.transactions)
+    generations = store.generations()
+    for generation in generations:
+        number = generation.number
+        found.generations.append((number, generation.model, generation.status, generation.complete))
+        rows = list(store.scan(number))
+        found.rows = _rows(rows)
+        found.parts[number] = {(row.id, part.part): _part(part) for row in rows for part in row.parts}
+    if not generations:
+        found.rows = _rows(list(store.scan()))
+    found.orphans = sum(kind.count for kind in store.orphans())
+    found.besides = [store.read_meta(), store.writer(), sorted(store.lost()), store.scopes(), store.count()]
     return found
 
 
-def _besides(db: sqlite3.Connection) -> Iterator[Any]:
-    """Schema, settings, generations and leases: no rows, and no vectors."""
-    for table in ("sqlite_master", "meta", "ours", "leases", "generations", "lost", "sqlite_sequence"):
-        yield table, db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
+def _rows(rows: Sequence[StoredRow]) -> dict[str, Row]:
+    ids = [row.id for row in rows]
+    assert ids == sorted(set(ids)), "the store gives rows twice, or in another order than that of ids"
+    return {
+        row.id: Row(
+            row.scope,
+            row.text,
+            row.metadata_json,
+            row.row_hash or None,
+            row.text_hash or None,
+            row.metadata_hash or None,
+        )
+        for row in rows
+    }
 
 
-def _count(db: sqlite3.Connection, table: str, condition: str) -> int:
-    return int(db.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchone()[0])
+def _part(part: StoredPart) -> Part:
+    raw = None if part.vector is None else part.vector.astype("<f4", copy=False).tobytes()
+    total = None if raw is None or not part.is_sound else sum_of(raw)
+    return Part(*part.span, part.text_hash, part.address, part.tokens, int(part.truncated), part.checksum, raw, total)
+
+
+def _torn(store: Store, found: Stored) -> set[str]:
+    ids = list(found.rows)
+    got = sorted(store.get(ids, vectors=False).values(), key=lambda row: row.id)
+    torn = _differing(found.rows, _rows(got)) | _differing(found.rows, _rows(list(store.scan(vectors=False))))
+    for number, *_ in found.generations:
+        rows = sorted(store.get(ids, number, vectors=False).values(), key=lambda row: row.id)
+        torn |= _differing(found.rows, _rows(rows)) | _misstated(store, found, number)
+    return torn
+
+
+def _differing(some: dict[str, Row], others: dict[str, Row]) -> set[str]:
+    return {row_id for row_id in some.keys() | others.keys() if some.get(row_id) != others.get(row_id)}
+
+
+def _misstated(store: Store, found: Stored, number: int) -> set[str]:
+    """Rows whose state, by which syncs are planned, is not what is there."""
+    states, wrong = store.states(list(found.rows), [number]), set()
+    hashes: dict[str, set[bytes]] = {}
+    for (row_id, _), part in found.parts[number].items():
+        hashes.setdefault(row_id, set()).add(part.text_hash)
+    for row_id, row in found.rows.items():
+        is_current = row.text_hash is not None and hashes.get(row_id) == {row.text_hash}
+        expected = (row_id, row.scope, row.text_hash or b"", row.metadata_hash or b"", row.row_hash or b"", is_current)
+        state = states.get(row_id)
+        if state is None or (*state[:5], state.current and row.text_hash is not None) != expected:
+            wrong.add(row_id)
+    return wrong
 
 
 @dataclass

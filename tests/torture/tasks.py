@@ -38,6 +38,19 @@ class Tasks:
             possible.append(_rebuild)
         return self._choose.choice(possible)(truth)
 
+    def of(self, what: str, truth: Truth) -> Choice:
+        """One of that kind, which must be possible."""
+        known: dict[str, Callable[[Truth], Choice]] = {
+            "sync": self.sync,
+            "delete": self._delete,
+            "switch": self._switch,
+            "rollback": _rollback,
+            "drop": self._drop,
+            "rebuild": _rebuild,
+            "copy": _copy,
+        }
+        return known[what](truth)
+
     # Rows ------------------------------------------------------------------------------------------
 
     def sync(self, truth: Truth, scope: str = "") -> Choice:

@@ -14,13 +14,21 @@ import pytest
 from answers import check_answers, opened
 from checks import check_exactly
 from damage import check_verify
-from edits import EDITS, perform
+from edits import perform
 from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from ledger import asked, check_asked, durable
+from places import PLACES
 from reports import check_said
-from stored import compare, read
+from stored import compare
 from tasks import Tasks
 from world import DIMS, SPLIT, Content, Truth, model, root_of
 
@@ -39,15 +47,19 @@ class Life(RuleBasedStateMachine):
     """One scope of a dozen rows and a few texts, so that duplicates, swaps and moves are the rule. The truth is known
     by what was done alone."""
 
+    kind: str
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="idembed-history-"))
-        self.path = self.folder / "pets.db"
+        self.place = PLACES[self.kind](self.folder / "pets")
+        self.copies = 0
         self.truth = Truth({SCOPE: {}}, SPLIT)
-        self.copied: Truth | None = None
         self.tasks = Tasks(random.Random(0), vault=True, split=SPLIT)
 
     def teardown(self) -> None:
+        if self.place.can_be_removed:
+            self.place.remove()
         shutil.rmtree(self.folder)
 
     @property
@@ -55,12 +67,13 @@ class Life(RuleBasedStateMachine):
         return dict(self.truth.scopes[SCOPE])
 
     def opened(self) -> Index:
-        return opened(self.path, self.truth, self.folder / "asked", vault=self.folder / "vault")
+        return opened(self.place.url, self.truth, self.folder / "asked", vault=self.folder / "vault")
 
     def sync(self, content: Content, *, sane: bool = True) -> None:
         """The scope becomes so; nothing durable is embedded again, and the report says what was done."""
         task, after = self.tasks.whole(self.truth, SCOPE, content)
-        before, kept = read(self.path), durable(self.folder)
+        before = self.place.read()
+        kept = durable(before, self.folder)
         asked(self.folder)
         rows = [{"id": i, "text": text, "metadata": metadata} for i, (text, metadata) in task["rows"].items()]
         with self.opened() as index:
@@ -101,20 +114,21 @@ class Life(RuleBasedStateMachine):
             assert index.delete(row_id) == (row_id in self.content)
         self.truth = self.truth.without(row_id)
 
-    @precondition(lambda self: self.content)
-    @rule(row_id=IDS, edit=st.sampled_from(EDITS))
-    def another_program(self, row_id: str, edit: Any) -> None:
+    @precondition(lambda self: self.content and self.place.edits)
+    @rule(row_id=IDS, data=st.data())
+    def another_program(self, row_id: str, data: Any) -> None:
         """It edits the active generation: what it edited is not found by the text that it had, and is mended."""
+        edit = data.draw(st.sampled_from(self.place.edits))
         assert self.truth.active is not None
         assume(row_id in self.content)
         parts = sum(owner == row_id for owner, _ in self.truth.parts("old"))
         assume(edit.applies(parts, len(self.content)))
         question = self.content[row_id][0].split("\n\n")[0]
-        seen = perform(edit, self.path, self.truth, row_id, self.truth.active.number)
+        seen = perform(edit, self.place, self.truth, row_id, self.truth.active.number)
         with self.opened() as index:
             if not seen.perhaps:
                 check_answers(index, seen.truth, seen.hidden, asked=[question])
-            check_verify(index.verify(everything=True), compare(read(self.path), self.truth))
+            check_verify(index.verify(everything=True), compare(self.place.read(), self.truth))
         self.sync(self.content, sane=False)
 
     # Generations ---------------------------------------------------------------------------------------
@@ -133,7 +147,9 @@ class Life(RuleBasedStateMachine):
     @rule(data=st.data())
     def switch(self, data: Any) -> None:
         chosen = data.draw(st.sampled_from(self.truth.of("building")))
-        lacking = {i for i, _ in self.truth.parts(chosen.model)} - {i for i, _ in read(self.path).parts[chosen.number]}
+        lacking = {i for i, _ in self.truth.parts(chosen.model)} - {
+            i for i, _ in self.place.read().parts[chosen.number]
+        }
         with self.opened() as index:
             if lacking:
                 with pytest.raises(RefusedError):
@@ -171,18 +187,19 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.truth.active)
     @rule()
     def copy(self) -> None:
-        copy = self.folder / "copy.db"
-        for left in self.folder.glob("copy.db*"):
-            left.unlink()
+        self.copies += 1
+        copy = self.place.another(f"copy {self.copies}")
         with self.opened() as index:
-            assert index.copy(copy).root == index.lock().root == root_of(self.truth)
+            assert index.copy(copy.url).root == index.lock().root == root_of(self.truth)
         check_exactly(copy, self.truth.copied(None))
+        if copy.can_be_removed:
+            copy.remove()
 
     # Always --------------------------------------------------------------------------------------------
 
     @invariant()
     def nothing_is_lost_stale_or_extra(self) -> None:
-        check_exactly(self.path, self.truth)
+        check_exactly(self.place, self.truth)
 
     @invariant()
     def answers_are_right_and_verify_finds_nothing(self) -> None:
@@ -193,11 +210,16 @@ class Life(RuleBasedStateMachine):
                 assert found.ok, found.counts
 
 
-Life.TestCase.settings = settings(
-    max_examples=15,
-    stateful_step_count=12,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-)
-TestLife = Life.TestCase
+@pytest.mark.parametrize("kind", PLACES)
+def test_nothing_is_lost_stale_or_extra_whatever_is_done(kind: str) -> None:
+    life = type("Life", (Life,), {"kind": kind})
+    run_state_machine_as_test(
+        life,
+        settings=settings(
+            max_examples=PLACES[kind].examples,
+            stateful_step_count=12,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

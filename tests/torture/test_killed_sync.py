@@ -5,34 +5,35 @@ from __future__ import annotations
 
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+from ledger import Addresses, asked, in_flight, in_index
+from place import Place
+from places import PLACES
 from workers import WHY_NOT
 
 from idembed.index import Index
-from idembed.vault import Vault
 
 if WHY_NOT:
     pytest.skip(WHY_NOT, allow_module_level=True)
 
 SCRIPT = Path(__file__).resolve().parent / "sync_slowly.py"
-TRIALS = 6
+BEFORE = [("sqlite", "new"), *((kind, "half") for kind, place in PLACES.items() if place.trials)]
+"""Whether the sync that is killed makes the index, or changes much of one."""
 
 
-def start(folder: Path, state: str) -> subprocess.Popen[bytes]:
+def start(folder: Path, state: str, place: Place) -> subprocess.Popen[bytes]:
     folder.mkdir(exist_ok=True)
-    return subprocess.Popen([sys.executable, SCRIPT, str(folder), state], stdout=subprocess.DEVNULL)
+    return subprocess.Popen([sys.executable, SCRIPT, str(folder), state, str(place.url)], stdout=subprocess.DEVNULL)
 
 
-def contents(path: Path) -> list[tuple[object, ...]]:
+def contents(place: Place) -> list[tuple[object, ...]]:
     """Ids, texts, metadata and the very bytes of the vectors, in order."""
-    with Index(path) as index:
+    with Index(place.url) as index:
         store, active = index._catalog.readable()
         return [
             (
@@ -45,50 +46,44 @@ def contents(path: Path) -> list[tuple[object, ...]]:
         ]
 
 
-def durable(folder: Path) -> set[str]:
+def durable(folder: Path, place: Place) -> Addresses:
     """Addresses of the vectors that are committed: in the database, or in flight."""
-    found = set()
-    for place in (folder / "vault" / "in-flight").glob("*"):
-        vault = Vault(place)
-        for space in vault.stats():
-            for segment in vault.segments(vault.folder_of(space.space_id)):
-                raw = segment.addresses.tobytes()
-                found |= {raw[i : i + 16].hex() for i in range(0, len(raw), 16)}
-    if (folder / "pets.db").exists():
-        with closing(sqlite3.connect(folder / "pets.db")) as connection:
-            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'parts_1'").fetchone():
-                found |= {a.hex() for (a,) in connection.execute("SELECT address FROM parts_1")}
-    return found
+    return in_index(place.read()) | in_flight(folder)
 
 
-def asked(folder: Path) -> set[str]:
-    """Addresses of the texts that the model was asked for."""
-    log = folder / "asked"
-    return set(log.read_text().split()) if log.exists() else set()
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, ...]]:
+    """What an uninterrupted sync makes in SQLite, and so everywhere."""
+    folder = tmp_path_factory.mktemp("whole")
+    place = PLACES["sqlite"](folder / "pets")
+    assert start(folder, "all", place).wait() == 0
+    return contents(place)
 
 
-@pytest.mark.parametrize("before", ["new", "half"])
-def test_killed_anywhere_the_next_sync_ends_right(tmp_path: Path, before: str) -> None:
-    whole = tmp_path / "whole"
+@pytest.mark.parametrize(("kind", "before"), BEFORE)
+def test_killed_anywhere_the_next_sync_ends_right(
+    tmp_path: Path, kind: str, before: str, expected: list[tuple[object, ...]]
+) -> None:
+    whole, place = tmp_path / "whole", PLACES[kind](tmp_path / "pets")
     if before == "half":
-        assert start(whole, "half").wait() == 0
+        assert start(whole, "half", place).wait() == 0
     began = time.monotonic()
-    assert start(whole, "all").wait() == 0
+    assert start(whole, "all", place).wait() == 0
     seconds = time.monotonic() - began
-    expected = contents(whole / "pets.db")
     assert len(expected) == 400
+    assert contents(place) == expected
 
     choose = random.Random(before)
     killed = 0
-    for trial in range(4 * TRIALS):
-        if killed == TRIALS:
+    for trial in range(4 * place.trials):
+        if killed == place.trials:
             break
-        folder = tmp_path / str(trial)
+        folder, place = tmp_path / str(trial), place.another(f"pets {trial}")
         if before == "half":
-            assert start(folder, "half").wait() == 0
-        kept = durable(folder)
-        (folder / "asked").unlink(missing_ok=True)
-        process = start(folder, "all")
+            assert start(folder, "half", place).wait() == 0
+        kept = durable(folder, place)
+        asked(folder)
+        process = start(folder, "all", place)
         time.sleep(choose.uniform(0.1, 0.9) * seconds)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -97,11 +92,12 @@ def test_killed_anywhere_the_next_sync_ends_right(tmp_path: Path, before: str) -
         else:
             assert process.returncode == 0, "the sync failed before it was killed"
             seconds *= 0.8  # it had ended: this machine has become quicker
-        assert not asked(folder) & kept
-        kept |= durable(folder)
-        (folder / "asked").unlink(missing_ok=True)
-        assert start(folder, "all").wait() == 0
-        assert contents(folder / "pets.db") == expected
-        assert not asked(folder) & kept
+        assert not asked(folder).keys() & kept
+        kept |= durable(folder, place)
+        assert start(folder, "all", place).wait() == 0
+        assert contents(place) == expected
+        assert not asked(folder).keys() & kept
         assert not list((folder / "vault" / "in-flight").glob("*"))
-    assert killed == TRIALS, f"only {killed} of {4 * TRIALS} syncs were killed before they ended"
+        with Index(place.url) as index:
+            assert index.verify(sample=0).ok
+    assert killed == place.trials, f"only {killed} of {4 * place.trials} syncs were killed before they ended"

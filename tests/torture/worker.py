@@ -7,6 +7,8 @@ A process is a fork of this one, which has imported everything, so that what is 
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import logging
 import os
@@ -19,7 +21,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from answers import opened
-from workers import Brake, give_up_privileges
+from watching import watch
+from workers import Brake, brake_store, give_up_privileges
 from world import DIMS, Generation, SlowModel, Truth
 
 from idembed.errors import IdembedError
@@ -31,14 +34,20 @@ from idembed.vault import Vault
 def perform(task: dict[str, Any]) -> Any:
     """Do it; what there is to say of it."""
     folder = Path(task["folder"])
-    path, vault = folder / "pets.db", folder / "vault"
+    url, vault = task["url"], folder / "vault"
     if task["do"] == "merge":
         return Vault(vault).merge(folder / "other vault")
     if task["do"] == "gc":
-        return Vault(vault).gc(addresses_of([str(path)])).vectors
+        return Vault(vault).gc(addresses_of([url])).vectors
+    if task["do"] == "watch":
+        rows = {row_id: (text, metadata) for row_id, (text, metadata) in task["rows"].items()}
+        return watch(url, Truth({"default": rows}), task["names"], folder)
     brake = Brake(folder, task.get("brake", 0)).brake
+    if task.get("at") == "store":
+        brake_store(brake, task.get("step", ""))
+        brake = _never
     truth = Truth({}, task["split"], (Generation(1, task["active"], "active"),))
-    with opened(path, truth, folder / "asked", brake, vault=vault if task.get("vault") else "none") as index:
+    with opened(url, truth, folder / "asked", brake, vault=vault if task.get("vault") else "none") as index:
         return _do(index, task, folder)
 
 
@@ -63,10 +72,14 @@ def _do(index: Index, task: dict[str, Any], folder: Path) -> Any:
     if what == "rebuild":
         return index.rebuild().as_dict()
     if what == "copy":
-        return index.copy(folder / task.get("to", "copy.db"), allow_mass_deletion=True).as_dict()
+        return index.copy(task["to"], allow_mass_deletion=True).as_dict()
     if what == "repair":
         return index.verify(repair=True, sample=0).as_dict()
     raise ValueError(what)
+
+
+def _never() -> None:
+    """The models have no brake."""
 
 
 def child(task: dict[str, Any]) -> int:
@@ -82,22 +95,32 @@ def child(task: dict[str, Any]) -> int:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
     folder = Path(task["folder"])
     told = (folder / f"outcome-{os.getpid()}").open("w")
+    for name in task.get("imports", ()):
+        importlib.import_module(name)
+    (folder / f"begun-{os.getpid()}").touch()
     if task.get("read_only"):
         (folder / "asked").touch()
-        folder.chmod(0o500)
+        for place in (folder, Path(task["url"]).parent):
+            place.chmod(0o500)
         give_up_privileges()
+    began = time.monotonic()
     try:
         outcome = {"said": perform(task)}
     except Exception as error:
         message = str(error) if isinstance(error, IdembedError) else traceback.format_exc()
-        outcome = {"error": type(error).__name__, "message": message}
+        kinds = [kind.__name__ for kind in type(error).__mro__]
+        outcome = {"errors": kinds, "message": message, "hint": getattr(error, "hint", "")}
+    outcome["seconds"] = time.monotonic() - began
     with told:
         json.dump(outcome, told)
-    return int("error" in outcome)
+    return int("errors" in outcome)
 
 
 def main() -> None:
-    """Read tasks until standard input ends."""
+    """Read tasks until standard input ends. The arguments are modules to import before."""
+    for name in sys.argv[1:]:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     logging.disable(logging.WARNING)
     ended: dict[int, int] = {}
     for line in sys.stdin:

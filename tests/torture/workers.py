@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from idembed import errors
+from idembed import errors, stores
+from idembed.stores.base import Store
 
 WORKER = Path(__file__).resolve().parent / "worker.py"
 WHY_NOT = (
@@ -29,17 +31,20 @@ Task = dict[str, Any]
 
 
 class Outcome(NamedTuple):
-    """How a process ended: its exit code, what it ``said`` (a report), or the ``error`` by which it failed."""
+    """How a process ended: its exit code, what it ``said`` (a report), or the kinds of the error by which it failed,
+    its own first, with what that says and advises."""
 
     code: int
     said: Any = None
-    error: str = ""
+    errors: Sequence[str] = ()
     message: str = ""
+    hint: str = ""
+    seconds: float = 0.0
+    """that it took, from when it had begun"""
 
     def failed_by(self, *kinds: type[errors.IdembedError]) -> bool:
         """Whether it ended by an error of these kinds, and by nothing else."""
-        found = getattr(errors, self.error, None)
-        return self.code == 1 and found is not None and issubclass(found, kinds)
+        return self.code == 1 and any(kind.__name__ in self.errors for kind in kinds)
 
 
 def give_up_privileges() -> None:
@@ -52,12 +57,19 @@ def give_up_privileges() -> None:
 
 
 class Workers:
-    """A context manager that ends them."""
+    """A context manager that ends them. ``modules``: what they all need and may import before they are forked."""
+
+    def __init__(self, modules: Sequence[str] = ()) -> None:
+        self._modules = modules
 
     def __enter__(self) -> Self:
         environment = {**os.environ, "IDEMBED_OFFLINE": "1"}
         self._server = subprocess.Popen(
-            [sys.executable, WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            [sys.executable, WORKER, *self._modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         self._folders: dict[int, Path] = {}
         return self
@@ -76,10 +88,18 @@ class Workers:
     def end(self, pid: int) -> Outcome:
         """Wait for it."""
         code = int(self._ask({"do": "wait", "pid": pid})["code"])
-        written = self._folders.pop(pid) / f"outcome-{pid}"
+        written = self._folders[pid] / f"outcome-{pid}"
         outcome = json.loads(written.read_text()) if code in (0, 1) else {}
         written.unlink(missing_ok=True)
+        self._begun(pid).unlink(missing_ok=True)
         return Outcome(code, **outcome)
+
+    def wait_until_begun(self, pid: int) -> None:
+        """Until everything is imported that the task needs."""
+        wait_until(lambda: self._begun(pid).exists() or not self.is_running(pid))
+
+    def _begun(self, pid: int) -> Path:
+        return self._folders[pid] / f"begun-{pid}"
 
     def kill(self, pid: int) -> Outcome:
         os.kill(pid, signal.SIGKILL)
@@ -98,8 +118,8 @@ class Workers:
 
 
 class Brake:
-    """Stops a task at its ``call``-th call of a model, until it is let go. In the worker, ``brake`` is what the models
-    call; outside, ``is_on`` says whether it stands."""
+    """Stops a task at its ``call``-th call of a model, or of a store, until it is let go. In the worker, ``brake`` is
+    what they call; outside, ``is_on`` says whether it stands."""
 
     def __init__(self, folder: Path, call: int) -> None:
         self._on, self._off = folder / "brake on", folder / "brake off"
@@ -121,6 +141,27 @@ class Brake:
     def remove(self) -> None:
         self._on.unlink(missing_ok=True)
         self._off.unlink(missing_ok=True)
+
+
+def brake_store(brake: Callable[[], None], step: str = "") -> None:
+    """From now on ``brake`` is called before each call of a store that this process opens, or each ``step`` alone."""
+    original = stores.open_store
+
+    def opened(*args: Any, **options: Any) -> Any:
+        store = original(*args, **options)
+        for name in [step] if step else Store.__abstractmethods__:
+            setattr(store, name, _braked(getattr(store, name), brake))
+        return store
+
+    stores.open_store = opened
+
+
+def _braked(method: Callable[..., Any], brake: Callable[[], None]) -> Callable[..., Any]:
+    def braked(*args: Any, **options: Any) -> Any:
+        brake()
+        return method(*args, **options)
+
+    return braked
 
 
 def wait_until(holds: Any) -> None:

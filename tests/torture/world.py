@@ -80,7 +80,7 @@ class Row(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A part as it is stored, with its vector."""
+    """A part as it is stored, with its vector; ``sum`` is worked out where the store keeps none."""
 
     start: int
     end: int
@@ -93,8 +93,8 @@ class Part(NamedTuple):
     sum: bytes | None
 
 
-Place = tuple[str, int]
-"""A row's id and the number of its part."""
+Spot = tuple[str, int]
+"""Where a vector belongs: a row's id and the number of its part."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Truth:
     def active(self) -> Generation | None:
         return next((g for g in self.generations if g.status == "active"), None)
 
-    def parts(self, name: str) -> dict[Place, Part]:
+    def parts(self, name: str) -> dict[Spot, Part]:
         """Those of every row for one of the models, in order of id and number."""
         return {
             (row_id, number): _part(name, text, span)
@@ -241,6 +241,12 @@ def checksum_of(address: bytes, vector: bytes, tokens: int, truncated: int) -> b
     return hashlib.sha256(address + vector + ending).digest()[:8]
 
 
+def sum_of(vector: bytes) -> bytes:
+    """What stands beside a vector where it is searched, so that damage is seen without a hash."""
+    total = int(np.frombuffer(vector, "<u4").sum(dtype=np.uint64)) % (1 << 32)
+    return total.to_bytes(4, "little")
+
+
 def root_of(truth: Truth) -> str:
     """The root of the generation that is searched (docs/root.md)."""
     assert truth.active is not None
@@ -267,9 +273,7 @@ def _part(name: str, text: str, span: Span) -> Part:
     mine = text[span[0] : span[1]]
     vector, address = model(name).vector(mine), address_of(name, mine)
     raw, tokens = vector.astype("<f4").tobytes(), len(mine.split())
-    total = int(np.frombuffer(raw, "<u4").sum(dtype=np.uint64)) % (1 << 32)
-    checksum = checksum_of(address, raw, tokens, 0)
-    return Part(*span, _sha(text), address, tokens, 0, checksum, raw, total.to_bytes(4, "little"))
+    return Part(*span, _sha(text), address, tokens, 0, checksum_of(address, raw, tokens, 0), raw, sum_of(raw))
 
 
 @cache

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
-KINDS = ("lost", "stale", "extra", "mixed", "computed again", "wrong answers", "missed by verify", "false alarms")
+KINDS = (
+    "lost",
+    "torn",
+    "stale",
+    "extra",
+    "mixed",
+    "computed again",
+    "wrong answers",
+    "missed by verify",
+    "false alarms",
+)
 
 
 class WrongError(AssertionError):
