@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".bench"
-ENVIRONMENTS = {"peers.txt": "venv", "peers-sync.txt": "sync", "peers-apis.txt": "apis"}
+ENVIRONMENTS = {"peers.txt": "venv", "peers-sync.txt": "sync", "peers-apis.txt": "apis", "peers-stores.txt": "stores"}
 """The folder, in FOLDER, of the environment that is made from each list of requirements."""
 
 

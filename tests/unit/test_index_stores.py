@@ -110,7 +110,7 @@ def test_an_index_that_is_not_there_is_not_made_by_reading(place: Path | str) ->
         open_store(place, create=False)
 
 
-LARGE = {"sqlite", "postgres"}
+LARGE = {"lance", "postgres", "sqlite"}
 """Their limits are hundreds of megabytes; they are looked at in the same way."""
 
 
