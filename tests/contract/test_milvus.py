@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 pytest.importorskip("pymilvus", reason='needs Milvus: pip install "pymilvus[milvus_lite]"')
 
+import grpc
 from milvus_lite.search.filter.parser import parse_expr
 from milvus_lite.search.filter.tokens import TokenKind, tokenize
-from pymilvus import MilvusClient
+from pymilvus import MilvusClient, MilvusException
 
-from idembed.errors import OptionError, StoreError
+from idembed.errors import DiskFullError, OptionError, ReadOnlyError, StoreError
 from idembed.filters import parse_where
 from idembed.stores import open_store
 from idembed.stores.collection.engine import ALL, EVERYTHING, HEADS, KEYS, Among, Key, Record
@@ -200,6 +201,87 @@ def test_nothing_is_printed_when_the_server_refuses(engine: MilvusEngine, capfd:
     with pytest.raises(StoreError):
         engine.near(9, np.zeros(4, np.float32), 1, (), None, exact=True)
     assert capfd.readouterr() == ("", "")
+
+
+def test_many_records_are_put_into_segments_before_they_are_read(
+    engine: MilvusEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which makes a search of 10,000 in Milvus Lite thirty times as fast; clusters do it themselves."""
+    flushed: list[str] = []
+    monkeypatch.setattr(engine._collections, "flush", flushed.append)
+    engine.put(1, [head(f"row {i}") for i in range(1999)])
+    engine.count(1, ALL)
+    assert flushed == []
+    engine.put(1, [head("one more")])
+    assert engine.count(1, HEADS) == 2000
+    assert engine.count(1, HEADS) == 2000
+    assert flushed == ["pets_g1"]
+    monkeypatch.setattr(engine._collections, "is_lite", lambda: False)
+    engine.put(1, [head(f"row {i}") for i in range(3000)])
+    assert engine.count(1, HEADS) == 3001
+    assert flushed == ["pets_g1"]
+
+
+def test_records_are_counted_alike_by_those_that_are_meant_and_by_those_that_are_not(
+    engine: MilvusEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [head(f"{i}", scope="abc"[i % 3], order=(-2, -1, 0, 2**63 - 1)[i % 4], live=i % 5 > 0) for i in range(60)]
+    engine.put(1, records)
+    ranges = [None, HEADS.orders, range(2**63), range(-2, 2**63), range(1), range(5, 5)]
+    asked = [
+        Among(scope=scope, orders=orders, live=live)
+        for scope in (None, "a")
+        for orders in ranges
+        for live in (None, True)
+    ]
+    counts = [engine.count(1, among) for among in asked]
+    assert counts == [sum(map(len, engine.find(1, among, KEYS))) for among in asked]
+    monkeypatch.setattr(engine._collections, "is_lite", lambda: False)
+    assert counts == [engine.count(1, among) for among in asked]
+
+
+# What a server says -----------------------------------------------------------------------------------
+
+
+class Refusing:
+    """Is asked, and refuses as often as it should."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+
+    def __call__(self, _: object) -> str:
+        if self.errors:
+            raise self.errors.pop(0)
+        return "done"
+
+
+def test_what_a_server_refuses_for_a_moment_is_asked_again(engine: MilvusEngine) -> None:
+    limited, busy = MilvusException(8, "rate limit exceeded"), MilvusException(5, "service internal", retriable=True)
+    gone = MilvusException(grpc.StatusCode.UNAVAILABLE, "Retry run out, Connection reset by peer")
+    assert engine._link(Refusing(limited, busy, gone, MilvusException(2, "Fail connecting"))) == "done"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "message"),
+    [
+        (MilvusException(1100, "invalid parameter"), StoreError, "Milvus says: invalid parameter"),
+        (MilvusException(1, "auth check failure, please check username"), ReadOnlyError, "MILVUS_TOKEN"),
+        (
+            MilvusException(65535, "PrivilegeInsert: permission deny, privilege"),
+            ReadOnlyError,
+            "who may read and write",
+        ),
+        (MilvusException(5, "write wal: no space left on device"), DiskFullError, "free some space"),
+        (MilvusException(100, "collection not found[collection=x]"), link.GoneError, "was a generation dropped"),
+        (MilvusException(101, "collection not loaded"), link.NotLoadedError, "does not hold the collection ready"),
+        (MilvusException(2200, "query results exceed the maxOutputSize"), link.TooLargeError, "larger than the server"),
+    ],
+)
+def test_what_a_server_refuses_for_good_is_an_error_at_once(
+    engine: MilvusEngine, said: MilvusException, kind: type[StoreError], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        engine._link(Refusing(said))
 
 
 # A server that dies -----------------------------------------------------------------------------------

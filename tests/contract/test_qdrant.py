@@ -30,6 +30,7 @@ from idembed.stores.qdrant.fields import point_id
 from idembed.stores.qdrant.pace import Pace, in_requests
 from idembed.stores.qdrant.place import Folder, Server, open_engine, place_of
 from idembed.stores.qdrant.points import Point
+from idembed.stores.qdrant.shards import Shards
 
 ONE = np.array([1, 0, 0, 0], np.float32)
 
@@ -364,7 +365,7 @@ def test_an_index_for_approximate_search_is_really_made_and_kept(
 
 
 def indexed(engine: QdrantEngine) -> int:
-    (shared,) = edge._Folder.opened.values()
+    (shared,) = Shards.opened.values()
     return shared.shards["g1"].info().indexed_vectors_count
 
 

@@ -93,7 +93,12 @@ def test_a_relative_url_is_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://me:geheim@host:1/db?password=geheim", "lance+s3://me:geheim@bucket/pets"]
+    "url",
+    [
+        "postgresql://me:geheim@host:1/db?password=geheim",
+        "qdrant://host/pets?api_key=geheim",
+        "lance+s3://me:geheim@bucket/pets",
+    ],
 )
 def test_a_database_whose_client_is_not_installed_says_what_to_install_without_the_password(
     url: str, monkeypatch: pytest.MonkeyPatch

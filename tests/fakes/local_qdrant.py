@@ -8,14 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from qdrant_client import QdrantClient, models
-from qdrant_client.local.local_collection import LocalCollection
 
 from idembed.stores.qdrant.points import IndexKind
 from idembed.stores.qdrant.server import ServerDatabase
 
 __all__ = ["LocalQdrant"]
-
-LocalCollection.LARGE_DATA_THRESHOLD = 1_000_000  # from which on it warns that it is slow
 
 
 class LocalQdrant(ServerDatabase):

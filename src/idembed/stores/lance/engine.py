@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -94,10 +94,10 @@ class LanceEngine(Engine):
         written = documents_table({name: json.dumps(body, ensure_ascii=False)})
         with self._speaking() as tables:
             try:
-                tables.write(_DOCUMENTS, _merging("name", written), retention=_SHORT_RETENTION)
+                tables.upsert(_DOCUMENTS, "name", written, retention=_SHORT_RETENTION)
             except MissingTableError:
                 tables.create(_DOCUMENTS, DOCUMENTS)
-                tables.write(_DOCUMENTS, _merging("name", written), retention=_SHORT_RETENTION)
+                tables.upsert(_DOCUMENTS, "name", written, retention=_SHORT_RETENTION)
 
     def remove_documents(self, names: Sequence[str]) -> None:
         with self._speaking() as tables:
@@ -143,8 +143,7 @@ class LanceEngine(Engine):
         with self._speaking() as tables:
             schema = tables.read(f"g{number}", lambda table: table.schema)
             for some in chunks(records, _REQUEST_BYTES):
-                merging = _merging(KEY, columns_of(some, schema))
-                tables.write(f"g{number}", merging, rows=len(some), retention=_RETENTION)
+                tables.upsert(f"g{number}", KEY, columns_of(some, schema), retention=_RETENTION)
 
     def remove(self, number: int, keys: Sequence[Key]) -> None:
         with self._speaking() as tables:
@@ -241,12 +240,6 @@ class LanceEngine(Engine):
             raise NotAnIndexError(
                 f"{self.url} has a table {table.name} that is not of idembed", hint="name another folder", url=self.url
             )
-
-
-def _merging(column: str, written: pa.Table) -> Callable[[Any], object]:
-    return lambda table: (
-        table.merge_insert(column).when_matched_update_all().when_not_matched_insert_all().execute(written)
-    )
 
 
 def _delete(meant: Expr, table: Any) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from idembed.stores.collection.engine import EVERYTHING, Fields, Key, Record
+from idembed.stores.records import Vector
 
 __all__ = [
     "COLUMNS",
@@ -100,21 +103,27 @@ def chunks(records: Sequence[Record], most: int) -> Iterator[Sequence[Record]]:
         yield records[begin:]
 
 
-def records_of(batch: pa.RecordBatch | pa.Table, fields: Fields) -> list[Record]:
-    """The records of what was read, with these fields."""
-    plain = sorted(fields - {"vector"})
-    columns: list[Any] = [batch.column(COLUMNS[field]).to_pylist() for field in plain]
-    if "vector" in fields:
-        plain.append("vector")
-        columns.append(_vectors(batch.column("vector")))
-    return [Record(**dict(zip(plain, values, strict=True))) for values in zip(*columns, strict=True)]
+def records_of(read: pa.RecordBatch | pa.Table, fields: Fields) -> list[Record]:
+    """The records of what was read, with these fields: about 1 µs a field and record."""
+    batches = read.to_batches() if isinstance(read, pa.Table) else [read]
+    return [record for batch in batches if batch.num_rows for record in _records(batch, fields)]
 
 
-def _vectors(column: pa.Array) -> Sequence[Any]:
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if not len(array):
-        return []
-    return np.asarray(array.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(len(array), -1).copy()  # type: ignore[return-value]
+def _records(batch: pa.RecordBatch, fields: Fields) -> Iterable[Record]:
+    given: list[Iterable[Any]] = []
+    for field in dataclasses.fields(Record):
+        if field.name not in fields:
+            given.append(repeat(field.default))
+        elif field.name == "vector":
+            given.append(_vectors(batch.column("vector")))
+        else:
+            given.append(batch.column(COLUMNS[field.name]).to_numpy(zero_copy_only=False).tolist())
+    return map(Record, *given)
+
+
+def _vectors(array: pa.FixedSizeListArray) -> Vector:
+    numbers: Vector = array.flatten().to_numpy(zero_copy_only=False)
+    return numbers.reshape(len(array), -1).copy()
 
 
 def documents_table(documents: Mapping[str, str]) -> pa.Table:

@@ -20,6 +20,7 @@ from idembed.stores.lance.lock import BusyError, locked
 from idembed.stores.lance.place import Place
 from idembed.stores.lance.recovery import is_suspect, is_without_data, step_back
 from idembed.stores.lance.upkeep import Due, keep, wants
+from idembed.stores.lance.written import Written
 
 __all__ = ["MissingTableError", "Tables"]
 
@@ -42,6 +43,7 @@ class Tables:
         self._open: dict[str, Any] = {}
         self._synced: dict[str, Synced] = {}
         self._due: dict[str, Due] = {}
+        self._written: dict[str, Written] = {}
 
     def close(self) -> None:
         """Let go of all handles."""
@@ -88,6 +90,23 @@ class Tables:
             due = self._due.setdefault(name, Due())
             if retention is not None and due.is_now(rows) and wants(self._table(name), due, self._versions(name)):
                 self._keep(name, due, retention)
+            if name in self._written:
+                self._written[name].leave(self._table(name))
+
+    def upsert(self, name: str, key: str, records: pa.Table, *, retention: timedelta) -> None:
+        """Write records of different keys, each replacing the one of its key, as by ``write``."""
+
+        def commit(table: Any) -> None:
+            known = self._written.get(name)
+            if known is not None and known.has_none_of(table, records.column(key).to_pylist()):
+                table.add(records)
+            else:
+                merging = table.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
+                merging.execute(records)
+
+        if (versions := self._versions(name)) is not None:  # no lock elsewhere would keep others out
+            self._written.setdefault(name, Written(versions))
+        self.write(name, commit, rows=records.num_rows, retention=retention)
 
     def tidy(self, name: str, retention: timedelta) -> None:
         """Put together what there is, and remove old versions."""
@@ -176,6 +195,7 @@ class Tables:
         self._open.pop(name, None)
         self._synced.pop(name, None)
         self._due.pop(name, None)
+        self._written.pop(name, None)
 
     def _mend(self, name: str) -> None:
         """Go back to what can be read, after a power cut. Whoever has the lock did that."""

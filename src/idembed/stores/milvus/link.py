@@ -23,8 +23,18 @@ PATIENCE: Final = 20.0
 """Seconds in which a server that was there once may come back, as after a restart."""
 _PAUSES: Final = (0.05, 1.0)
 """Seconds between tries: the first, and the longest."""
+_SERVICE: Final = "milvus.proto.milvus.MilvusService"
+_LONG: Final = ("CreateIndex", "Flush", "LoadCollection")
+"""What a server may do within the request: Milvus Lite builds an index so."""
 _OPTIONS: Final = {
-    "grpc.service_config": json.dumps({"methodConfig": [{"name": [{}], "timeout": f"{TIMEOUT:.0f}s"}]}),
+    "grpc.service_config": json.dumps(
+        {
+            "methodConfig": [
+                {"name": [{"service": _SERVICE, "method": name} for name in _LONG], "timeout": "3600s"},
+                {"name": [{}], "timeout": f"{TIMEOUT:.0f}s"},
+            ]
+        }
+    ),
     "grpc.max_send_message_length": -1,  # what is sent and asked for is bounded elsewhere
     "grpc.max_receive_message_length": -1,
     "grpc.initial_reconnect_backoff_ms": 100,
@@ -73,8 +83,9 @@ class Connection(NamedTuple):
 
 
 class Link:
-    """A connection that is there when it is needed. Every request gives up after two minutes at most, and one that
-    the server did not take is repeated for about 20 seconds; all of them have the same outcome twice."""
+    """A connection that is there when it is needed. Every request gives up after two minutes at the most (those for an
+    index, after an hour), and one that the server did not take is repeated for about 20 seconds; all of them have the
+    same outcome twice."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -173,7 +184,7 @@ _MEANINGS: Final[tuple[tuple[tuple[str, ...], type[StoreError], str, str], ...]]
         "what was written before is safe: free some space and run it again",
     ),
     (
-        ("message larger than max", "exceeds the maxoutputsize", "maximum result size", "resource_exhausted"),
+        ("message larger than max", "maxoutputsize", "resource_exhausted"),
         TooLargeError,
         "an answer is larger than the server sends",
         "raise quotaAndLimits.limits.maxOutputSize of the server",

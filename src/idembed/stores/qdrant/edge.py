@@ -10,11 +10,10 @@ import json
 import os
 import secrets
 import shutil
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 import qdrant_edge as edge
@@ -22,6 +21,7 @@ import qdrant_edge as edge
 from idembed.durable import FULL, sync_folder
 from idembed.errors import DamagedError, DiskFullError, StoreError
 from idembed.stores.qdrant.points import Between, IndexKind, IsNull, OneOf, OneTest, Point, Scored, Test
+from idembed.stores.qdrant.shards import Shards
 from idembed.stores.records import RESTORE, Vector
 
 __all__ = ["EdgeDatabase"]
@@ -37,35 +37,6 @@ _KINDS: Final[dict[IndexKind, Callable[[], Any]]] = {
 }
 
 
-class _Folder:
-    """The shards of one folder that are open in this process, and how many databases use them."""
-
-    opened: ClassVar[dict[Path, _Folder]] = {}
-    guard: ClassVar[threading.Lock] = threading.Lock()
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.users = 0
-        self.lock = threading.RLock()
-        self.shards: dict[str, edge.EdgeShard] = {}
-
-    @classmethod
-    def enter(cls, path: Path) -> _Folder:
-        with cls.guard:
-            folder = cls.opened.setdefault(path, _Folder(path))
-            folder.users += 1
-            return folder
-
-    def leave(self) -> None:
-        with self.guard:
-            self.users -= 1
-            if self.users == 0:
-                del self.opened[self.path]
-                for shard in self.shards.values():
-                    shard.close()
-                self.shards.clear()
-
-
 class EdgeDatabase:
     """The collections in the folder ``path``, which is made when the first is."""
 
@@ -73,7 +44,7 @@ class EdgeDatabase:
 
     def __init__(self, path: Path, shown: str) -> None:
         self.shown = shown
-        self._folder = _Folder.enter(Path(os.path.realpath(path)))
+        self._folder = Shards.enter(Path(os.path.realpath(path)))
 
     def close(self) -> None:
         self._folder.leave()

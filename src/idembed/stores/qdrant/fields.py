@@ -51,17 +51,17 @@ def document_id(name: str) -> str:
     return _uuid8(f"\0{name}")
 
 
-def uuid_of(raw: bytes) -> str:
-    """16 bytes as Qdrant indexes them."""
-    return str(uuid.UUID(bytes=raw))
+def uuid_of(raw: bytes | bytearray) -> str:
+    """16 bytes as Qdrant writes and indexes them."""
+    digits = raw.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _uuid8(name: str) -> str:
     raw = bytearray(hashlib.sha256(name.encode()).digest()[:16])
     raw[6] = raw[6] & 0x0F | 0x80
     raw[8] = raw[8] & 0x3F | 0x80
-    digits = raw.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    return uuid_of(raw)
 
 
 def point_of(record: Record) -> Point:
