@@ -61,7 +61,7 @@ class MilvusServer:
         from pymilvus import MilvusClient
 
         name = f"test_{next(_NUMBERS)}"
-        client = MilvusClient(f"http://127.0.0.1:{self.port}", timeout=10.0, dedicated=True)
+        client = MilvusClient(f"http://127.0.0.1:{self.port}", timeout=60.0, dedicated=True)
         client.create_database(name)
         client.close()
         return name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from databases import quick
 from idembed.stores.collection.engine import Engine
 
 __all__ = ["ENGINES", "Opener"]
@@ -23,7 +24,8 @@ def _qdrant_embedded(folder: Path) -> Opener:
     from idembed.stores.qdrant.edge import EdgeDatabase
     from idembed.stores.qdrant.engine import QdrantEngine
 
-    return lambda name: QdrantEngine(EdgeDatabase(folder / name, f"qdrant://{folder}/{name}"), name, "")
+    place = quick(folder)
+    return lambda name: QdrantEngine(EdgeDatabase(place / name, f"qdrant://{place}/{name}"), name, "")
 
 
 def _qdrant_local(_: Path) -> Opener:

@@ -23,7 +23,7 @@ from idembed.canonical import canonical_json
 from idembed.errors import DamagedError, IndexNotFoundError, NotAnIndexError, OptionError
 from idembed.filters import parse_where
 from idembed.stores import open_store
-from idembed.stores.collection.engine import ALL, EVERYTHING, KEYS, Among, Key, Record
+from idembed.stores.collection.engine import ALL, EVERYTHING, KEYS, STATE, Among, Key, Record
 from idembed.stores.lance import reading, upkeep
 from idembed.stores.lance.engine import LanceEngine
 from idembed.stores.lance.lock import locked
@@ -394,11 +394,44 @@ def test_who_fills_a_table_writes_no_key_twice_whoever_else_writes(engine: Lance
     assert found() == sorted(texts.items())
     engine.create(1, 4)
     engine.put(1, [head("a")])
+    other.put(1, [head("b")])
+    engine.remove(1, [Key("a", 0)])
+    engine.put(1, [head("b", text="new")])
+    assert found() == [("b", "new")]
+    engine.create(1, 4)
+    engine.put(1, [head("a")])
     other.drop(1)
     other.create(1, 4)
     other.put(1, [head("b")])
     engine.put(1, [head("b", text="new"), head("c")])
     assert found() == [("b", "new"), ("c", "")]
+
+
+def test_what_is_known_without_asking_is_forgotten_when_another_writes(engine: LanceEngine, folder: Path) -> None:
+    other = again(folder)
+    keys = [Key("a", 0), Key("b", 0)]
+
+    def found(fields: frozenset[str] = STATE) -> dict[str, bytes]:
+        return {key.id: record.seal for key, record in engine.fetch(1, keys, fields).items()}
+
+    assert found() == {}
+    other.put(1, [head("a", seal=b"1")])
+    assert found() == {"a": b"1"}
+    assert found() == {"a": b"1"}
+    assert found(KEYS) == {"a": b""}
+    other.put(1, [head("a", seal=b"2"), head("b", seal=b"2")])
+    assert found() == {"a": b"2", "b": b"2"}
+    engine.put(1, [head("b", seal=b"3")])
+    assert found() == {"a": b"2", "b": b"3"}
+    other.remove(1, keys[:1])
+    assert found() == {"b": b"3"}
+    engine.create(1, 4)
+    assert found() == {}
+    engine.put(1, [head("b", seal=b"4")])
+    assert found() == {"b": b"4"}
+    other.create(1, 4)
+    other.put(1, [head("a", seal=b"5")])
+    assert found() == {"a": b"5"}
 
 
 def test_the_database_itself_writes_no_key_twice_without_our_lock(engine: LanceEngine, folder: Path) -> None:

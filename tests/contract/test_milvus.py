@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import select
+import socket
+import socketserver
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -363,3 +370,48 @@ def test_a_server_that_is_not_there_is_said_at_once() -> None:
 def test_a_database_that_is_not_there_is_an_error_that_names_it() -> None:
     with pytest.raises(StoreError, match="nowhere"):
         open_store(milvus().url("pets", "nowhere"))
+
+
+def test_a_file_of_settings_for_others_is_not_read(tmp_path: Path) -> None:
+    """As pymilvus would, on being imported."""
+    (tmp_path / ".env").write_text("MILVUS_TOKEN=of-another-program\n")
+    code = (
+        "import dotenv, os\n"
+        f"dotenv.main.find_dotenv = lambda *_, **__: {str(tmp_path / '.env')!r}\n"
+        "import idembed.stores.milvus.engine\n"
+        "print(sorted({'MILVUS_TOKEN', 'PYTHON_DOTENV_DISABLED'} & os.environ.keys()))\n"
+        "dotenv.load_dotenv(); print(os.environ['MILVUS_TOKEN'])\n"
+    )
+    bare = {name: value for name, value in os.environ.items() if name != "MILVUS_TOKEN"}
+    done = subprocess.run([sys.executable, "-c", code], env=bare, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["[]", "of-another-program"]
+
+
+class Late(socketserver.BaseRequestHandler):
+    """Stands between a client and the server, whose first word comes a third of a second late."""
+
+    def handle(self) -> None:
+        with socket.create_connection(("127.0.0.1", milvus().port)) as server:
+            late = 0.3
+            while ready := select.select([self.request, server], [], [], 10.0)[0]:
+                for one in ready:
+                    said = one.recv(1 << 16)
+                    if not said:
+                        return
+                    time.sleep(late if one is server else 0.0)
+                    late = 0.0 if one is server else late
+                    (self.request if one is server else server).sendall(said)
+
+
+def test_a_server_that_takes_a_while_to_answer_who_connects_is_reached(url: str) -> None:
+    """One far away, or on a busy machine."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Late) as between:
+        serving = threading.Thread(target=between.serve_forever)
+        serving.start()
+        try:
+            there = url.replace(f":{milvus().port}/", f":{between.server_address[1]}/")
+            with open_store(there) as store:
+                assert store.generations() == []
+        finally:
+            between.shutdown()
+            serving.join()

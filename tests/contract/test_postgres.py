@@ -524,6 +524,37 @@ def test_what_belongs_to_nothing_is_found_and_swept(index: Index, url: str) -> N
     assert index.store.orphans() == []
 
 
+def test_many_parts_some_without_a_vector_are_written_as_they_are(index: Index) -> None:
+    random_vectors = np.random.default_rng(1).standard_normal((600, 4)).astype(np.float32)
+    random_vectors[::5, 1] = -0.0
+    random_vectors[::5, 2] = 1e-42  # a denormal
+    written = {}
+    for number, vector in enumerate(random_vectors):
+        one = row(f"r{number:03}", f"text {number}", vector)
+        if number % 7 == 3:
+            one = replace(one, parts={1: [replace(one.parts[1][0], vector=None)]})
+        if number % 7 == 4:
+            second = replace(one.parts[1][0], part=1, span=(5, 6), tokens=9, truncated=True, address=bytes(15) + b"x")
+            one = replace(one, parts={1: [one.parts[1][0], second]})
+        written[one.id] = one
+    index.upsert(*written.values())
+    found = index.store.get(list(written), 1)
+    for name, one in written.items():
+        for given, stored in zip(one.parts[1], found[name].parts, strict=True):
+            assert (stored.part, stored.span, stored.address) == (given.part, given.span, given.address)
+            assert (stored.tokens, stored.truncated, stored.empty) == (
+                given.tokens,
+                given.truncated,
+                given.vector is None,
+            )
+            if given.vector is not None:
+                assert stored.vector is not None
+                assert stored.vector.tobytes() == given.vector.tobytes()
+    addresses = {part.address for one in written.values() for part in one.parts[1] if part.vector is not None}
+    assert index.store.vectors_at(1, list(addresses)).keys() == addresses  # all checksums are right
+    assert list(index.store.lacking(1)) == []
+
+
 # Connections ------------------------------------------------------------------------------------------
 
 
@@ -556,6 +587,30 @@ def test_a_batch_whose_connection_broke_is_written_once_more(
     monkeypatch.setattr(postgres_write, "_found_again", break_once)
     index.upsert(row("a"), row("b"))
     assert (cuts, index.store.count(), list(index.store.unsettled())) == ([1], 2, [])
+
+
+def test_rows_that_are_read_page_by_page_survive_a_connection_that_breaks_within_a_page(
+    index: Index, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from idembed.stores import postgres_plan, postgres_read
+
+    index.upsert(*(row(name) for name in "abcde"), *(row(name, vector=None) for name in "xyz"))
+    monkeypatch.setattr(postgres_read, "_SCAN_ROWS", 2)
+    monkeypatch.setattr(postgres_plan, "_KEYS", 2)
+    fetch, asked = postgres_read.fetch, []
+
+    def break_now_and_then(*arguments: Any, **more: Any) -> Any:
+        asked.append(1)
+        if len(asked) % 5 == 3:
+            cut(url)
+        return fetch(*arguments, **more)
+
+    for module in (postgres_read, postgres_plan):
+        monkeypatch.setattr(module, "fetch", break_now_and_then)
+    assert [one.id for one in index.store.scan(1)] == list("abcdexyz")
+    assert list(index.store.lacking(1)) == list("xyz")
+    assert list(index.store.unsettled()) == list("xyz")
+    assert len(asked) > 15
 
 
 def break_at_commit(url: str, monkeypatch: pytest.MonkeyPatch, when: str) -> list[str]:

@@ -18,13 +18,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qdrant_client import QdrantClient, models
 
+from databases import quick
 from fakes.local_qdrant import LocalQdrant
 from idembed.canonical import canonical_json
-from idembed.errors import DiskFullError, OptionError, StoreError
+from idembed.errors import DamagedError, DiskFullError, OptionError, StoreError
 from idembed.filters import matches, parse_where
 from idembed.stores import open_store
 from idembed.stores.collection.engine import ALL, EVERYTHING, HEADS, KEYS, Among, Key, Record
-from idembed.stores.qdrant import edge, link
+from idembed.stores.qdrant import edge, link, server
 from idembed.stores.qdrant.engine import QdrantEngine
 from idembed.stores.qdrant.fields import point_id
 from idembed.stores.qdrant.pace import Pace, in_requests
@@ -54,8 +55,14 @@ def engine(client: QdrantClient) -> Iterator[QdrantEngine]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[QdrantEngine]:
-    engine = open_engine(f"qdrant://{tmp_path}/pets")
+def place(tmp_path: Path) -> Path:
+    """Where ``folder`` is."""
+    return quick(tmp_path)
+
+
+@pytest.fixture
+def folder(place: Path) -> Iterator[QdrantEngine]:
+    engine = open_engine(f"qdrant://{place}/pets")
     engine.create(1, 4)
     yield engine
     engine.close()
@@ -325,7 +332,7 @@ def test_a_folder_is_made_with_the_first_collection_and_says_its_size(tmp_path: 
 
 
 def test_a_collection_whose_making_was_broken_off_is_not_there(
-    folder: QdrantEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: QdrantEngine, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -337,7 +344,7 @@ def test_a_collection_whose_making_was_broken_off_is_not_there(
     assert folder.collections() == {1}
     folder.create(2, 4)
     assert folder.collections() == {1, 2}
-    assert [one.name for one in (tmp_path / "pets").iterdir() if one.name.startswith(".")] == []
+    assert [one.name for one in (place / "pets").iterdir() if one.name.startswith(".")] == []
 
 
 def test_an_index_for_approximate_search_is_really_made_and_kept(
@@ -361,6 +368,20 @@ def test_an_index_for_approximate_search_is_really_made_and_kept(
     again = open_engine(folder.url)
     assert again.has_ann(1)
     assert again.count(1, ALL) == 6000
+    again.close()
+
+
+def test_a_shard_that_does_not_open_is_damage(folder: QdrantEngine, place: Path) -> None:
+    folder.put(1, [head("a")])
+    assert folder.damage() == []
+    folder.close()
+    (file,) = (place / "pets" / "g1" / "segments").glob("*/segment.json")
+    file.write_bytes(file.read_bytes()[:20])
+    again = open_engine(folder.url)
+    (line,) = again.damage()
+    assert line.startswith(f"{folder.url}: Qdrant says: ")
+    with pytest.raises(DamagedError):
+        again.count(1, ALL)
     again.close()
 
 
@@ -425,14 +446,37 @@ def opened() -> Iterator[list[Any]]:
 
 
 def asking(opened: list[Any], *answers: tuple[int, Any], options: str = "") -> tuple[Scripted, QdrantEngine]:
-    server = Scripted(*answers)
-    engine = open_engine(server.url + options)
-    opened += [server, engine]
-    return server, engine
+    scripted = Scripted(*answers)
+    engine = open_engine(scripted.url + options)
+    opened += [scripted, engine]
+    return scripted, engine
 
 
 def error(words: str) -> dict[str, Any]:
     return {"status": {"error": words}, "time": 0.0}
+
+
+def collection(status: str = "green", threshold: int = 0, optimizers: Any = "ok") -> dict[str, Any]:
+    """What a server says of a collection of ours."""
+    settings = {"deleted_threshold": 0.2, "vacuum_min_vector_number": 1000, "default_segment_number": 0}
+    return {
+        "result": {
+            "status": status,
+            "optimizer_status": optimizers,
+            "segments_count": 1,
+            "config": {
+                "params": {},
+                "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10000},
+                "optimizer_config": {**settings, "flush_interval_sec": 5, "indexing_threshold": threshold},
+            },
+            "payload_schema": {
+                name: {"data_type": "integer", "points": 0}
+                for name in ("scope", "_address", "_live", "_order", "_place")
+            },
+        },
+        "status": "ok",
+        "time": 0.0,
+    }
 
 
 def test_a_server_that_is_not_there_is_an_error_with_a_hint_at_once() -> None:
@@ -446,24 +490,24 @@ def test_a_server_that_is_not_there_is_an_error_with_a_hint_at_once() -> None:
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_server_that_is_busy_is_asked_again(opened: list[Any], status: int) -> None:
-    server, engine = asking(opened, (status, error("busy")), (status, error("busy")), (200, NOBODY))
+    scripted, engine = asking(opened, (status, error("busy")), (status, error("busy")), (200, NOBODY))
     assert engine.collections() == set()
-    assert len(server.asked) == 3
+    assert len(scripted.asked) == 3
 
 
 def test_a_server_that_stays_busy_is_an_error(opened: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "PATIENCE", 0.5)
-    server, engine = asking(opened, (503, error("busy")))
+    scripted, engine = asking(opened, (503, error("busy")))
     with pytest.raises(StoreError, match="Qdrant says: busy"):
         engine.collections()
-    assert len(server.asked) == 2
+    assert len(scripted.asked) == 2
 
 
 def test_a_server_that_was_there_is_waited_for(opened: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    server, engine = asking(opened, (200, NOBODY))
+    scripted, engine = asking(opened, (200, NOBODY))
     assert engine.collections() == set()
-    server.stop()
-    opened.remove(server)
+    scripted.stop()
+    opened.remove(scripted)
     monkeypatch.setattr(link, "PATIENCE", 1.0)
     start = time.monotonic()
     with pytest.raises(StoreError, match="cannot be reached"):
@@ -472,18 +516,18 @@ def test_a_server_that_was_there_is_waited_for(opened: list[Any], monkeypatch: p
 
 
 def test_the_key_is_sent_and_never_shown(opened: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    server, engine = asking(opened, (401, error("Must provide an API key")), options="?api_key=from-the-url")
+    scripted, engine = asking(opened, (401, error("Must provide an API key")), options="?api_key=from-the-url")
     with pytest.raises(StoreError, match="refuses us: Must provide an API key") as caught:
         engine.collections()
     assert "from-the-url" not in str(caught.value)
     assert "QDRANT_API_KEY" in caught.value.hint
     monkeypatch.setenv("QDRANT_API_KEY", "of-the-environment")
-    again = open_engine(server.url)
+    again = open_engine(scripted.url)
     opened.append(again)
     with pytest.raises(StoreError) as caught:
         again.collections()
     assert "of-the-environment" not in str(caught.value)
-    assert [key for _, _, key in server.asked] == ["from-the-url", "of-the-environment"]
+    assert [key for _, _, key in scripted.asked] == ["from-the-url", "of-the-environment"]
 
 
 def test_what_a_server_says_is_shown_without_what_it_quotes(opened: list[Any]) -> None:
@@ -500,36 +544,61 @@ def test_a_full_disk_is_called_so(opened: list[Any]) -> None:
 
 
 def test_a_server_that_filters_by_indexed_fields_alone_is_asked_without_the_filter(opened: list[Any]) -> None:
-    there = {
-        "result": {
-            "status": "green",
-            "optimizer_status": "ok",
-            "segments_count": 1,
-            "config": {
-                "params": {},
-                "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10000},
-                "optimizer_config": {
-                    "deleted_threshold": 0.2,
-                    "vacuum_min_vector_number": 1000,
-                    "default_segment_number": 0,
-                    "flush_interval_sec": 5,
-                    "indexing_threshold": 0,
-                },
-            },
-            "payload_schema": {
-                name: {"data_type": "integer", "points": 0}
-                for name in ("scope", "_address", "_live", "_order", "_place")
-            },
-        },
-        "status": "ok",
-        "time": 0.0,
-    }
     refusal = error('Bad request: Index required but not found for "metadata.year" of one of the following types')
     nothing = {"result": {"points": []}, "status": "ok", "time": 0.0}
-    server, engine = asking(opened, (200, there), (400, refusal), (200, nothing))
+    scripted, engine = asking(opened, (200, collection()), (400, refusal), (200, nothing))
     assert engine.near(1, ONE, 5, parse_where({"year": 2020}), "docs", exact=True) == []
-    assert [(method, path) for method, path, _ in server.asked] == [
+    assert [(method, path) for method, path, _ in scripted.asked] == [
         ("GET", "/collections/pets_g1"),
         ("POST", "/collections/pets_g1/points/query"),
         ("POST", "/collections/pets_g1/points/query"),
+    ]
+
+
+DONE = {"result": True, "status": "ok", "time": 0.0}
+
+
+def test_the_index_for_approximate_search_is_waited_for(opened: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_PAUSE", 0.01)
+    looks = [collection(status, 10_000) for status in ("green", "yellow", "grey", "green", "green", "yellow")]
+    scripted, engine = asking(
+        opened,
+        (200, collection()),
+        (200, collection()),
+        (200, DONE),
+        *((200, look) for look in looks),
+        (200, collection("green", 10_000)),
+    )
+    engine.build_ann(1)
+    assert [method for method, _, _ in scripted.asked] == ["GET", "GET", "PATCH", *["GET"] * 9]
+    assert engine.has_ann(1)
+
+
+def test_a_server_that_cannot_index_says_so(opened: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_PAUSE", 0.01)
+    red = collection("red", 0, {"error": "out of memory"})
+    _, engine = asking(opened, (200, collection()), (200, collection()), (200, DONE), (200, red))
+    with pytest.raises(StoreError, match="the collection pets_g1 is red: out of memory"):
+        engine.build_ann(1)
+
+
+def test_what_a_server_says_is_broken_is_damage(opened: list[Any]) -> None:
+    names = {"result": {"collections": [{"name": "pets_g1"}, {"name": "cats"}]}, "status": "ok", "time": 0.0}
+    _, engine = asking(opened, (200, names), (200, collection("red")))
+    assert engine.damage() == ["the collection pets_g1 is red: some operations failed"]
+
+
+def test_indexes_of_fields_that_are_missing_are_made_before_the_first_look(opened: list[Any]) -> None:
+    bare = collection()
+    del bare["result"]["payload_schema"]["_order"], bare["result"]["payload_schema"]["scope"]
+    made = {"result": {"operation_id": 1, "status": "completed"}, "status": "ok", "time": 0.0}
+    counted = {"result": {"count": 7}, "status": "ok", "time": 0.0}
+    scripted, engine = asking(opened, (200, bare), (200, made), (200, made), (200, counted))
+    assert (engine.count(1, HEADS), engine.count(1, HEADS)) == (7, 7)
+    assert [(method, path) for method, path, _ in scripted.asked] == [
+        ("GET", "/collections/pets_g1"),
+        ("PUT", "/collections/pets_g1/index"),
+        ("PUT", "/collections/pets_g1/index"),
+        ("POST", "/collections/pets_g1/points/count"),
+        ("POST", "/collections/pets_g1/points/count"),
     ]

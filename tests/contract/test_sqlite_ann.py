@@ -420,28 +420,26 @@ def test_the_size_of_an_index_has_its_side_car_in_it(made: Made) -> None:
     assert size > VECTORS.nbytes
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder_is_searched_by_its_side_car_and_nothing_is_built_there(made: Made) -> None:
-    read_only(made)
-
-
-def test_who_reads_searches_by_the_side_car_and_builds_none(made: Made) -> None:
-    read_only(made, chmod=False)
-
-
-def read_only(made: Made, chmod: bool = True) -> None:
+@pytest.mark.parametrize("folder_is_writable", [True, False])
+def test_who_reads_searches_by_the_side_car_and_builds_none(
+    made: Made, monkeypatch: pytest.MonkeyPatch, folder_is_writable: bool
+) -> None:
     near = made.near()
+    made.store.release(made.lease)
     made.store.close()
-    if chmod:
-        made.path.parent.chmod(0o555)
-    try:
-        with open_store(made.path, create=False, read_only=True) as reader:
-            assert reader.has_ann(1)
-            assert reader.search(1, QUERIES, 10, approximate=True) == near
-            with pytest.raises(ReadOnlyError):
-                reader.build_ann(made.lease, 1)
-    finally:
-        made.path.parent.chmod(0o755)
+    access = os.access
+    with monkeypatch.context() as patch:
+        if not folder_is_writable:  # then the file is read without locks
+            patch.setattr(os, "access", lambda path, mode: mode != os.W_OK and access(path, mode))
+        reader = open_store(made.path, create=False, read_only=folder_is_writable)
+        assert reader.has_ann(1)
+        assert reader.search(1, QUERIES, 10, approximate=True) == near
+        with pytest.raises(ReadOnlyError):
+            reader.build_ann(made.lease, 1)
+    with open_store(made.path) as writer:
+        writer.delete(writer.lease("w"), [near[0][0].id])
+    assert near[0][0].id not in {match.id for match in reader.search(1, QUERIES, 10, approximate=True)[0]}
+    reader.close()
 
 
 def test_a_full_disk_leaves_no_side_car_behind_and_the_old_one_unharmed(made: Made) -> None:

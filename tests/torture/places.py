@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from place import Place
+from place_lance import LancePlace
 from place_memory import MemoryPlace
+from place_milvus import MilvusPlace
 from place_postgres import PostgresPlace
+from place_qdrant import EmbeddedQdrantPlace, LocalQdrantPlace
 from place_sqlite import SqlitePlace
 
-PLACES: dict[str, type[Place]] = {place.kind: place for place in (MemoryPlace, PostgresPlace, SqlitePlace)}
+PLACES: dict[str, type[Place]] = {
+    place.kind: place
+    for place in (
+        EmbeddedQdrantPlace,
+        LancePlace,
+        LocalQdrantPlace,
+        MemoryPlace,
+        MilvusPlace,
+        PostgresPlace,
+        SqlitePlace,
+    )
+}
 LIVED = [kind for kind, place in PLACES.items() if place.lives]
 """Those in which random lives can be lived."""
 MODULES = sorted({name for place in PLACES.values() for name in place.modules})

@@ -217,10 +217,12 @@ def test_every_command_takes_the_url_and_never_shows_the_password(
         assert "geheim" not in json.dumps(store.read_meta()[1])
 
 
+@pytest.mark.parametrize("place", ["postgres", "sqlite"])
 def test_an_approximate_index_by_the_command_line(
     run: Run,  # noqa: F811
-    url: str,
+    place: str,
 ) -> None:
+    url = new_schema() if place == "postgres" else "pets.db"
     jsonl("pets.jsonl", *PETS)
     assert run("sync", "pets.jsonl", url, "--model", "old", "-q")[0] == 0
     assert run("upgrade", url, "--to", "new", "--yes", "-q")[0] == 0
@@ -230,9 +232,9 @@ def test_an_approximate_index_by_the_command_line(
     assert "there is no approximate index (idembed ann " in before["warnings"][0]
     assert "warning: searched exactly" in run(*search)[2]
     assert run("ann", url)[1] == "generation 1 (old) has an approximate index: idembed search --approximate\n"
-    assert "had its approximate index already" in run("ann", url)[1]
+    assert json.loads(run("ann", url, "--json")[1])["was_there"]
     found = json.loads(run("ann", url, "--generation", "2", "--json")[1])
-    assert (found["generation"], found["model"], found["built"]) == (2, "new", True)
+    assert (found["generation"], found["model"], found["was_there"]) == (2, "new", False)
     assert run("ann", url, "-g", "3")[0] == 2
     after = json.loads(run(*search, "--json")[1])
     assert (after["exact"], after["warnings"], after["hits"]) == (False, [], before["hits"])

@@ -21,7 +21,7 @@ from idembed.index import Index
 from idembed.stores import open_store
 from idembed.stores.base import Filling, Lease, RowRecord, Store
 from idembed.stores.postgres import PostgresStore
-from idembed.stores.sqlite import SQLiteStore
+from idembed.stores.sqlite import CAPABILITIES, SQLiteStore
 
 SECONDS = 30.0
 """How long a test that has gone wrong waits."""
@@ -305,8 +305,7 @@ def test_a_batch_ends_before_its_texts_metadata_and_vectors_are_too_many_bytes(
 def test_a_batch_is_no_larger_than_the_store_declares(
     tmp_path: Path, sizes: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    smaller = replace(SQLiteStore.capabilities, max_batch=500)
-    monkeypatch.setattr(SQLiteStore, "capabilities", smaller)
+    monkeypatch.setattr("idembed.stores.sqlite.CAPABILITIES", replace(CAPABILITIES, max_batch=500))
     with Index(tmp_path / "pets.db", FakeModel(), vault="none") as index:
         index.sync(rows("a:one", "b:two", "c:three"))
     assert sizes == [["a"], ["b"], ["c"]]

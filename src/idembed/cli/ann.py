@@ -24,8 +24,8 @@ def ann(
 ) -> None:
     """Make an index for approximate search, which `idembed search --approximate` uses.
 
-    The database keeps it right from then on. That takes a minute for 100,000 vectors; nobody writes meanwhile. A new
-    generation has none until it is built: do that before the switch.
+    That takes a minute for 100,000 vectors; nobody writes meanwhile. What is written later is found too; in a file such
+    as demo.db, do it again when much has changed. A new generation has none until it is built: before the switch.
     """
     with Output(as_json=as_json, quiet=quiet) as out:
         from idembed.index import Index
@@ -35,8 +35,9 @@ def ann(
             was_there = opened.has_ann(generation)
             found = opened.build_ann(generation)
         out.result(
-            {"index": shown_url(index), "generation": found.number, "model": found.model, "built": not was_there}
+            {"index": shown_url(index), "generation": found.number, "model": found.model, "was_there": was_there}
         )
         if out.talks:
-            has = "had its approximate index already" if was_there else "has an approximate index"
-            out.line(f"generation {found.number} ({found.model}) {has}: idembed search --approximate")
+            out.line(
+                f"generation {found.number} ({found.model}) has an approximate index: idembed search --approximate"
+            )

@@ -12,7 +12,6 @@ import json
 import mmap
 import os
 import stat
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
@@ -28,7 +27,6 @@ __all__ = ["Identity", "identity", "is_ours", "open_graph", "path_of", "refuse_f
 _MAGIC: Final = b"idembed ann 1 "
 """With the number of the format."""
 _LAST_LINE: Final = 256
-_BLOCK: Final = 8 << 20
 
 Identity = tuple[int, int, int, int, int]
 """device, inode, bytes, nanoseconds of the last change and of that of its inode"""
@@ -101,7 +99,8 @@ def write_graph(path: Path, graph: Any, pairs: Ints, dim: int, index: str) -> by
             line = _MAGIC + json.dumps(_Sizes(size, len(pairs), dim)).encode()
             file.write(line.ljust(_LAST_LINE - 1) + b"\n")
             file.flush()
-            return _digest(Path(file.name))
+            with open(file.name, "rb") as written:
+                return hashlib.file_digest(written, "sha256").digest()
     except OptionError as error:  # nobody chose this name
         raise StoreError(error.message, hint=error.hint, path=str(path)) from error
 
@@ -148,13 +147,3 @@ def _sizes(file: IO[bytes]) -> _Sizes | None:
     except (ValueError, TypeError):
         return None
     return sizes if whole and sizes.graph + 16 * sizes.pairs + _LAST_LINE == length else None
-
-
-def _digest(path: Path) -> bytes:
-    """SHA-256 of what lies there."""
-    total = hashlib.sha256()
-    with path.open("rb") as file:
-        read: Callable[[], bytes] = lambda: file.read(_BLOCK)  # noqa: E731
-        for block in iter(read, b""):
-            total.update(block)
-    return total.digest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from idembed.errors import OptionError
 from idembed.filters import Condition
@@ -39,6 +40,8 @@ from idembed.stores.records import (
 )
 
 __all__ = ["CAPABILITIES", "PostgresStore", "opened"]
+
+_T = TypeVar("_T")
 
 
 class PostgresStore(Settings, Store):
@@ -158,6 +161,11 @@ class PostgresStore(Settings, Store):
         with self._writing(lease) as connection:
             return postgres_audit.sweep(connection, [g.number for g in postgres_generations.read(connection)])
 
+    @repeated
+    def _read(self, query: Callable[[Db], _T], /) -> _T:
+        with self._reading() as connection:
+            return query(connection)
+
     # Reading: what a plan needs --------------------------------------------------------------------
 
     @repeated
@@ -171,7 +179,7 @@ class PostgresStore(Settings, Store):
             return postgres_plan.ids_at(connection, scope, row_hashes)
 
     def unsettled(self, scope: str | None = None) -> Iterator[str]:
-        return postgres_plan.unsettled(self._reading, scope)
+        return postgres_plan.unsettled(self._read, scope)
 
     @repeated
     def lost(self, scope: str | None = None) -> list[str]:
@@ -188,7 +196,7 @@ class PostgresStore(Settings, Store):
     def lacking(self, generation: int) -> Iterator[str]:
         with self._reading() as connection:
             self._existing(connection, generation)
-        return postgres_plan.lacking(self._reading, generation)
+        return postgres_plan.lacking(self._read, generation)
 
     # Reading: rows and vectors ---------------------------------------------------------------------
 
@@ -228,7 +236,7 @@ class PostgresStore(Settings, Store):
         if generation is not None:
             with self._reading() as connection:
                 self._existing(connection, generation)
-        return postgres_read.scan(self._reading, generation, after, scope, vectors)
+        return postgres_read.scan(self._read, generation, after, scope, vectors)
 
     @repeated
     def vectors_at(self, generation: int, addresses: Sequence[bytes]) -> dict[bytes, Kept]:

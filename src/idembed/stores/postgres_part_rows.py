@@ -14,7 +14,7 @@ from idembed.space import ADDRESS_BYTES, CHECKSUM_BYTES, checksum
 from idembed.stores.postgres_copy import binary, boolean, number4, number8, row_of, vector
 from idembed.stores.records import PartRecord
 
-__all__ = ["COLUMNS", "KeyedPart", "part_rows"]
+__all__ = ["COLUMNS", "Parts", "part_rows"]
 
 COLUMNS: Final = ("key", "part", "start", '"end"', "text_hash", "address", "tokens", "truncated", "checksum", "vector")
 _AT_ONCE: Final = 256
@@ -22,42 +22,54 @@ _AT_ONCE: Final = 256
 _TEXT_HASH_BYTES: Final = 32
 
 
-class KeyedPart(NamedTuple):
-    """A part, the key of its row, and the hash of the whole text it was made from."""
+class Parts(NamedTuple):
+    """Parts, the keys of their rows, and the hashes of the whole texts they were made from. Lists, and not an object
+    for each: thousands of these would set off the garbage collector, which takes 3 µs a part then."""
 
-    key: int
-    text_hash: bytes
-    part: PartRecord
+    keys: list[int]
+    text_hashes: list[bytes]
+    parts: list[PartRecord]
+
+    def add(self, key: int, text_hash: bytes, parts: Sequence[PartRecord]) -> None:
+        """Those of a row."""
+        for part in parts:
+            self.keys.append(key)
+            self.text_hashes.append(text_hash)
+            self.parts.append(part)
 
 
-def part_rows(given: Sequence[KeyedPart]) -> Iterator[bytes]:
+def part_rows(given: Parts) -> Iterator[bytes]:
     """Rows of ``COLUMNS``, in any order, many in each piece."""
-    for begin in range(0, len(given), _AT_ONCE):
-        piece = given[begin : begin + _AT_ONCE]
-        usual = [one for one in piece if one.part.vector is not None and len(one.text_hash) == _TEXT_HASH_BYTES]
-        if usual:
-            yield _together(usual)
-        if len(usual) < len(piece):
-            taken = set(map(id, usual))
-            yield b"".join(_alone(one) for one in piece if id(one) not in taken)
+    for begin in range(0, len(given.parts), _AT_ONCE):
+        end = begin + _AT_ONCE
+        piece = Parts(given.keys[begin:end], given.text_hashes[begin:end], given.parts[begin:end])
+        unusual = [
+            at
+            for at, part in enumerate(piece.parts)
+            if part.vector is None or len(piece.text_hashes[at]) != _TEXT_HASH_BYTES
+        ]
+        for at in reversed(unusual):
+            yield _alone(piece.keys.pop(at), piece.text_hashes.pop(at), piece.parts.pop(at))
+        if piece.parts:
+            yield _together(*piece)
 
 
-def _together(given: Sequence[KeyedPart]) -> bytes:
+def _together(keys: Sequence[int], text_hashes: Sequence[bytes], parts: Sequence[PartRecord]) -> bytes:
     """All fields have the same lengths, so that the rows are an array of records."""
-    parts = [one.part for one in given]
-    vectors = np.stack([part.vector for part in parts if part.vector is not None])
-    hashed = np.empty(len(given), _hashed(vectors.shape[1]))
+    there = [part.vector for part in parts if part.vector is not None]
+    dim = len(there[0])
+    hashed = np.empty(len(parts), _hashed(dim))
     hashed["address"] = np.frombuffer(b"".join([part.address for part in parts]), f"V{ADDRESS_BYTES}")
-    hashed["vector"] = vectors
+    hashed["vector"] = np.concatenate(there).reshape(-1, dim)
     hashed["tokens"] = [part.tokens for part in parts]
     hashed["truncated"] = [part.truncated for part in parts]
 
-    rows = np.full(len(given), _row(vectors.shape[1]))
-    rows["key"] = [one.key for one in given]
+    rows = np.full(len(parts), _row(dim))
+    rows["key"] = keys
     rows["part"] = [part.part for part in parts]
     rows["start"] = [part.span[0] for part in parts]
     rows["end"] = [part.span[1] for part in parts]
-    rows["text_hash"] = np.frombuffer(b"".join([one.text_hash for one in given]), f"V{_TEXT_HASH_BYTES}")
+    rows["text_hash"] = np.frombuffer(b"".join(text_hashes), f"V{_TEXT_HASH_BYTES}")
     for name in ("address", "tokens", "truncated", "vector"):
         rows[name] = hashed[name]
     rows["checksum"] = np.frombuffer(_checksums(hashed), f"V{CHECKSUM_BYTES}")
@@ -102,16 +114,16 @@ def _row(dim: int) -> np.ndarray[Any, np.dtype[Any]]:
     return row
 
 
-def _alone(one: KeyedPart) -> bytes:
-    part = one.part
+def _alone(key: int, text_hash: bytes, part: PartRecord) -> bytes:
+    """The row of a part that has no vector."""
     raw = b"" if part.vector is None else part.vector.astype("<f4", copy=False).tobytes()
     tokens, truncated = int(part.tokens), bool(part.truncated)
     return row_of(
-        number8(one.key),
+        number8(key),
         number4(int(part.part)),
         number4(int(part.span[0])),
         number4(int(part.span[1])),
-        binary(one.text_hash),
+        binary(text_hash),
         binary(part.address),
         number4(tokens),
         boolean(truncated),

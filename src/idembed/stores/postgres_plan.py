@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
 
 from idembed.rows import BUCKETS, ROW_HASH_BYTES
-from idembed.stores.postgres_read import Reading, fetch, lacks
+from idembed.stores.postgres_read import Read, fetch, lacks
 from idembed.stores.postgres_schema import Db
 from idembed.stores.records import RowHashes, RowState
 
@@ -38,14 +39,14 @@ def ids_at(connection: Db, scope: str, hashes: Sequence[bytes]) -> dict[bytes, s
     return dict(fetch(connection, sql, (scope, list(hashes))))
 
 
-def unsettled(reading: Reading, scope: str | None) -> Iterator[str]:
+def unsettled(read: Read, scope: str | None) -> Iterator[str]:
     """Ids of rows without a row hash."""
     condition = "" if scope is None else "AND scope = %s"
     sql = f"SELECT key, id FROM rows WHERE row_hash IS NULL AND key > %s {condition} ORDER BY key LIMIT %s"
     after = -1
     while True:
-        with reading() as connection:
-            rows = fetch(connection, sql, (after, _KEYS) if scope is None else (after, scope, _KEYS))
+        bound = (after, _KEYS) if scope is None else (after, scope, _KEYS)
+        rows = read(partial(fetch, query=sql, parameters=bound))
         if not rows:
             return
         after = rows[-1][0]
@@ -73,25 +74,25 @@ def states(connection: Db, ids: Sequence[str], generations: Sequence[int]) -> di
     return {row[0]: RowState(*row) for row in found}
 
 
-def lacking(reading: Reading, generation: int) -> Iterator[str]:
+def lacking(read: Read, generation: int) -> Iterator[str]:
     """Ids of rows without current vectors, by key, some thousand keys a transaction."""
-    after = -1
-    while True:
-        with reading() as connection:
-            ((last,),) = fetch(
-                connection,
-                "SELECT max(key) FROM (SELECT key FROM rows WHERE key > %s ORDER BY key LIMIT %s) AS page",
-                (after, _KEYS),
-            )
-            if last is None:
-                return
-            rows = fetch(
-                connection,
-                f"SELECT id FROM rows AS r WHERE key > %s AND key <= %s AND {lacks('r', generation)} ORDER BY key",
-                (after, last),
-            )
-        after = last
-        yield from [row_id for (row_id,) in rows]
+    after: int | None = -1
+    while after is not None:
+        after, found = read(partial(_lacking_after, after=after, generation=generation))
+        yield from found
+
+
+def _lacking_after(connection: Db, after: int, generation: int) -> tuple[int | None, list[str]]:
+    """Those among the next keys, and the last of these; None at the end."""
+    ((last,),) = fetch(
+        connection,
+        "SELECT max(key) FROM (SELECT key FROM rows WHERE key > %s ORDER BY key LIMIT %s) AS page",
+        (after, _KEYS),
+    )
+    if last is None:
+        return None, []
+    sql = f"SELECT id FROM rows AS r WHERE key > %s AND key <= %s AND {lacks('r', generation)} ORDER BY key"
+    return last, [row_id for (row_id,) in fetch(connection, sql, (after, last))]
 
 
 def sample(connection: Db, count: int) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
-from typing import Any, Final
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,10 +15,16 @@ from idembed.space import Kept, checksum
 from idembed.stores.postgres_schema import Db
 from idembed.stores.records import RESTORE, StoredPart, StoredRow, Vector
 
-__all__ = ["Reading", "fetch", "get", "lacks", "scan", "settings", "vector_of", "vectors_at"]
+__all__ = ["Read", "fetch", "get", "lacks", "scan", "settings", "vector_of", "vectors_at"]
 
-Reading = Callable[[], AbstractContextManager[Db]]
-"""Gives the connection within one read transaction."""
+_T = TypeVar("_T")
+
+
+class Read(Protocol):
+    """Does something with the connection within one read transaction, once more where the connection breaks."""
+
+    def __call__(self, query: Callable[[Db], _T], /) -> _T: ...
+
 
 _SCAN_ROWS: Final = 512
 _SCAN_BYTES: Final = 8 << 20
@@ -61,7 +68,7 @@ def settings(connection: Db, url: str) -> tuple[int, dict[str, Any]]:
 
 
 def scan(
-    reading: Reading, generation: int | None, after: str | None, scope: str | None, vectors: bool
+    read: Read, generation: int | None, after: str | None, scope: str | None, vectors: bool
 ) -> Iterator[StoredRow]:
     """Rows in order of id; each page begins after the last id of the one before, and has texts and metadata of no more
     than some megabytes, at least one row."""
@@ -77,12 +84,15 @@ def scan(
     last = after or ""
     while True:
         bound = [last, *(() if scope is None else (scope,)), _SCAN_ROWS, _SCAN_BYTES]
-        with reading() as connection:
-            rows = list(_complete(connection, fetch(connection, sql, bound), generation, vectors))
+        rows = read(partial(_page, sql=sql, bound=bound, generation=generation, vectors=vectors))
         if not rows:
             return
         last = rows[-1].id
         yield from rows
+
+
+def _page(connection: Db, sql: str, bound: Sequence[Any], generation: int | None, vectors: bool) -> list[StoredRow]:
+    return list(_complete(connection, fetch(connection, sql, bound), generation, vectors))
 
 
 def _complete(

@@ -117,11 +117,11 @@ class Transactions:
     def _was_committed(self, number: int) -> bool:
         """What became of the transaction ``number``, the answer to whose COMMIT was lost. A database that was restarted
         knows it too. Raises StoreError where it stays unknown: then nothing must be done once more."""
-        deadline = time.monotonic() + _PATIENCE
         status = "in progress"  # as long as the server has not noticed that nobody is there
         with suppress(psycopg.Error, ConnectionLostError):
             self._connection.close()
             self._connection = connect(self._place, again=True)
+            deadline = time.monotonic() + _PATIENCE
             while status == "in progress" and time.monotonic() < deadline:
                 found = self._connection.execute("SELECT txid_status(%s)", (number,)).fetchone()
                 status = found[0] if found else ""

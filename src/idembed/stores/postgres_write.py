@@ -11,7 +11,7 @@ from typing import Any
 from idembed.errors import RowError
 from idembed.stores.checks import refuse_vanished
 from idembed.stores.postgres_copy import binary, copy_in, number8, row_of, text
-from idembed.stores.postgres_part_rows import COLUMNS, KeyedPart, part_rows
+from idembed.stores.postgres_part_rows import COLUMNS, Parts, part_rows
 from idembed.stores.postgres_read import fetch, lacks
 from idembed.stores.postgres_schema import Db
 from idembed.stores.records import Filling, PartRecord, RowRecord
@@ -34,7 +34,7 @@ def upsert(connection: Db, rows: Sequence[RowRecord], generations: Mapping[int, 
     for number in generations:
         written = [row for row in rows if row.text is not None and number in row.parts]
         _remove_parts(connection, number, [kept[row.id] for row in old if number in row.parts])
-        _insert_parts(connection, number, [(kept[row.id], row.text_hash, row.parts[number]) for row in written])
+        _insert_parts(connection, number, ((kept[row.id], row.text_hash, row.parts[number]) for row in written))
         left_out = [kept[row.id] for row in rows if row.text is not None and number not in row.parts]
         if left_out:
             _leave_out(connection, number, left_out)
@@ -172,10 +172,12 @@ def _remove_parts(connection: Db, generation: int, keys: Sequence[int]) -> None:
         connection.execute(f"DELETE FROM vectors_{int(generation)} WHERE key = ANY(%b::bigint[])", (list(keys),))
 
 
-def _insert_parts(connection: Db, generation: int, rows: Sequence[tuple[int, bytes, Sequence[PartRecord]]]) -> None:
+def _insert_parts(connection: Db, generation: int, rows: Iterable[tuple[int, bytes, Sequence[PartRecord]]]) -> None:
     """``rows``: key, text hash and parts of each, of which none is there."""
-    given = [KeyedPart(key, text_hash, part) for key, text_hash, parts in rows for part in parts]
-    if given:
+    given = Parts([], [], [])
+    for key, text_hash, parts in rows:
+        given.add(key, text_hash, parts)
+    if given.parts:
         copy_in(connection, f"vectors_{int(generation)}", COLUMNS, part_rows(given))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -34,6 +34,7 @@ from idembed.stores.lance.filters import among_expr, any_of, is_nothing
 from idembed.stores.lance.place import place_of
 from idembed.stores.lance.reading import batches, counted
 from idembed.stores.lance.tables import MissingTableError, Tables
+from idembed.stores.lance.written import Recent
 from idembed.stores.records import Capabilities, Vector
 
 __all__ = ["LanceEngine"]
@@ -74,11 +75,16 @@ class LanceEngine(Engine):
         self._folder = place.folder
         self._tables = Tables(place)
         self._is_closed = False
+        self._recent = Recent()
         self._seen: tuple[int, dict[str, str]] = (0, {})
 
     def close(self) -> None:
         self._is_closed = True
         self._tables.close()
+
+    def another(self) -> Callable[[], Engine] | None:
+        """Where files are near, writing takes the processor that makes vectors, and nothing is gained."""
+        return None if self._folder is not None else partial(LanceEngine, self.url)
 
     # Documents -------------------------------------------------------------------------------------
 
@@ -147,15 +153,20 @@ class LanceEngine(Engine):
 
     def remove(self, number: int, keys: Sequence[Key]) -> None:
         with self._speaking() as tables:
-            for meant in _of_keys(keys):
+            for meant in _in_turn([key_of(key) for key in keys]):
                 tables.write(f"g{number}", partial(_delete, meant), retention=_RETENTION)
 
     def fetch(self, number: int, keys: Sequence[Key], fields: Fields) -> dict[Key, Record]:
+        name, wanted = f"g{number}", KEYS | fields
         found: dict[Key, Record] = {}
         with self._speaking() as tables:
-            for meant in _of_keys(keys):
-                read = tables.read(f"g{number}", partial(_fetched, meant, KEYS | fields))
-                found |= {record.key: record for record in records_of(read, KEYS | fields)}
+            state = tables.state(name)
+            if (known := self._recent.again(name, state, wanted, keys)) is not None:
+                return known
+            for meant in _in_turn(tables.possible(name, state, [key_of(key) for key in keys])):
+                read = tables.read(name, partial(_fetched, meant, wanted))
+                found |= {record.key: record for record in records_of(read, wanted)}
+        self._recent.keep(name, state, wanted, keys, found)
         return found
 
     def find(self, number: int, among: Among, fields: Fields) -> Iterator[list[Record]]:
@@ -250,7 +261,7 @@ def _fetched(meant: Expr, fields: Fields, table: Any) -> pa.Table:
     return table.search().select([COLUMNS[field] for field in sorted(fields)]).where(meant).limit(None).to_arrow()
 
 
-def _of_keys(keys: Sequence[Key]) -> Iterator[Expr]:
+def _in_turn(keys: Sequence[str]) -> Iterator[Expr]:
     """What is true of some of the keys at a time."""
     for i in range(0, len(keys), _KEYS_AT_ONCE):
-        yield any_of(KEY, map(key_of, keys[i : i + _KEYS_AT_ONCE]))
+        yield any_of(KEY, keys[i : i + _KEYS_AT_ONCE])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import partial
@@ -20,7 +20,7 @@ from idembed.stores.lance.lock import BusyError, locked
 from idembed.stores.lance.place import Place
 from idembed.stores.lance.recovery import is_suspect, is_without_data, step_back
 from idembed.stores.lance.upkeep import Due, keep, wants
-from idembed.stores.lance.written import Written
+from idembed.stores.lance.written import State, Written, state_of
 
 __all__ = ["MissingTableError", "Tables"]
 
@@ -85,28 +85,37 @@ class Tables:
         ``retention``: how long the versions before stay readable where it is time to tidy up."""
         self._opened(name)
         with self._alone(name):
+            self.read(name, partial(self._look, name))
             self.read(name, commit)
             self._sync(name)
             due = self._due.setdefault(name, Due())
             if retention is not None and due.is_now(rows) and wants(self._table(name), due, self._versions(name)):
                 self._keep(name, due, retention)
-            if name in self._written:
-                self._written[name].leave(self._table(name))
+            if (state := self._state(name, self._table(name))) is not None:
+                self._known(name).leave(state)
 
     def upsert(self, name: str, key: str, records: pa.Table, *, retention: timedelta) -> None:
         """Write records of different keys, each replacing the one of its key, as by ``write``."""
 
         def commit(table: Any) -> None:
-            known = self._written.get(name)
-            if known is not None and known.has_none_of(table, records.column(key).to_pylist()):
+            keys, state = records.column(key).to_pylist(), self._state(name, table)
+            if state is not None and self._known(name).are_new(table, state, keys):
                 table.add(records)
             else:
                 merging = table.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
                 merging.execute(records)
 
-        if (versions := self._versions(name)) is not None:  # no lock elsewhere would keep others out
-            self._written.setdefault(name, Written(versions))
         self.write(name, commit, rows=records.num_rows, retention=retention)
+
+    def state(self, name: str) -> State | None:
+        """Another one after each commit; None where that is not known for certain."""
+        return self.read(name, partial(self._state, name))
+
+    def possible(self, name: str, state: State | None, keys: Sequence[str]) -> Sequence[str]:
+        """Those of the keys that may be there, in that state."""
+        if state is None:
+            return keys
+        return self.read(name, lambda table: self._known(name).possible(table, state, keys))
 
     def tidy(self, name: str, retention: timedelta) -> None:
         """Put together what there is, and remove old versions."""
@@ -186,6 +195,18 @@ class Tables:
     def _versions(self, name: str) -> Path | None:
         path = self._path(name)
         return None if path is None else path / "_versions"
+
+    def _state(self, name: str, table: Any) -> State | None:
+        versions = self._versions(name)
+        return None if versions is None else state_of(table, versions)
+
+    def _look(self, name: str, table: Any) -> None:
+        """Forget what is not known any more: nothing is said of what others write after this."""
+        if (state := self._state(name, table)) is not None:
+            self._known(name).look(table, state)
+
+    def _known(self, name: str) -> Written:
+        return self._written.setdefault(name, Written())
 
     def _keep(self, name: str, due: Due, retention: timedelta) -> None:
         table = self.read(name, lambda table: table)

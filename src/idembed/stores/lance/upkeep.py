@@ -57,7 +57,7 @@ class Due:
 def wants(table: Any, due: Due, versions: Path | None) -> bool:
     """Whether it is worth while now. ``versions``: the folder they are in, None in an object store."""
     due.commits = 0
-    if _count(table, versions) - due.versions >= _MANY:
+    if _has_many(table, due, versions):
         return True
     stats = table.stats()
     full, written_again = divmod(stats["num_rows"], _FULL)
@@ -79,12 +79,14 @@ def keep(table: Any, due: Due, retention: timedelta, versions: Path | None, sync
             sync()
     except (RuntimeError, ValueError, OSError) as error:
         _LOG.warning("a table of LanceDB could not be tidied: %s", str(error).partition(", /")[0])
-    due.rows, due.versions = 0, _count(table, versions)
+    due.rows, due.versions = 0, 0 if versions is None else len(os.listdir(versions))
 
 
-def _count(table: Any, versions: Path | None) -> int:
-    """How many versions there are; in an object store, how many there ever were."""
-    return int(table.version) if versions is None else len(os.listdir(versions))
+def _has_many(table: Any, due: Due, versions: Path | None) -> bool:
+    """Whether many versions came; in an object store, where counting takes long, every hundredth time or so."""
+    if versions is None:
+        return int(table.version) % _MANY < _LOOK_AFTER
+    return len(os.listdir(versions)) - due.versions >= _MANY
 
 
 def _has_old(versions: Path | None, retention: timedelta) -> bool:

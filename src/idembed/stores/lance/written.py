@@ -1,34 +1,50 @@
-"""Records that are new are appended, in half the time that LanceDB takes to merge them with those that are there.
+"""What one process knows of a table in a folder without asking, as long as nobody else writes to it.
 
-Whether they are new is known without looking while one process fills an empty table that nobody else writes to: at a
-first sync and at an upgrade, when there is most to write.
+A store looks up the rows of a batch before it writes them, which takes LanceDB as long as writing them. While one
+process fills an empty table, at a first sync and at an upgrade, it knows that none is there; and new records are
+appended, in half the time that merging takes.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["Written"]
+from idembed.stores.collection.engine import Fields, Key, Record
 
+__all__ = ["Recent", "State", "Written", "state_of"]
+
+State = tuple[int, ...]
 _MOST: Final = 1_000_000
 """Keys that are remembered, by their hashes: 70 MB."""
+_RECENT: Final = 4_000
+_LARGE: Final = frozenset({"text", "metadata", "vector"})
+
+
+def state_of(table: Any, versions: Path) -> State:
+    """Another one after each commit, and of another table that was made in its place."""
+    folder = os.stat(versions)
+    return int(table.version), folder.st_ino, folder.st_mtime_ns
 
 
 class Written:
-    """The keys of one table in a folder, where this process wrote all of them. Under the table's lock."""
+    """The keys of one table, where this process wrote all of them."""
 
-    def __init__(self, versions: Path) -> None:
-        self._versions = versions
+    def __init__(self) -> None:
         self._keys: set[int] | None = None
-        self._left: tuple[int, ...] = ()
+        self._left: State = ()
 
-    def has_none_of(self, table: Any, keys: Iterable[str]) -> bool:
-        """Whether certainly none of them is there; they are as from now on."""
-        if self._state(table) != self._left:
-            self._keys = None if table.count_rows() else set()
+    def possible(self, table: Any, state: State, keys: Sequence[str]) -> Sequence[str]:
+        """Those of the keys that may be there."""
+        self.look(table, state)
+        there = self._keys
+        return keys if there is None else [key for key in keys if hash(key) in there]
+
+    def are_new(self, table: Any, state: State, keys: Sequence[str]) -> bool:
+        """Whether certainly none of them is there; they are as from now on. Under the table's lock."""
+        self.look(table, state)
         if self._keys is None:
             return False
         hashes = set(map(hash, keys))
@@ -38,11 +54,34 @@ class Written:
             self._keys = None
         return are_new
 
-    def leave(self, table: Any) -> None:
-        """Nobody but this process wrote to it until now."""
-        self._left = self._state(table)
+    def leave(self, state: State) -> None:
+        """Nobody but this process wrote to it after ``look``. Under the table's lock, which was held since."""
+        self._left = state
 
-    def _state(self, table: Any) -> tuple[int, ...]:
-        """Another one after each commit, and of another table that was made in its place."""
-        folder = os.stat(self._versions)
-        return int(table.version), folder.st_ino, folder.st_mtime_ns
+    def look(self, table: Any, state: State) -> None:
+        """Forget it all, if another process wrote; begin anew, if the table is empty."""
+        if state != self._left:
+            self._keys = None if table.count_rows() else set()
+            self._left = state
+
+
+class Recent:
+    """What was fetched last, for who asks once more."""
+
+    def __init__(self) -> None:
+        self._of: tuple[str, State, Fields] | None = None
+        self._asked: set[Key] = set()
+        self._found: dict[Key, Record] = {}
+
+    def again(self, name: str, state: State | None, fields: Fields, keys: Sequence[Key]) -> dict[Key, Record] | None:
+        """The answer, None where it is not known."""
+        if state is None or self._of != (name, state, fields) or not self._asked.issuperset(keys):
+            return None
+        return {key: self._found[key] for key in keys if key in self._found}
+
+    def keep(
+        self, name: str, state: State | None, fields: Fields, keys: Sequence[Key], found: dict[Key, Record]
+    ) -> None:
+        """Remember an answer; ``state`` is from before it was read."""
+        if state is not None and len(keys) <= _RECENT and not fields & _LARGE:
+            self._of, self._asked, self._found = (name, state, fields), set(keys), dict(found)

@@ -21,6 +21,8 @@ __all__ = ["ONCE", "PATIENCE", "Connection", "GoneError", "Link", "NotLoadedErro
 
 PATIENCE: Final = 20.0
 """Seconds in which a server that was there once may come back, as after a restart."""
+_CONNECT: Final = 30.0
+"""Seconds for a server to greet; one that is not there refuses at once."""
 _PAUSES: Final = (0.05, 1.0)
 """Seconds between tries: the first, and the longest."""
 _SERVICE: Final = "milvus.proto.milvus.MilvusService"
@@ -38,7 +40,7 @@ _OPTIONS: Final = {
     "grpc.max_send_message_length": -1,  # what is sent and asked for is bounded elsewhere
     "grpc.max_receive_message_length": -1,
     "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.min_reconnect_backoff_ms": 100,
+    "grpc.min_reconnect_backoff_ms": 10_000,  # which is how long one try to connect may take
     "grpc.max_reconnect_backoff_ms": 1000,
     "grpc.keepalive_time_ms": 310_000,  # servers with gRPC's own settings hang up on who asks more often
 }
@@ -128,7 +130,7 @@ class Link:
                     self._place.address,
                     token=self._place.token,
                     db_name=self._place.database,
-                    timeout=10.0,
+                    timeout=_CONNECT,
                     dedicated=True,
                     grpc_options=_OPTIONS,
                 )

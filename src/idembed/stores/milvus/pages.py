@@ -63,11 +63,12 @@ def pages_of(collections: Collections, name: str, condition: str, columns: list[
                 raise
             most = max(1, most // 8)
             continue
-        if not page.count:  # a page may have fewer than were asked for though it is not the last
-            return
+        if page.count:
+            yield page
+        if not page.count or (page.count < most and collections.is_lite()):
+            return  # of a cluster, a page may have fewer than were asked for though it is not the last
         after = max(page.columns[key])
         most = _within(min(4 * most, ANSWER * page.count // page.size))
-        yield page
 
 
 def _asking(name: str, wanted: str, columns: list[str], most: int) -> Callable[[Connection], Answer]:

@@ -20,7 +20,7 @@ import qdrant_edge as edge
 
 from idembed.durable import FULL, sync_folder
 from idembed.errors import DamagedError, DiskFullError, StoreError
-from idembed.stores.qdrant.points import Between, IndexKind, IsNull, OneOf, OneTest, Point, Scored, Test
+from idembed.stores.qdrant.points import Between, IndexKind, IsNull, NotThereError, OneOf, OneTest, Point, Scored, Test
 from idembed.stores.qdrant.shards import Shards
 from idembed.stores.records import RESTORE, Vector
 
@@ -28,6 +28,7 @@ __all__ = ["EdgeDatabase"]
 
 _INDEXED_FROM: Final = 10_000
 """Kilobytes of vectors from which a segment is indexed once that is asked for; below it is scanned, which is faster."""
+_IN_USE: Final = "WouldBlock"
 _KINDS: Final[dict[IndexKind, Callable[[], Any]]] = {
     "integer": lambda: edge.IntegerIndexParams(lookup=True, range=True, on_disk=True),
     "number": lambda: edge.IntegerIndexParams(lookup=True, range=False, on_disk=True),
@@ -101,8 +102,14 @@ class EdgeDatabase:
         shards = self._folder.shards
         if name not in shards:
             if not (self._folder.path / name).is_dir():
-                raise StoreError(f"{self.shown}: there is no collection {name}", hint="was it dropped meanwhile?")
-            shards[name] = edge.EdgeShard.load(str(self._folder.path / name))
+                raise NotThereError(f"{self.shown}: there is no collection {name}", hint="was it dropped meanwhile?")
+            try:
+                shards[name] = edge.EdgeShard.load(str(self._folder.path / name))
+            except Exception as error:
+                meant = self._meant(str(error))
+                if type(meant) is StoreError and _IN_USE not in str(error):
+                    raise DamagedError(meant.message, hint=RESTORE, url=self.shown) from error
+                raise meant from error
         return shards[name]
 
     # Points ----------------------------------------------------------------------------------------
@@ -202,6 +209,8 @@ class EdgeDatabase:
                 raise self._meant("No space left") from error
             raise StoreError(f"{self.shown} cannot be used: {error.strerror or error}") from error
         except Exception as error:
+            if type(error) not in (Exception, ValueError):  # those the engine raises
+                raise
             raise self._meant(str(error)) from error
         except BaseException as error:
             if type(error).__name__ != "PanicException":
@@ -209,7 +218,7 @@ class EdgeDatabase:
             raise DamagedError(f"{self.shown}: Qdrant broke off: {_first_line(str(error))}", hint=RESTORE) from error
 
     def _meant(self, said: str) -> StoreError:
-        if "WouldBlock" in said:
+        if _IN_USE in said:
             return StoreError(
                 f"{self.shown} is open in another process",
                 hint="a folder is for one process at a time: close that program, or run a Qdrant server",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -27,7 +28,7 @@ from idembed.stores.qdrant.filters import (
     tests_of_where,
 )
 from idembed.stores.qdrant.pace import Pace, in_requests
-from idembed.stores.qdrant.points import Database, NeedsIndexError, Point, Test
+from idembed.stores.qdrant.points import Database, NeedsIndexError, NotThereError, Point, Test
 from idembed.stores.records import Capabilities, Vector
 
 __all__ = ["QdrantEngine", "capabilities"]
@@ -82,35 +83,28 @@ class QdrantEngine(Engine):
     # Documents -------------------------------------------------------------------------------------
 
     def documents(self, begin: str = "") -> dict[str, dict[str, Any]]:
-        database = self._open
-        if self._documents not in database.collections():
-            return {}
-        names = [
-            (point.payload["name"], point.id)
-            for page in self._scrolled(database, self._documents, [], ["name"], vectors=False)
-            for point in page
-            if str(point.payload.get("name", "")).startswith(begin)
-        ]
         found: dict[str, dict[str, Any]] = {}
-        pace = Pace(texts=True)
-        for batch in pace.batches([place for _, place in names]):
-            points = database.retrieve(self._documents, batch, ["name", "body"], vectors=False)
-            pace.saw(points)
-            for point in points:
-                found[point.payload["name"]] = json.loads(point.payload["body"])
+        with suppress(NotThereError):
+            for page in self._scrolled(self._open, self._documents, [], ["name", "body"], vectors=False):
+                for point in page:
+                    if (name := point.payload["name"]).startswith(begin):
+                        found[name] = json.loads(point.payload["body"])
         return dict(sorted(found.items()))
 
     def put_document(self, name: str, body: Mapping[str, Any]) -> None:
         database = self._open
-        if self._documents not in database.collections():
-            database.create(self._documents, 1, {})
         payload = {"name": name, "body": json.dumps(dict(body), ensure_ascii=False)}
-        database.upsert(self._documents, [[Point(document_id(name), payload, _NOTHING)]])
+        point = Point(document_id(name), payload, _NOTHING)
+        try:
+            database.upsert(self._documents, [[point]])
+        except NotThereError:
+            database.create(self._documents, 1, {})
+            database.upsert(self._documents, [[point]])
 
     def remove_documents(self, names: Sequence[str]) -> None:
-        database = self._open
-        if names and self._documents in database.collections():
-            database.delete(self._documents, [document_id(name) for name in names])
+        if names:
+            with suppress(NotThereError):
+                self._open.delete(self._documents, [document_id(name) for name in names])
 
     # Collections -----------------------------------------------------------------------------------
 
@@ -199,7 +193,7 @@ class QdrantEngine(Engine):
     def _scrolled(
         self, database: Database, name: str, tests: Sequence[Test], names: Sequence[str], *, vectors: bool
     ) -> Iterator[list[Point]]:
-        pace, begin = Pace(texts="text" in names), None
+        pace, begin = Pace(texts="text" in names or "body" in names), None
         while True:
             points, begin = database.scroll(name, tests, begin, pace.most, names, vectors=vectors)
             pace.saw(points)

@@ -13,9 +13,9 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from idembed.errors import DiskFullError, ReadOnlyError, StoreError
-from idembed.stores.qdrant.points import NeedsIndexError
+from idembed.stores.qdrant.points import NeedsIndexError, NotThereError
 
-__all__ = ["AlreadyThereError", "Link", "NotThereError"]
+__all__ = ["AlreadyThereError", "Link"]
 
 PATIENCE: Final = 20.0
 """Seconds in which a server that was there once may come back, as after a restart."""
@@ -32,10 +32,6 @@ _STATUS_OF: Final = {
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-
-class NotThereError(StoreError):
-    """There is no such collection."""
 
 
 class AlreadyThereError(StoreError):

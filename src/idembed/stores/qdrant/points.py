@@ -27,6 +27,10 @@ IndexKind = Literal["integer", "number", "range", "tenant", "uuid"]
 string that tells apart what is searched apart."""
 
 
+class NotThereError(StoreError):
+    """There is no such collection."""
+
+
 class NeedsIndexError(StoreError):
     """The server does not look at a field of the payload that has no index."""
 
@@ -98,7 +102,7 @@ class Database(Protocol):
         """Remove it if it is there."""
 
     def complete(self, name: str, indexes: Mapping[str, IndexKind]) -> None:
-        """Make those of the indexes that are not there. Raises StoreError where there is no such collection."""
+        """Make those of the indexes that are not there. Raises NotThereError, as the rest does."""
 
     def alias(self, alias: str) -> str | None:
         """The collection that the alias stands for."""

@@ -22,6 +22,8 @@ _INDEXED_FROM: Final = 10_000
 """Kilobytes of vectors from which a segment is indexed once that is asked for; below it is scanned, which is faster."""
 _ALL: Final = models.ReadConsistencyType.ALL
 _STRONG: Final = models.WriteOrdering.STRONG
+_PAUSE: Final = 0.5
+"""Seconds between two looks at a collection that is being indexed."""
 _GREENS: Final = 3
 """How many times in a row a collection is at rest when nothing more is to come."""
 _KINDS: Final[dict[IndexKind, Any]] = {
@@ -151,7 +153,7 @@ class ServerDatabase:
         self._ask(self._client.update_collection, name, optimizers_config=settings)
         greens = 0
         while greens < _GREENS:
-            time.sleep(0.5)
+            time.sleep(_PAUSE)
             status = self._ask(self._client.get_collection, name).status
             if status == models.CollectionStatus.RED:
                 raise StoreError(f"{self.shown}: " + "; ".join(self.damage(name)), hint="look at the server's log")
