@@ -719,6 +719,12 @@ def test_a_filter_leaves_out_nothing_that_satisfies_it(filtered: Engine) -> None
             assert {f"{index}: {name}" for name in names} <= found, (key, wanted)
 
 
+def test_the_database_applies_filters_itself_where_that_is_declared(engine: Engine) -> None:
+    engine.put(1, [head(f"row {i}", 1 + i, 0, 0, 0, metadata=canonical_json({"k": i % 2})) for i in range(10)])
+    found = near(engine, vector(1, 0, 0, 0), 5, {"k": 0})
+    assert ({one.record.metadata for one in found} == {'{"k":0}'}) == engine.capabilities.filters
+
+
 def test_a_filter_on_odd_strings_finds_them(engine: Engine) -> None:
     engine.put(1, [head(f"value {i}", metadata=canonical_json({"k": odd})) for i, odd in enumerate(ODD)])
     engine.put(1, [head(f"key {i}", metadata=canonical_json({odd: 1})) for i, odd in enumerate(ODD)])

@@ -734,7 +734,7 @@ def test_what_goes_while_threads_read_is_read_as_the_transaction_sees_it(
         return opened(place)
 
     with open_store(path) as store:
-        monkeypatch.setattr("idembed.stores.sqlite.open_reader", late)
+        monkeypatch.setattr("idembed.stores.sqlite_transactions.open_reader", late)
         with store._reading() as connection:
             found = store._searcher.search(connection, 1, 4, QUERY, 99, (), None)[0]
         assert len(found) == 50

@@ -81,6 +81,9 @@ class Capabilities:
     max_dim: int
     max_batch: int = 64 << 20
     """bytes (``size`` of rows and fillings) in one call of ``upsert`` or ``fill``; one row alone may be more"""
+    filters: bool = True
+    """whether the database itself applies conditions on metadata; where not, what they let pass is looked for among
+    all, and means the same"""
 
 
 @dataclass(frozen=True, slots=True)

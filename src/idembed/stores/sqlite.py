@@ -6,14 +6,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from idembed.canonical import canonical_json
-from idembed.errors import OptionError, ReadOnlyError, StoreError
+from idembed.errors import OptionError
 from idembed.filters import Condition
 from idembed.space import Kept, Space
 from idembed.stores import (
@@ -21,7 +19,6 @@ from idembed.stores import (
     sqlite_ann,
     sqlite_audit,
     sqlite_generations,
-    sqlite_lease,
     sqlite_plan,
     sqlite_read,
     sqlite_schema,
@@ -30,7 +27,6 @@ from idembed.stores import (
 from idembed.stores.base import Store
 from idembed.stores.checks import check_parts, check_rows, known_ids
 from idembed.stores.records import (
-    ROWS,
     Capabilities,
     Filling,
     Generation,
@@ -43,10 +39,7 @@ from idembed.stores.records import (
     StoredRow,
     Vector,
 )
-from idembed.stores.sqlite_file import mapped, open_file, open_reader, stamp
-from idembed.stores.sqlite_search import Searcher
-from idembed.stores.sqlite_vectors import Connect
-from idembed.stores.sqlite_where import install
+from idembed.stores.sqlite_settings import Settings
 
 __all__ = ["CAPABILITIES", "SQLiteStore", "opened"]
 
@@ -67,7 +60,7 @@ CAPABILITIES: Final = Capabilities(
 """Approximate search is there where usearch is."""
 
 
-class SQLiteStore(Store):
+class SQLiteStore(Settings, Store):
     """An index in one file (write-ahead log, ``synchronous=FULL``); many readers, one writer at a time.
 
     A file or folder that cannot be written is opened for reading. Errors: idembed.errors.StoreError and
@@ -77,134 +70,8 @@ class SQLiteStore(Store):
     format_version = sqlite_schema.VERSION
 
     def __init__(self, path: str, *, create: bool = True, read_only: bool = False) -> None:
-        self.url = path
         self.capabilities = replace(CAPABILITIES, approximate_search=ann_graph.is_installed())
-        self._in_snapshot = False
-        self._open(create, read_only)
-
-    def _open(self, create: bool, read_only: bool) -> None:
-        self._connection, self._writable, self._immutable = open_file(self.url, create=create, read_only=read_only)
-        try:
-            with mapped(self.url):
-                sqlite_audit.check_tables(self._connection, self.url)
-        except BaseException:
-            self._connection.close()
-            raise
-        install(self._connection)
-        self._searcher = Searcher(self.url, self._connect())
-
-    def _connect(self) -> Connect | None:
-        """Opens more connections, where locks are used."""
-        return None if self._immutable is not None else lambda: open_reader(self.url)
-
-    def close(self) -> None:
-        self._searcher.keep_only(())
-        self._immutable = None
-        with mapped(self.url):
-            self._connection.close()
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        with self._reading():
-            outer, self._in_snapshot = self._in_snapshot, True
-            try:
-                yield
-            finally:
-                self._in_snapshot = outer
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """One state of the file for everything read inside."""
-        if self._in_snapshot:
-            with mapped(self.url):
-                yield self._connection
-            return
-        with mapped(self.url), self._unchanged():
-            self._connection.execute("BEGIN")
-            try:
-                yield self._connection
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-
-    @contextmanager
-    def _unchanged(self) -> Iterator[None]:
-        """A file that is read without locks is opened again when somebody wrote since, with locks if he is still
-        there; what was read while somebody wrote is not used, whatever it was."""
-        if self._immutable is not None and stamp(self.url) != self._immutable:
-            before = self._connection
-            self._open(create=False, read_only=True)
-            before.close()
-        try:
-            yield
-        finally:
-            if self._immutable is not None and stamp(self.url) != self._immutable:
-                raise StoreError(f"{self.url} was written while it was read", hint="try again", path=self.url)
-
-    @contextmanager
-    def _writing(self, lease: Lease | None = None) -> Iterator[sqlite3.Connection]:
-        """One transaction, durable at the end or not there at all; with the lease checked inside."""
-        with mapped(self.url):
-            if not self._writable:
-                self._connection.execute("SELECT 1")  # a closed store says so
-                raise ReadOnlyError(
-                    f"{self.url} is open for reading only",
-                    hint="look at the permissions of file and folder",
-                    path=self.url,
-                )
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                if lease is not None:
-                    sqlite_lease.check(self._connection, self.url, lease)
-                self._connection.execute("UPDATE ours SET writing = 1")
-                yield self._connection
-                self._connection.execute("UPDATE ours SET writing = 0")
-                self._connection.execute("COMMIT")
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-
-    # What the index knows about itself -------------------------------------------------------------
-
-    def read_meta(self) -> tuple[int, dict[str, Any]]:
-        with self._reading() as connection:
-            return sqlite_read.settings(connection, self.url)
-
-    def swap_meta(self, version: int, meta: Mapping[str, Any]) -> bool:
-        settings = canonical_json(meta)
-        with self._writing() as connection:
-            cursor = connection.execute(
-                "UPDATE meta SET version = version + 1, settings = ? WHERE version = ?", (settings, version)
-            )
-            return cursor.rowcount == 1
-
-    def lease(
-        self,
-        owner: str,
-        seconds: float = 60.0,
-        *,
-        name: str = ROWS,
-        instead_of: str | None = None,
-        now: float | None = None,
-    ) -> Lease:
-        moment = time.time() if now is None else now
-        with self._writing() as connection:
-            answer = sqlite_lease.take(connection, self.url, name, owner, seconds, moment, instead_of)
-        if isinstance(answer, Lease):
-            return answer
-        raise answer
-
-    def writer(self) -> tuple[int, str]:
-        with self._reading() as connection:
-            return sqlite_lease.last(connection, ROWS)
-
-    def renew(self, lease: Lease, seconds: float = 60.0, *, now: float | None = None) -> Lease:
-        with self._writing() as connection:
-            return sqlite_lease.renew(connection, self.url, lease, seconds, time.time() if now is None else now)
-
-    def release(self, lease: Lease) -> None:
-        with self._writing() as connection:
-            sqlite_lease.release(connection, lease)
+        super().__init__(path, create=create, read_only=read_only)
 
     def size(self) -> int:
         files = sum(os.path.getsize(path) for path in (self.url, f"{self.url}-wal") if os.path.exists(path))
