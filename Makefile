@@ -29,8 +29,8 @@ demo: $(STAMPS)/package-$(NAMES) ## search Python's standard library by meaning 
 test: $(STAMPS)/test-$(EXTRAS)-$(NAMES) ## run every test; PYTEST_ARGS="-x -k cli" chooses; EXTRAS=test,servers,sdks for all
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-torture: $(STAMPS)/test-$(EXTRAS)-$(NAMES) ## live and break indexes at random for MINUTES=30; rows lost must be 0
-	@$(BIN)/python tests/torture/torture.py --minutes $(MINUTES)
+torture: $(STAMPS)/test-$(EXTRAS)-$(NAMES) ## live and break indexes for MINUTES=30 (STORES=sqlite,lance); rows lost must be 0
+	@$(BIN)/python tests/torture/torture.py --minutes $(MINUTES) $(if $(STORES),--stores $(STORES))
 
 lint: $(STAMPS)/test-$(EXTRAS)-$(NAMES) $(STAMPS)/lint ## check format, types, layers
 	$(BIN)/ruff check

@@ -20,10 +20,9 @@ from idembed.stores.base import Store
 
 __all__ = ["copies", "life"]
 
-_NAME = "life"
 _SCOPE = "default"
 _K = 10
-_QUESTIONS = 20
+_QUESTIONS = 10
 
 
 class CountingModel(FreeModel):
@@ -41,8 +40,8 @@ def index_at(url: str) -> Index:
 
 
 def life(database: Database, rows: Sequence[Row], rounds: int) -> dict[str, Any]:
-    """Figures of an index of ``rows``, which stays for ``copies``."""
-    url, count = database.url(_NAME), len(rows)
+    """Figures of an index of ``rows``."""
+    url, count = database.url(database.new("life")), len(rows)
     first = seconds(lambda: _sync(url, rows))
     noops = [seconds(lambda: _noop(url, rows)) for _ in range(rounds)]
     found: dict[str, Any] = {
@@ -110,24 +109,27 @@ def _search(store: Store, queries: np.ndarray, *, approximate: bool) -> tuple[fl
     return statistics.median(times) * 1e3, found
 
 
-def copies(databases: Sequence[Database], count: int) -> dict[str, Any]:
-    """From each to each other: rows a second. Roots are compared, and no model may be asked."""
-    found: dict[str, Any] = {}
+def copies(databases: Sequence[Database], rows: Sequence[Row]) -> dict[str, Any]:
+    """An index of ``rows`` from each to each other: rows a second. Roots are compared, and no model may be asked."""
+    speeds: dict[str, int] = {}
+    urls = {database.name: database.url(database.new("source")) for database in databases}
+    for url in urls.values():
+        _sync(url, rows)
     asked = CountingModel.asked
-    for source in databases:
-        with index_at(source.url(_NAME)) as index:
+    for name, source in urls.items():
+        with index_at(source) as index:
             root = index.lock().root
-            for target in databases:
-                if target is source:
+            for database in databases:
+                if database.name == name:
                     continue
-                url = target.url(target.new("copy"))
-                taken = seconds(partial(index.copy, url))
+                url = database.url(database.new("copy"))
+                speed = len(rows) / seconds(partial(index.copy, url))
                 with index_at(url) as copied:
                     if copied.lock().root != root:
-                        raise SystemExit(f"the copy from {source.name} to {target.name} has another root")
-                found[f"{source.name} to {target.name}"] = round(count / taken)
-                print(f"copy {source.name} to {target.name}: {count / taken:,.0f} rows a second, same root", flush=True)
+                        raise SystemExit(f"the copy from {name} to {database.name} has another root")
+                speeds[f"{name} to {database.name}"] = round(speed)
+                print(f"copy {name} to {database.name}: {speed:,.0f} rows a second, same root", flush=True)
     if CountingModel.asked != asked:
-        raise SystemExit(f"a copy asked the model for {CountingModel.asked - asked} texts")
+        raise SystemExit(f"copies asked the model for {CountingModel.asked - asked} texts")
     print("model calls while copying: 0", flush=True)
-    return {"rows_per_second": found, "roots": "equal", "model_calls": 0}
+    return {"rows": len(rows), "rows_per_second": speeds, "roots": "equal", "model_calls": 0}

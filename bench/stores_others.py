@@ -46,7 +46,7 @@ class Others:
         """Why a class could not do it, by framework."""
         return self._refused.get(database.name, {})
 
-    def run(self, framework: str, database: Database) -> dict[str, float]:
+    def run(self, framework: str, database: Database) -> dict[str, list[float]]:
         """Seconds of writing rows that are new; none, once it has failed."""
         if framework in self.refused(database):
             return {}
@@ -54,7 +54,7 @@ class Others:
         if "error" in answer:
             self._refused.setdefault(database.name, {})[framework] = answer["error"][:200]
             return {}
-        return {"new": answer["seconds"]}
+        return {"new": [answer["seconds"]]}
 
     def _ask(self, framework: str, database: Database) -> dict[str, Any]:
         process = self._process(framework, database.name)

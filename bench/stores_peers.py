@@ -1,11 +1,13 @@
 """LangChain's and LlamaIndex's classes for a database, in their own environment: a line of JSON in, one out.
 
 ``stores_peers.py langchain postgres``. The vectors are ready; rows go in by the way that replaces a row where the class
-has one, as many at a time as ours. Opening, making tables and preparing rows in the form of the class is not timed.
+has one, as many at a time as ours. Not timed are opening, a first row, by which tables are made, and making
+nodes of LlamaIndex.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -49,12 +51,12 @@ class Batch(NamedTuple):
 # LangChain ----------------------------------------------------------------------------------------
 
 
-def ready() -> Any:
-    """An embedder that gives the vectors it was told last."""
+def ready(dim: int) -> Any:
+    """An embedder that gives the vectors it was told last; zeros before, by which a class finds out the dimension."""
     from langchain_core.embeddings import Embeddings
 
     class Ready(Embeddings):
-        vectors: Sequence[list[float]] = ()
+        vectors: Sequence[list[float]] = ([0.0] * dim,)
 
         def embed_documents(self, texts: list[str]) -> list[list[float]]:
             return list(self.vectors)
@@ -81,7 +83,7 @@ def langchain_postgres(place: dict[str, Any], dim: int) -> Write:
 
     engine = PGEngine.from_connection_string(as_sqlalchemy(place["url"], "postgresql+asyncpg"))
     engine.init_vectorstore_table(place["name"], dim, id_column=Column("langchain_id", "TEXT", nullable=False))
-    store = PGVectorStore.create_sync(engine, ready(), place["name"])
+    store = PGVectorStore.create_sync(engine, ready(dim), place["name"])
     return lambda batch: store.add_embeddings(batch.texts, batch.vectors, batch.metadata, batch.ids)
 
 
@@ -89,10 +91,10 @@ def langchain_qdrant(place: dict[str, Any], dim: int) -> Write:
     from langchain_qdrant import QdrantVectorStore
     from qdrant_client import QdrantClient, models
 
-    client = QdrantClient(path=f"{place['folder']}/{place['name']}")
+    client = QdrantClient(":memory:")
     params = models.VectorParams(size=dim, distance=models.Distance.DOT)
     client.create_collection(place["name"], vectors_config=params)
-    embedder = ready()
+    embedder = ready(dim)
     store = QdrantVectorStore(client, place["name"], embedder, distance=models.Distance.DOT, validate_embeddings=False)
     return telling(
         embedder, lambda batch: store.add_texts(batch.texts, batch.metadata, batch.uuids, batch_size=len(batch.rows))
@@ -103,7 +105,7 @@ def langchain_milvus(place: dict[str, Any], dim: int) -> Write:
     from langchain_core.documents import Document
     from langchain_milvus import Milvus
 
-    embedder = ready()
+    embedder = ready(dim)
     store = Milvus(
         embedder,
         collection_name=place["name"],
@@ -128,7 +130,7 @@ def langchain_milvus(place: dict[str, Any], dim: int) -> Write:
 def langchain_lance(place: dict[str, Any], dim: int) -> Write:
     from langchain_lancedb import LanceDB
 
-    embedder = ready()
+    embedder = ready(dim)
     store = LanceDB(embedder, uri=f"{place['folder']}/{place['name']}")
     return telling(embedder, lambda batch: store.add_texts(batch.texts, batch.metadata, batch.ids))
 
@@ -160,7 +162,7 @@ def llamaindex_qdrant(place: dict[str, Any], dim: int) -> Write:
     from llama_index.vector_stores.qdrant import QdrantVectorStore
     from qdrant_client import QdrantClient, models
 
-    client = QdrantClient(path=f"{place['folder']}/{place['name']}")
+    client = QdrantClient(":memory:")
     params = models.VectorParams(size=dim, distance=models.Distance.DOT)
     store = QdrantVectorStore(place["name"], client=client, batch_size=1000, dense_config=params)
     return store.add
@@ -177,6 +179,7 @@ def llamaindex_milvus(place: dict[str, Any], dim: int) -> Write:
         index_config={"index_type": "FLAT"},
         upsert_mode=True,
         batch_size=1000,
+        use_async_client=False,
     )
     return store.add
 
@@ -202,12 +205,16 @@ def perform(framework: str, database: str, job: dict[str, Any]) -> dict[str, Any
         Batch(rows[begin : begin + job["batch"]], vectors[begin : begin + job["batch"]].tolist())
         for begin in range(0, len(rows), job["batch"])
     ]
-    prepared: list[Any] = batches
+    one = Batch([{**rows[0], "id": "first"}], vectors[:1].tolist())
+    prepared: list[Any] = [one, *batches]
     if framework == "llamaindex":
-        prepared = [nodes(batch, batch.uuids if database == "qdrant" else batch.ids) for batch in batches]
+        prepared = [nodes(batch, batch.uuids if database == "qdrant" else batch.ids) for batch in prepared]
     write = globals()[f"{framework}_{database}"](job["place"], vectors.shape[1])
+    write(prepared[0])
+    gc.collect()
+    gc.freeze()
     began = time.perf_counter()
-    for batch in prepared:
+    for batch in prepared[1:]:
         write(batch)
     return {"seconds": time.perf_counter() - began}
 

@@ -13,6 +13,11 @@ from databases.base import DIM, Batch, Database, Write
 
 __all__ = ["Qdrant"]
 
+_LOCAL = (
+    "over qdrant-client's local mode in memory, which is another engine, in Python, and keeps nothing; on disk it "
+    "takes many times as long"
+)
+
 
 class Qdrant(Database):
     """One ``upsert_points`` and one ``flush`` a batch; not indexed for approximate search meanwhile, as ours."""
@@ -20,8 +25,8 @@ class Qdrant(Database):
     name = "qdrant"
     durable = "flushed to the disk"
     peers: ClassVar = {
-        "langchain": "QdrantVectorStore over qdrant-client's local mode, which is another engine, in Python",
-        "llamaindex": "QdrantVectorStore over qdrant-client's local mode, which is another engine, in Python",
+        "langchain": f"QdrantVectorStore {_LOCAL}",
+        "llamaindex": f"QdrantVectorStore {_LOCAL}",
     }
 
     def url(self, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 from place import Place
 
@@ -18,5 +19,4 @@ class LancePlace(Place):
     imports = ("idembed.stores.lance.engine",)
 
     def remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir()
+        shutil.rmtree(Path(str(self.url).removeprefix("lance://")), ignore_errors=True)

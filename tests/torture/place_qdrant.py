@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 from place import Place
 
@@ -20,8 +21,7 @@ class EmbeddedQdrantPlace(Place):
     imports = ("idembed.stores.qdrant.engine", "qdrant_edge")
 
     def remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir()
+        shutil.rmtree(Path(str(self.url).removeprefix("qdrant://")), ignore_errors=True)
 
 
 class LocalQdrantPlace(Place):

@@ -1,5 +1,5 @@
-"""Sync an earlier state (``half``) or the later one (``all``) of some 400 rows into FOLDER/pets.db, or the index at a
-URL that is given too, with a slow fake model. From half to all: rows added, deleted, swapped far
+"""Sync an earlier state (``half``) or the later one (``all``) of some 400 rows into the index at a URL, with a slow
+fake model, and a vault in FOLDER: ``sync_slowly.py FOLDER all URL``. From half to all: rows added, deleted, swapped far
 apart, texts and metadata changed."""
 
 from __future__ import annotations
@@ -40,10 +40,9 @@ def _later(i: int) -> str:
 
 
 def main() -> None:
-    folder, state = Path(sys.argv[1]), sys.argv[2]
+    folder, state, url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     os.environ["IDEMBED_VAULT"] = str(folder / "vault")
-    place = sys.argv[3] if len(sys.argv) > 3 else folder / "pets.db"
-    with Index(place, SlowModel(log=folder / "asked")) as index:
+    with Index(url, SlowModel(log=folder / "asked")) as index:
         print(index.sync(rows(state)))
 
 
