@@ -268,6 +268,47 @@ def test_what_a_server_refuses_for_a_moment_is_asked_again(engine: MilvusEngine)
     assert engine._link(Refusing(limited, busy, gone, MilvusException(2, "Fail connecting"))) == "done"
 
 
+def test_whatever_was_done_though_its_answer_was_lost_is_well_done(
+    engine: MilvusEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[str] = []
+
+    def losing(owner: object, name: str) -> None:
+        real = getattr(owner, name)
+
+        def done(*args: object, **kwargs: object) -> object:
+            answer = real(*args, **kwargs)
+            if name not in lost:
+                lost.append(name)
+                raise MilvusException(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+            return answer
+
+        monkeypatch.setattr(owner, name, done)
+
+    connection = engine._link._connection
+    assert connection is not None
+    verbs = ["create_collection", "create_index", "load_collection", "create_alias", "alter_alias", "drop_alias"]
+    verbs += ["drop_collection", "delete", "flush", "release_collection", "drop_index", "search", "list_collections"]
+    for verb in verbs:
+        losing(connection.client, verb)
+    for verb in ("upsert", "query"):
+        losing(connection.wire, verb)
+    engine.create(2, 4)
+    engine.put(2, [head("a"), head("b", 0, 1, 0, 0), head("c")])
+    engine.remove(2, [Key("c", 0)])
+    engine.point(1)
+    engine.point(2)
+    assert engine.pointer() == 2
+    query = np.array([0, 1, 0, 0], np.float32)
+    assert [hit.record.id for hit in engine.near(2, query, 5, (), None, exact=True)] == ["b", "a"]
+    engine.build_ann(2)
+    assert engine.has_ann(2)
+    engine.put_document("meta", {})
+    engine.drop(2)
+    assert (engine.collections(), engine.pointer(), engine.documents()) == ({1}, None, {"meta": {}})
+    assert sorted(lost) == sorted([*verbs, "upsert", "query"])
+
+
 @pytest.mark.parametrize(
     ("said", "kind", "message"),
     [

@@ -530,6 +530,21 @@ def test_the_key_is_sent_and_never_shown(opened: list[Any], monkeypatch: pytest.
     assert [key for _, _, key in scripted.asked] == ["from-the-url", "of-the-environment"]
 
 
+def test_another_connection_to_a_server_has_the_same_key(opened: list[Any]) -> None:
+    scripted, engine = asking(opened, (200, NOBODY), options="?api_key=secret")
+    again = engine.another()
+    assert again is not None
+    opened.append(again())
+    engine.close()
+    assert opened[-1].collections() == set()
+    assert opened[-1].url == engine.url
+    assert [key for _, _, key in scripted.asked] == ["secret"]
+
+
+def test_a_folder_has_no_other_connection(folder: QdrantEngine) -> None:
+    assert folder.another() is None
+
+
 def test_what_a_server_says_is_shown_without_what_it_quotes(opened: list[Any]) -> None:
     _, engine = asking(opened, (400, error('Format error: invalid value: string "a secret text", expected a number')))
     with pytest.raises(StoreError, match="Format error: invalid value: string …, expected a number") as caught:

@@ -24,6 +24,7 @@ class MilvusPlace(Place):
     """A database of its own."""
 
     kind = "milvus"
+    lives = 1
     examples = 2
     modules = ("idembed.stores.milvus.engine", "idembed.stores.collection.store")
     server = MilvusServer()

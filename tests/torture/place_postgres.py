@@ -15,9 +15,9 @@ class PostgresPlace(Place):
     """A schema of its own."""
 
     kind = "postgres"
-    lives = 3
+    lives = 2
     steps = 14
-    examples = 5
+    examples = 4
     trials = 3
     switches = 20
     is_bounded = True

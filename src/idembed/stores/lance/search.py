@@ -26,9 +26,9 @@ _FIELDS: Final = EVERYTHING - {"text"}
 _EXPONENT: Final = 40
 """Of the largest number of a question as it is asked: products are right to 2^-64 of it, and vectors may still have
 numbers up to 2^80 before they overflow."""
-_ROWS_APIECE: Final = 1_000_000
-"""Records for which there is one graph: the fewer graphs, the fewer are missed."""
-_LINKS, _BUILD_WIDTH = 20, 300
+_ROWS_APIECE: Final = 250_000
+"""Records for which there is one graph; of 20 graphs, which LanceDB searches by itself, none is left out."""
+_LINKS, _BUILD_WIDTH = 20, 150
 _REFINED: Final = 3
 """Times as many as are wanted are compared by their exact vectors."""
 _WIDTH: Final = 200
@@ -65,7 +65,7 @@ def _ask(table: Any, query: Vector, most: int, where: Sequence[Condition], scope
 
 
 def build_ann(table: Any) -> None:
-    """One graph of neighbours for a million records, over numbers of one byte: the least that finds nine of ten best
+    """One graph of neighbours for some 100,000 records, over numbers of one byte: the least that finds nine of ten best
     without refining, of what LanceDB offers."""
     if not has_ann(table):
         apiece = max(1, table.count_rows() // _ROWS_APIECE)

@@ -91,14 +91,14 @@ class Tables:
             due = self._due.setdefault(name, Due())
             if retention is not None and due.is_now(rows) and wants(self._table(name), due, self._versions(name)):
                 self._keep(name, due, retention)
-            if (state := self._state(name, self._table(name))) is not None:
+            if (state := self._state(name)) is not None:
                 self._known(name).leave(state)
 
     def upsert(self, name: str, key: str, records: pa.Table, *, retention: timedelta) -> None:
         """Write records of different keys, each replacing the one of its key, as by ``write``."""
 
         def commit(table: Any) -> None:
-            keys, state = records.column(key).to_pylist(), self._state(name, table)
+            keys, state = records.column(key).to_pylist(), self._state(name)
             if state is not None and self._known(name).are_new(table, state, keys):
                 table.add(records)
             else:
@@ -109,7 +109,7 @@ class Tables:
 
     def state(self, name: str) -> State | None:
         """Another one after each commit; None where that is not known for certain."""
-        return self.read(name, partial(self._state, name))
+        return self.read(name, lambda table: self._state(name))
 
     def possible(self, name: str, state: State | None, keys: Sequence[str]) -> Sequence[str]:
         """Those of the keys that may be there, in that state."""
@@ -196,13 +196,13 @@ class Tables:
         path = self._path(name)
         return None if path is None else path / "_versions"
 
-    def _state(self, name: str, table: Any) -> State | None:
+    def _state(self, name: str) -> State | None:
         versions = self._versions(name)
-        return None if versions is None else state_of(table, versions)
+        return None if versions is None else state_of(versions)
 
     def _look(self, name: str, table: Any) -> None:
         """Forget what is not known any more: nothing is said of what others write after this."""
-        if (state := self._state(name, table)) is not None:
+        if (state := self._state(name)) is not None:
             self._known(name).look(table, state)
 
     def _known(self, name: str) -> Written:

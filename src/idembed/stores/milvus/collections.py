@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from pymilvus import CollectionSchema, MilvusClient, MilvusException
 
+from idembed.errors import StoreError
 from idembed.stores.milvus.fields import VECTOR, dim_of
-from idembed.stores.milvus.link import ONCE, PATIENCE, Connection, Link, NotLoadedError
+from idembed.stores.milvus.link import ONCE, PATIENCE, Connection, GoneError, Link, NotLoadedError
 
 __all__ = ["Collections"]
 
 _APPROXIMATE: Final = "HNSW"
 _BUILD: Final = {"M": 16, "efConstruction": 200}
+_TRIES: Final = 5
 _CONSISTENCY: Final = "Strong"
 """Whoever asks sees all that was written before."""
 _T = TypeVar("_T")
@@ -57,11 +60,17 @@ class Collections:
 
     def drop(self, name: str) -> None:
         """Remove it, if it is there; Milvus keeps one that an alias points to."""
-        if name not in self.names():
-            return
-        for alias in self._link(lambda to: to.client.list_aliases(name, **ONCE))["aliases"]:
-            self._link(lambda to, alias=alias: to.client.drop_alias(alias, **ONCE))  # type: ignore[misc]
-        self._link(lambda to: to.client.drop_collection(name, **ONCE))
+        with suppress(GoneError):  # also of one that was dropped by a request whose answer was lost
+            for alias in self._link(lambda to: to.client.list_aliases(name, **ONCE))["aliases"]:
+                self._drop_alias(alias)
+            self._link(lambda to: to.client.drop_collection(name, **ONCE))
+
+    def _drop_alias(self, alias: str) -> None:
+        try:
+            self._link(lambda to: to.client.drop_alias(alias, **ONCE))
+        except StoreError:
+            if self.pointed(alias) is not None:
+                raise
 
     def dim(self, name: str) -> int:
         """The dimension of its vectors."""
@@ -89,10 +98,16 @@ class Collections:
     def point(self, alias: str, name: str) -> None:
         """Let the alias point to the collection, in one step."""
         there = self.pointed(alias)
-        if there is None:
-            self._link(lambda to: to.client.create_alias(name, alias, **ONCE))
-        elif there != name:
-            self._link(lambda to: to.client.alter_alias(name, alias, **ONCE))
+        if there == name:
+            return
+        try:
+            if there is None:
+                self._link(lambda to: to.client.create_alias(name, alias, **ONCE))
+            else:
+                self._link(lambda to: to.client.alter_alias(name, alias, **ONCE))
+        except StoreError:
+            if self.pointed(alias) != name:  # it was not done by a request whose answer was lost
+                raise
 
     def is_approximate(self, name: str) -> bool:
         """Whether its vectors have the index for approximate search."""
@@ -101,12 +116,17 @@ class Collections:
 
     def make_approximate(self, name: str) -> None:
         """Put the index for approximate search in the place of the exact one: a field has one, and it cannot be changed
-        while it is asked, so that searches wait meanwhile."""
+        while it is asked, so that searches wait meanwhile. Raises StoreError where other programs that search make the
+        exact one again and again."""
         self.flush(name)
-        self._link(lambda to: to.client.release_collection(name, **ONCE))
-        self._link(lambda to: to.client.drop_index(name, VECTOR, **ONCE))
-        self._index(name, VECTOR, _APPROXIMATE)
-        self.make_ready(name)
+        for _ in range(_TRIES):
+            self._link(lambda to: to.client.release_collection(name, **ONCE))
+            self._link(lambda to: _drop_index(to.client, name))
+            self._index(name, VECTOR, _APPROXIMATE)
+            self.make_ready(name)
+            if self.is_approximate(name):
+                return
+        raise StoreError(f"{name}: other programs search it, so that its index cannot be replaced", hint="try again")
 
     def _index(self, name: str, field: str, kind: str) -> None:
         """Make an index; nothing where the field has one. What is made of an empty collection is not waited for."""
@@ -126,3 +146,8 @@ def _create(client: MilvusClient, name: str, schema: CollectionSchema) -> None:
     except MilvusException:
         if not client.has_collection(name, **ONCE):  # another program was faster, or an answer was lost
             raise
+
+
+def _drop_index(client: MilvusClient, name: str) -> None:
+    if VECTOR in client.list_indexes(name, **ONCE):
+        client.drop_index(name, VECTOR, **ONCE)

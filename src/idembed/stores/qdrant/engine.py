@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -56,12 +56,15 @@ def capabilities(*, is_server: bool) -> Capabilities:
 
 class QdrantEngine(Engine):
     """The index with the alias ``alias``, the names of whose collections begin with ``begin``. ``database`` is closed
-    with it."""
+    with it; ``again`` opens the same one over another connection."""
 
     most_near = 10_000
 
-    def __init__(self, database: Database, alias: str, begin: str) -> None:
+    def __init__(
+        self, database: Database, alias: str, begin: str, again: Callable[[], QdrantEngine] | None = None
+    ) -> None:
         self.url = database.shown
+        self._again = again
         self._database: Database | None = database
         self._alias = alias
         self._begin = begin
@@ -79,6 +82,9 @@ class QdrantEngine(Engine):
         if self._database is not None:
             self._database.close()
             self._database = None
+
+    def another(self) -> Callable[[], QdrantEngine] | None:
+        return self._again
 
     # Documents -------------------------------------------------------------------------------------
 

@@ -161,4 +161,5 @@ def _of_server(place: Server, key: str) -> QdrantEngine:
         headers={"api-key": key} if key else None,  # as the client sends one, without its warning
         check_compatibility=False,
     )
-    return QdrantEngine(ServerDatabase(client, place.shown), place.name, f"{place.name}_")
+    database = ServerDatabase(client, place.shown)
+    return QdrantEngine(database, place.name, f"{place.name}_", lambda: _of_server(place, key))
