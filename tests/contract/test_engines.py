@@ -128,7 +128,7 @@ def same(record: Record, other: Record) -> bool:
 
 
 def near(engine: Engine, query: Any, most: int = 100, where: Any = None, scope: str | None = None, **how: Any) -> Any:
-    return engine.near(1, query, most, parse_where(where), scope, **{"exact": True, **how})
+    return engine.near(1, query, most, parse_where(where), scope, **{"exact": True, **how}).found
 
 
 # What it says of itself -------------------------------------------------------------------------------
@@ -235,8 +235,16 @@ def test_collections_are_made_and_dropped(engine: Engine) -> None:
     assert engine.collections() == {1}
 
 
-def test_a_collection_that_is_made_again_is_empty(engine: Engine) -> None:
+def test_a_collection_that_is_there_is_not_made_again(engine: Engine) -> None:
     engine.put(1, [head("a")])
+    with pytest.raises(StoreError):
+        engine.create(1, 2)
+    assert engine.count(1, ALL) == 1
+
+
+def test_a_collection_that_was_dropped_may_be_made_again_and_is_empty(engine: Engine) -> None:
+    engine.put(1, [head("a")])
+    engine.drop(1)
     engine.create(1, 2)
     assert engine.count(1, ALL) == 0
     engine.put(1, [head("a", 1, 2)])
@@ -245,6 +253,7 @@ def test_a_collection_that_is_made_again_is_empty(engine: Engine) -> None:
 
 def test_vectors_may_have_one_number_or_thousands(engine: Engine) -> None:
     for dim in (1, 4096):
+        engine.drop(2)
         engine.create(2, dim)
         wanted = np.linspace(-1, 1, dim, dtype=np.float32) + np.float32(0.1)
         engine.put(2, [Record("a", vector=wanted, live=True)])
@@ -777,9 +786,9 @@ def test_an_index_for_approximate_search_is_made_where_there_is_such_a_thing(eng
     engine.put(1, [head(str(i), *one, scope=str(i % 2)) for i, one in enumerate(vectors)])
     assert not engine.has_ann(1)
     assert len(near(engine, vectors[0], 10, exact=False)) == 10
-    engine.build_ann(1)
+    engine.build_ann(1, lambda: None)
     assert engine.has_ann(1) == engine.capabilities.approximate_search
-    engine.build_ann(1)
+    engine.build_ann(1, lambda: None)
     shared = 0
     for query in vectors[:50]:
         exact = [one.record.id for one in near(engine, query, 10)]
@@ -856,7 +865,7 @@ def test_a_closed_engine_refuses_everything(engine: Engine) -> None:
         lambda: next(engine.find(1, ALL, KEYS)),
         lambda: engine.count(1, ALL),
         lambda: near(engine, vector(1, 0, 0, 0)),
-        lambda: engine.build_ann(1),
+        lambda: engine.build_ann(1, lambda: None),
         lambda: engine.has_ann(1),
         lambda: engine.size(),
         lambda: engine.damage(),

@@ -156,7 +156,7 @@ def test_what_goes_in_is_found_and_nothing_else(shared: LanceEngine, texts: list
         ):
             if any(name.startswith("$") and name not in ("$id", "$scope", "$tokens") for name in where):
                 continue
-            found = [one.record.key for one in shared.near(1, ONE, 100, parse_where(where), None, exact=True)]
+            found = [one.record.key for one in shared.near(1, ONE, 100, parse_where(where), None, exact=True).found]
             assert key in found
             if "$id" in where or "$scope" in where:
                 assert found == [key]
@@ -166,7 +166,7 @@ def test_what_goes_in_is_found_and_nothing_else(shared: LanceEngine, texts: list
 
 def test_a_filter_leaves_out_nearly_all_that_does_not_satisfy_it(engine: LanceEngine) -> None:
     engine.put(1, [head(str(i), metadata=canonical_json({"n": i, "kind": f"k{i % 7}"})) for i in range(700)])
-    near = lambda where: engine.near(1, ONE, 1000, parse_where(where), None, exact=True)  # noqa: E731
+    near = lambda where: engine.near(1, ONE, 1000, parse_where(where), None, exact=True).found  # noqa: E731
     assert [one.record.id for one in near({"n": 12})] == ["12"]
     assert len(near({"kind": "k3"})) == 100
     assert len(near({"kind": ["k3", "k4"], "n": {"gte": 0}})) == 200
@@ -186,7 +186,7 @@ def test_what_was_written_is_synced_before_the_verb_returns(
     engine.put(1, [head("a")])
     engine.remove(1, [Key("b", 0)])
     engine.put_document("meta", {})
-    engine.build_ann(1)
+    engine.build_ann(1, lambda: None)
     engine.tidy(1)
     made = {str(path) for path in folder.rglob("*") if path.suffix not in (".json", ".lock")} - before
     assert {Path(path).parent.name for path in made} >= {"data", "_versions", "_transactions", "_indices"}
@@ -204,7 +204,7 @@ def test_after_a_power_cut_all_is_there_that_was_said_to_be(folder: Path, monkey
         engine.put(1, [head(f"row {i}"), head("same", text=str(i))])
         engine.put_document("meta", {"n": i})
     engine.remove(1, [Key("row 7", 0)])
-    engine.build_ann(1)
+    engine.build_ann(1, lambda: None)
     for path in folder.rglob("*"):
         if path.is_file() and str(path) not in synced:
             os.truncate(path, 0)
@@ -538,17 +538,17 @@ def test_an_approximate_search_finds_nine_of_ten(engine: LanceEngine, dim: int) 
     vectors = random.standard_normal((600, dim)).astype(np.float32)
     engine.create(2, dim)
     engine.put(2, [head(str(i), vector=one) for i, one in enumerate(vectors)])
-    engine.build_ann(2)
+    engine.build_ann(2, lambda: None)
     found = 0
     for query in random.standard_normal((20, dim)).astype(np.float32):
         exact = {str(i) for i in np.argsort(-(vectors @ query))[:10]}
-        found += len(exact & {one.record.id for one in engine.near(2, query, 10, (), None, exact=False)})
+        found += len(exact & {one.record.id for one in engine.near(2, query, 10, (), None, exact=False).found})
     assert found >= 180
 
 
 def test_small_inner_products_are_told_apart(engine: LanceEngine) -> None:
     engine.put(1, [head(str(i), vector=ONE * np.float32(i * 1e-12)) for i in range(300)])
-    found = engine.near(1, ONE, 5, (), None, exact=True)
+    found = engine.near(1, ONE, 5, (), None, exact=True).found
     assert [one.record.id for one in found] == ["299", "298", "297", "296", "295"]
 
 

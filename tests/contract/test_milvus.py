@@ -198,7 +198,7 @@ def test_an_index_that_lost_its_search_while_another_was_made_has_it_again(
     other_program.release_collection("pets_g1")
     other_program.drop_index("pets_g1", "vector")
     query = np.array([1, 0, 0, 0], np.float32)
-    assert [hit.record.id for hit in engine.near(1, query, 2, (), None, exact=True)] == ["b", "a"]
+    assert [hit.record.id for hit in engine.near(1, query, 2, (), None, exact=True).found] == ["b", "a"]
     assert not engine.has_ann(1)
 
 
@@ -300,8 +300,8 @@ def test_whatever_was_done_though_its_answer_was_lost_is_well_done(
     engine.point(2)
     assert engine.pointer() == 2
     query = np.array([0, 1, 0, 0], np.float32)
-    assert [hit.record.id for hit in engine.near(2, query, 5, (), None, exact=True)] == ["b", "a"]
-    engine.build_ann(2)
+    assert [hit.record.id for hit in engine.near(2, query, 5, (), None, exact=True).found] == ["b", "a"]
+    engine.build_ann(2, lambda: None)
     assert engine.has_ann(2)
     engine.put_document("meta", {})
     engine.drop(2)
@@ -365,7 +365,7 @@ def test_what_was_written_outlives_the_server_and_every_verb_goes_on(server: Mil
     assert found.vector is not None
     assert found.vector.tobytes() == np.array([7, 0, 0, -0.0], np.float32).tobytes()
     query = np.array([1, 0, 0, 0], np.float32)
-    assert engine.near(1, query, 1, (), None, exact=True)[0].record.id == "row 999"
+    assert engine.near(1, query, 1, (), None, exact=True).found[0].record.id == "row 999"
     engine.close()
 
 

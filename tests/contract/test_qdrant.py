@@ -209,7 +209,7 @@ def test_what_other_programs_put_among_our_points_or_broke_is_as_if_it_were_not_
     client.set_payload("pets_g1", {"_row_hash": "not a hash"}, points=[point_id(Key("broken", 0))])
     client.clear_payload("pets_g1", points_selector=[point_id(Key("bare", 0))])
     assert [record.id for page in engine.find(1, ALL, EVERYTHING) for record in page] == ["a"]
-    assert [found.record.id for found in engine.near(1, ONE, 10, (), None, exact=True)] == ["a"]
+    assert [found.record.id for found in engine.near(1, ONE, 10, (), None, exact=True).found] == ["a"]
     assert set(engine.fetch(1, [Key("a", 0), Key("broken", 0), Key("bare", 0)], EVERYTHING)) == {Key("a", 0)}
     engine.put(1, [head("broken"), head("bare")])
     assert {record.id for page in engine.find(1, HEADS, EVERYTHING) for record in page} == {"a", "bare", "broken"}
@@ -236,7 +236,7 @@ def test_whatever_metadata_holds_is_found_by_it(folder: QdrantEngine, metadata: 
             for where in wheres:
                 conditions = parse_where(where)
                 wanted = {str(i) for i, other in enumerate(metadata) if matches(conditions, other)}
-                found = {hit.record.id for hit in folder.near(1, ONE, 100, conditions, None, exact=True)}
+                found = {hit.record.id for hit in folder.near(1, ONE, 100, conditions, None, exact=True).found}
                 assert wanted <= found
                 if isinstance(value, str) and '"' not in key and "\\" not in key:
                     assert wanted == found, "strings are told apart by the database itself"
@@ -251,7 +251,7 @@ def test_ids_and_scopes_are_found_whatever_they_hold(folder: QdrantEngine, names
         assert [record.id for page in folder.find(1, Among(scope=name), KEYS) for record in page] == [name]
         assert set(folder.fetch(1, [Key(name, 0)], KEYS)) == {Key(name, 0)}
         conditions = parse_where({"$id": name})
-        assert [hit.record.id for hit in folder.near(1, ONE, 100, conditions, None, exact=True)] == [name]
+        assert [hit.record.id for hit in folder.near(1, ONE, 100, conditions, None, exact=True).found] == [name]
 
 
 # Requests ---------------------------------------------------------------------------------------------
@@ -307,7 +307,7 @@ def test_threads_share_a_folder(folder: QdrantEngine) -> None:
         for number in range(20):
             mine.put(1, [head(f"{name}{number}")])
             assert Key(f"{name}{number}", 0) in mine.fetch(1, [Key(f"{name}{number}", 0)], KEYS)
-            assert mine.near(1, ONE, 5, (), None, exact=True)
+            assert mine.near(1, ONE, 5, (), None, exact=True).found
         mine.close()
 
     threads = [threading.Thread(target=write, args=(name,)) for name in "abcd"]
@@ -355,15 +355,15 @@ def test_an_index_for_approximate_search_is_really_made_and_kept(
     folder.put(1, [head(str(i), vector=one) for i, one in enumerate(vectors)])
     folder.tidy(1)
     assert indexed(folder) == 0
-    folder.build_ann(1)
+    folder.build_ann(1, lambda: None)
     assert indexed(folder) == 3000
     assert folder.has_ann(1)
     folder.put(1, [head(f"new {i}", vector=one) for i, one in enumerate(vectors)])
     folder.tidy(1)
     assert indexed(folder) == 6000
     query = vectors[7]
-    exact = {hit.record.id for hit in folder.near(1, query, 20, (), None, exact=True)}
-    assert len(exact & {hit.record.id for hit in folder.near(1, query, 20, (), None, exact=False)}) >= 16
+    exact = {hit.record.id for hit in folder.near(1, query, 20, (), None, exact=True).found}
+    assert len(exact & {hit.record.id for hit in folder.near(1, query, 20, (), None, exact=False).found}) >= 16
     folder.close()
     again = open_engine(folder.url)
     assert again.has_ann(1)
@@ -562,7 +562,7 @@ def test_a_server_that_filters_by_indexed_fields_alone_is_asked_without_the_filt
     refusal = error('Bad request: Index required but not found for "metadata.year" of one of the following types')
     nothing = {"result": {"points": []}, "status": "ok", "time": 0.0}
     scripted, engine = asking(opened, (200, collection()), (400, refusal), (200, nothing))
-    assert engine.near(1, ONE, 5, parse_where({"year": 2020}), "docs", exact=True) == []
+    assert engine.near(1, ONE, 5, parse_where({"year": 2020}), "docs", exact=True).found == []
     assert [(method, path) for method, path, _ in scripted.asked] == [
         ("GET", "/collections/pets_g1"),
         ("POST", "/collections/pets_g1/points/query"),
@@ -584,7 +584,7 @@ def test_the_index_for_approximate_search_is_waited_for(opened: list[Any], monke
         *((200, look) for look in looks),
         (200, collection("green", 10_000)),
     )
-    engine.build_ann(1)
+    engine.build_ann(1, lambda: None)
     assert [method for method, _, _ in scripted.asked] == ["GET", "GET", "PATCH", *["GET"] * 9]
     assert engine.has_ann(1)
 
@@ -594,7 +594,7 @@ def test_a_server_that_cannot_index_says_so(opened: list[Any], monkeypatch: pyte
     red = collection("red", 0, {"error": "out of memory"})
     _, engine = asking(opened, (200, collection()), (200, collection()), (200, DONE), (200, red))
     with pytest.raises(StoreError, match="the collection pets_g1 is red: out of memory"):
-        engine.build_ann(1)
+        engine.build_ann(1, lambda: None)
 
 
 def test_what_a_server_says_is_broken_is_damage(opened: list[Any]) -> None:

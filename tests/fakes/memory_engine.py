@@ -11,7 +11,7 @@ import numpy as np
 
 from idembed.errors import StoreError
 from idembed.filters import Condition, matches
-from idembed.stores.collection.engine import EVERYTHING, KEYS, Among, Engine, Fields, Found, Key, Record
+from idembed.stores.collection.engine import EVERYTHING, KEYS, Among, Engine, Fields, Found, Key, Nearest, Record
 from idembed.stores.records import Capabilities, Vector
 
 __all__ = ["MemoryEngine"]
@@ -86,6 +86,8 @@ class MemoryEngine(Engine):
         return set(self._place.collections)
 
     def create(self, number: int, dim: int) -> None:
+        if number in self._place.collections:
+            raise StoreError(f"{self.url}: there is a collection {number} already")
         self._place.collections[number] = _Collection(dim)
 
     def drop(self, number: int) -> None:
@@ -133,7 +135,7 @@ class MemoryEngine(Engine):
 
     def near(
         self, number: int, query: Vector, most: int, where: Sequence[Condition], scope: str | None, *, exact: bool
-    ) -> list[Found]:
+    ) -> Nearest:
         there = [*self._collection(number).records.values()]
         found = [
             Found(_with(record, EVERYTHING - {"text"}), float(record.vector @ query))
@@ -142,11 +144,13 @@ class MemoryEngine(Engine):
             and _is_among(record, Among(scope=scope, live=True))
             and matches(tuple(where), _filtered_by(record))
         ]
-        return sorted(found, key=lambda one: -one.score)[: min(most, self.most_near)]
+        most = min(most, self.most_near)
+        return Nearest(sorted(found, key=lambda one: -one.score)[:most], len(found) < most)
 
     # Approximate search and size -------------------------------------------------------------------
 
-    def build_ann(self, number: int) -> None:
+    def build_ann(self, number: int, keep: Callable[[], None]) -> None:
+        keep()
         self._collection(number).has_ann = True
 
     def has_ann(self, number: int) -> bool:

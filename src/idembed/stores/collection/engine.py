@@ -32,6 +32,7 @@ __all__ = [
     "Engine",
     "Found",
     "Key",
+    "Nearest",
     "Record",
 ]
 
@@ -123,6 +124,15 @@ class Found(NamedTuple):
     score: float
 
 
+class Nearest(NamedTuple):
+    """What a search of a database found, best first."""
+
+    found: list[Found]
+    are_all: bool
+    """whether the database has no more than what it gave; records that it gave, and that cannot be read, or that went
+    meanwhile, are not in ``found``"""
+
+
 class Engine(ABC):
     """One index in one database: its documents and collections, which are known by number.
 
@@ -169,8 +179,8 @@ class Engine(ABC):
 
     @abstractmethod
     def create(self, number: int, dim: int) -> None:
-        """An empty collection for vectors of ``dim`` numbers, searched by inner product; another one of that number is
-        removed first."""
+        """An empty collection for vectors of ``dim`` numbers, searched by inner product. Raises StoreError where one is
+        there that would have its name, for it is somebody's; and where the pointer of this index is another's."""
 
     @abstractmethod
     def drop(self, number: int) -> None:
@@ -212,7 +222,7 @@ class Engine(ABC):
     @abstractmethod
     def near(
         self, number: int, query: Vector, most: int, where: Sequence[Condition], scope: str | None, *, exact: bool
-    ) -> list[Found]:
+    ) -> Nearest:
         """The ``most`` live records of the greatest inner product with ``query``, float32 [dim], best first, with all
         fields but ``text``. Of ``where`` and ``scope`` the database may leave out what it cannot express: they are
         looked at again. It must not leave out a record that satisfies them. ``exact``: none is missing, up to the
@@ -221,8 +231,9 @@ class Engine(ABC):
     # Approximate search and size -------------------------------------------------------------------
 
     @abstractmethod
-    def build_ann(self, number: int) -> None:
-        """Make the index for approximate search, and wait for it; nothing where it is there."""
+    def build_ann(self, number: int, keep: Callable[[], None]) -> None:
+        """Make the index for approximate search, and wait for it; nothing where it is there. ``keep`` is called every
+        few seconds meanwhile, and renews the lease; what it raises ends the waiting."""
 
     @abstractmethod
     def has_ann(self, number: int) -> bool:

@@ -54,16 +54,16 @@ class Question:
         """The ``k`` best, best first, ties by id then part."""
         dim = len(query)
         length = float(np.linalg.norm(query.astype(np.float64)))
-        slack = 2.0 * 1.02 * (dim + 2) * _ROUNDING * length * self.norm + 2.0 * dim * _TINY
+        slack = 3.0 * 1.02 * (dim + 2) * _ROUNDING * length * self.norm + 2.0 * dim * _TINY
         most = min(self.engine.most_near, _AT_MOST)
         asked = self.k + _MORE
         while asked <= most and length * self.norm < _HUGE:
             found = self.engine.near(self.generation, query, asked, self.where, self.scope, exact=True)
-            matches_ = self._rescored(query, [record for record, _ in found])
-            if len(found) < asked:
-                return matches_
-            if len(matches_) == self.k and matches_[-1].score > found[-1].score + slack:
-                return matches_
+            best = self._rescored(query, [record for record, _ in found.found])
+            if found.are_all:
+                return best
+            if len(best) == self.k and found.found and best[-1].score > found.found[-1].score + slack:
+                return best
             asked *= _GROWTH
         return self._read_all(query)
 
@@ -71,7 +71,7 @@ class Question:
         """The ``k`` best of those that an approximate search gives; perhaps fewer."""
         asked = min(self.k + _MORE, self.engine.most_near)
         found = self.engine.near(self.generation, query, asked, self.where, self.scope, exact=False)
-        return self._rescored(query, [record for record, _ in found])
+        return self._rescored(query, [record for record, _ in found.found])
 
     def _read_all(self, query: Vector) -> list[Match]:
         best: list[Match] = []

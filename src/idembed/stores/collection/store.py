@@ -32,6 +32,9 @@ from idembed.stores.records import (
 
 __all__ = ["CollectionStore"]
 
+_RENEWED: Final = 60.0
+"""Seconds that a lease is renewed for while something takes long."""
+
 
 class CollectionStore(Store):
     """One index. A batch is not one transaction: each row is written whole, and a row that was not written everywhere
@@ -85,6 +88,18 @@ class CollectionStore(Store):
         for number in numbers:
             state.one(number)
         return state
+
+    def _keeper(self, lease: Lease) -> Callable[[], None]:
+        """Renews the lease when it is time, and raises LeaseLostError where another took over."""
+        last = time.monotonic()
+
+        def keep() -> None:
+            nonlocal last
+            if time.monotonic() - last > _RENEWED / 3:
+                last = time.monotonic()
+                leases.renew(self._engine, lease, _RENEWED, time.time())
+
+        return keep
 
     def _refuse_reader(self) -> None:
         if self._read_only:
@@ -153,7 +168,7 @@ class CollectionStore(Store):
         self._writing(lease, number)
         if not self.capabilities.approximate_search:
             raise StoreError(f"{self.url} is searched exactly: it has no approximate search", url=self.url)
-        self._engine.build_ann(number)
+        self._engine.build_ann(number, self._keeper(lease))
 
     def has_ann(self, number: int) -> bool:
         return number in self._state().known and self._engine.has_ann(number)

@@ -16,7 +16,7 @@ from lancedb.expr import Expr
 
 from idembed.errors import DamagedError, NotAnIndexError, StoreError
 from idembed.filters import Condition
-from idembed.stores.collection.engine import KEYS, Among, Engine, Fields, Found, Key, Record
+from idembed.stores.collection.engine import KEYS, Among, Engine, Fields, Key, Nearest, Record
 from idembed.stores.lance import search
 from idembed.stores.lance.failures import mapped
 from idembed.stores.lance.fields import (
@@ -118,8 +118,12 @@ class LanceEngine(Engine):
             return {int(match.group(1)) for match in found if match}
 
     def create(self, number: int, dim: int) -> None:
-        self.drop(number)
         with self._speaking() as tables:
+            if f"g{number}" in tables.names():
+                raise StoreError(
+                    f"{self.url}: there is a table g{number} already, which is not of this index",
+                    hint="use another folder",
+                )
             tables.create(f"g{number}", schema_of(dim))
 
     def drop(self, number: int) -> None:
@@ -189,13 +193,13 @@ class LanceEngine(Engine):
 
     def near(
         self, number: int, query: Vector, most: int, where: Sequence[Condition], scope: str | None, *, exact: bool
-    ) -> list[Found]:
+    ) -> Nearest:
         with self._speaking() as tables:
             return tables.read(f"g{number}", lambda table: search.near(table, query, most, where, scope, exact=exact))
 
     # Approximate search and size -------------------------------------------------------------------
 
-    def build_ann(self, number: int) -> None:
+    def build_ann(self, number: int, keep: Callable[[], None]) -> None:
         with self._speaking() as tables:
             tables.write(f"g{number}", search.build_ann)
 

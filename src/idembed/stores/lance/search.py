@@ -15,7 +15,7 @@ import numpy as np
 from lancedb.index import HnswSq
 
 from idembed.filters import Condition
-from idembed.stores.collection.engine import EVERYTHING, Found
+from idembed.stores.collection.engine import EVERYTHING, Found, Nearest
 from idembed.stores.lance.fields import COLUMNS, records_of
 from idembed.stores.lance.filters import near_expr
 from idembed.stores.records import Vector
@@ -36,7 +36,7 @@ _WIDTH: Final = 200
 
 def near(
     table: Any, query: Vector, most: int, where: Sequence[Condition], scope: str | None, *, exact: bool
-) -> list[Found]:
+) -> Nearest:
     """As Engine.near."""
     raised = _raised(query)
     found = _ask(table, raised, most, where, scope, exact)
@@ -44,10 +44,11 @@ def near(
         found = _ask(table, query, most, where, scope, exact)
     records = records_of(found, _FIELDS)
     if not records:
-        return []
+        return Nearest([], found.num_rows < most)
     vectors = np.stack([record.vector for record in records if record.vector is not None])
     scores = vectors.astype(np.float64) @ query.astype(np.float64)
-    return [Found(records[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")]
+    ordered = [Found(records[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")]
+    return Nearest(ordered, found.num_rows < most)
 
 
 def _raised(query: Vector) -> Vector:

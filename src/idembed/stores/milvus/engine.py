@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,9 @@ from typing import Any, Final
 import numpy as np
 
 from idembed.canonical import canonical_json
+from idembed.errors import StoreError
 from idembed.filters import Condition
-from idembed.stores.collection.engine import EVERYTHING, Among, Engine, Fields, Found, Key, Record
+from idembed.stores.collection.engine import EVERYTHING, Among, Engine, Fields, Found, Key, Nearest, Record
 from idembed.stores.collection.store import CollectionStore
 from idembed.stores.milvus import lite
 from idembed.stores.milvus.collections import Collections
@@ -124,7 +125,11 @@ class MilvusEngine(Engine):
         return {number for number in numbers if number is not None}
 
     def create(self, number: int, dim: int) -> None:
-        self.drop(number)
+        if number in self.collections():
+            raise StoreError(
+                f"{self.url}: there is a collection {self._place.collection(number)} already, not of this index",
+                hint="give the index another name",
+            )
         self._collections.make(self._place.collection(number), schema_of(dim), INDEXED)
 
     def drop(self, number: int) -> None:
@@ -183,7 +188,7 @@ class MilvusEngine(Engine):
 
     def near(
         self, number: int, query: Vector, most: int, where: Sequence[Condition], scope: str | None, *, exact: bool
-    ) -> list[Found]:
+    ) -> Nearest:
         """An exact search asks Milvus as long as its index is exact (FLAT). Once there is the one for approximate
         search (a field of vectors has but one), every live record that may satisfy is read and scored here: what that
         takes grows with their number, and is the price of an exact answer beside ``build_ann``."""
@@ -193,13 +198,15 @@ class MilvusEngine(Engine):
             size = size_of(frozenset({VECTOR}), len(query))
             scored = best_of(pages_of(self._collections, name, condition, [KEY, VECTOR], size), query, most)
         else:
-            scored = nearest(self._collections, name, padded(query), min(most, MOST_NEAR), condition)
+            most = min(most, MOST_NEAR)
+            scored = nearest(self._collections, name, padded(query), most, condition)
         records = self._fetch(number, list(scored), EVERYTHING - {"text"})
-        return [Found(records[key], score) for key, score in scored.items() if key in records]
+        found = [Found(records[key], score) for key, score in scored.items() if key in records]
+        return Nearest(found, len(scored) < most)
 
     # Approximate search and size -------------------------------------------------------------------
 
-    def build_ann(self, number: int) -> None:
+    def build_ann(self, number: int, keep: Callable[[], None]) -> None:
         if not self.has_ann(number):
             self._collections.make_approximate(self._place.collection(number))
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from idembed.errors import StoreError
 from idembed.filters import Condition
-from idembed.stores.collection.engine import EVERYTHING, Among, Engine, Fields, Found, Key, Record
+from idembed.stores.collection.engine import EVERYTHING, Among, Engine, Fields, Found, Key, Nearest, Record
 from idembed.stores.qdrant.fields import INDEXES, document_id, payload_fields, point_id, point_of, record_of
 from idembed.stores.qdrant.filters import (
     LIVE,
@@ -135,7 +135,11 @@ class QdrantEngine(Engine):
         return {number for number in numbers if number is not None}
 
     def create(self, number: int, dim: int) -> None:
-        self.drop(number)
+        if number in self.collections():
+            raise StoreError(
+                f"{self.url}: there is a collection {self._collection(number)} already, which is not of this index",
+                hint="give the index another name",
+            )
         self._open.create(self._collection(number), dim, INDEXES)
 
     def drop(self, number: int) -> None:
@@ -219,22 +223,23 @@ class QdrantEngine(Engine):
 
     def near(
         self, number: int, query: Vector, most: int, where: Sequence[Condition], scope: str | None, *, exact: bool
-    ) -> list[Found]:
+    ) -> Nearest:
         database, name = self._there(number)
         tests = tests_of_where(where)
         if tests is None or most < 1:
-            return []
+            return Nearest([], True)
         always = [LIVE, *(tests_of_scope(scope) if scope is not None else [])]
         most, names = min(most, self.most_near), payload_fields(_FOUND)
         try:
             found = database.query(name, query, most, [*always, *tests], names, exact=exact)
         except NeedsIndexError:  # a server may refuse to look at what has no index, as metadata
             found = database.query(name, query, most, always, names, exact=exact)
-        return [Found(record, score) for point, score in found if (record := record_of(point, _FOUND))]
+        read = [Found(record, score) for point, score in found if (record := record_of(point, _FOUND))]
+        return Nearest(read, len(found) < most)
 
     # Approximate search and size -------------------------------------------------------------------
 
-    def build_ann(self, number: int) -> None:
+    def build_ann(self, number: int, keep: Callable[[], None]) -> None:
         database, name = self._there(number)
         if not database.is_built(name):
             database.build(name)
