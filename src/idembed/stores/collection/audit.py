@@ -31,7 +31,7 @@ def check_collections(engine: Engine, state: State) -> None:
 def orphans(engine: Engine, state: State) -> list[Orphans]:
     """The kinds of which there are some."""
     found = []
-    if unknown := sorted(engine.collections() - state.known.keys()):
+    if unknown := sorted(_left_behind(engine, state)):
         names = tuple(str(number) for number in unknown[:_EXAMPLES])
         found.append(Orphans("collections without a generation", len(unknown), names))
     for number in state.known:
@@ -44,10 +44,15 @@ def orphans(engine: Engine, state: State) -> list[Orphans]:
 
 def sweep(engine: Engine, state: State) -> int:
     """Remove them; how many."""
-    unknown = engine.collections() - state.known.keys()
+    unknown = _left_behind(engine, state)
     for number in unknown:
         engine.drop(number)
     return len(unknown) + sum(sweep_rows(engine, state.home, number) for number in state.known)
+
+
+def _left_behind(engine: Engine, state: State) -> set[int]:
+    """Collections whose numbers were used up by this index and are no generations: who made or dropped one died."""
+    return {number for number in engine.collections() - state.known.keys() if number < state.upcoming}
 
 
 def sweep_rows(engine: Engine, home: int | None, number: int) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 from uuid import uuid4
@@ -21,15 +21,20 @@ from idembed.stores.collection.engine import Engine
 __all__ = ["alone"]
 
 _BEGIN: Final = "claim/"
-_DEAD_AFTER: Final = 15.0
-"""Seconds after which a claim that is still there is one of a process that died: it is held for some requests."""
-_PATIENCE: Final = 60.0
+_DEAD_AFTER: Final = 45.0
+"""Seconds after which a claim that is still there is one of a process that died: it is held for a few small requests,
+each of which may be repeated for 20 seconds."""
+_TOO_LATE: Final = 25.0
+"""Seconds after which who has a claim writes nothing more: others may soon take him for dead."""
+_PATIENCE: Final = 90.0
 _PAUSE: Final = 0.02
 
 
 @contextmanager
-def alone(engine: Engine) -> Iterator[None]:
-    """Nobody else is in here meanwhile. Raises StoreError when it takes a minute to get in."""
+def alone(engine: Engine) -> Iterator[Callable[[], None]]:
+    """Nobody else is in here meanwhile. What it gives is called before what was decided is written: it raises
+    StoreError where so much time went by that others may take this process for dead. Raises StoreError when it takes
+    more than a minute to get in."""
     mine = f"{_BEGIN}{uuid4().hex}"
     seen: dict[str, float] = {}
     begin = time.monotonic()
@@ -49,6 +54,12 @@ def alone(engine: Engine) -> Iterator[None]:
             time.sleep(_PAUSE * (1.0 + random.random()))
             if withdraws:
                 engine.put_document(mine, {})
-        yield
+        entered = time.monotonic()
+
+        def still() -> None:
+            if time.monotonic() - entered > _TOO_LATE:
+                raise StoreError(f"{engine.url} answered too late; nothing was changed", hint="try again")
+
+        yield still
     finally:
         engine.remove_documents([mine])

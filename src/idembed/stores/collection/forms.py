@@ -20,6 +20,7 @@ __all__ = [
     "content_of",
     "head",
     "keys_of",
+    "opened",
     "order_of",
     "place_of",
     "records",
@@ -79,12 +80,12 @@ def said_of(record: Record, row_hash: bytes) -> Content:
 
 
 def records(content: Content, parts: Sequence[PartRecord], dim: int) -> list[Record]:
-    """The records of a row, its head first: a bare one where there is no part 0."""
+    """The records of a row, its head last: a bare one where there is no part 0."""
     by_number: dict[int, PartRecord | None] = {0: None}
     by_number.update((int(part.part), part) for part in parts)
     last = max(by_number) + 1
     zeros = np.zeros(dim, np.float32)
-    return [_record(content, number, by_number[number], last, zeros) for number in sorted(by_number)]
+    return [_record(content, number, by_number[number], last, zeros) for number in sorted(by_number, reverse=True)]
 
 
 def _record(content: Content, number: int, part: PartRecord | None, last: int, zeros: Vector) -> Record:
@@ -126,9 +127,15 @@ def _record(content: Content, number: int, part: PartRecord | None, last: int, z
 
 
 def rewritten(found: Iterable[Record], content: Content) -> list[Record]:
-    """The records of a row, all fields given, with what is said of the row replaced."""
-    parts = sorted(found, key=lambda record: record.part)
-    return [_rewritten(record, content, parts[-1].part + 1) for record in parts]
+    """The records of a row, all fields given, with what is said of the row replaced; its head last."""
+    parts = sorted(found, key=lambda record: -record.part)
+    return [_rewritten(record, content, parts[0].part + 1) for record in parts]
+
+
+def opened(first: Record) -> Record:
+    """A head, all fields given, of a row that is neither settled nor current, and not found by its first part."""
+    seal = replace(Seal.read(first.seal), made_of=b"")
+    return replace(first, row_hash=b"", order=UNSETTLED, live=False, seal=seal.packed())
 
 
 def _rewritten(record: Record, content: Content, last: int) -> Record:

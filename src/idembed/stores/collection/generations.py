@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Final
 from uuid import uuid4
@@ -11,7 +11,7 @@ import numpy as np
 
 from idembed.errors import StoreError
 from idembed.space import Space
-from idembed.stores.collection import audit, plan
+from idembed.stores.collection import audit, leases, plan
 from idembed.stores.collection import state as states
 from idembed.stores.collection.claims import alone
 from idembed.stores.collection.engine import HEADS, STATE, WHOLE, Engine
@@ -20,37 +20,49 @@ from idembed.stores.collection.read import chunked, heads, pieces
 from idembed.stores.collection.rewrite import rewrite
 from idembed.stores.collection.state import Known, State
 from idembed.stores.generation_rules import refuse_active, refuse_incomplete
+from idembed.stores.records import Lease, lease_of
 
 __all__ = ["activate", "complete", "create", "drop", "name_model", "refuse_complete", "widen"]
 
 _AT_ONCE: Final = 500
+Keep = Callable[[], None]
+"""Called now and then while something takes long: it renews the lease."""
 
 
 def create(engine: Engine, space: Space, model: str) -> int:
     """A new, empty generation; its number, which none that was dropped had. Its number is used up first: what a process
     left that was killed here is a collection without a generation."""
-    with alone(engine):
+    with alone(engine) as still:
         state = states.read(engine)
         number = state.upcoming
+        still()
         states.write_numbers(engine, number + 1, state.active)
-        engine.create(number, space.dim)
-        is_complete = state.home is None or engine.count(state.home, HEADS) == 0
-        states.write(engine, Known(number, space.canonical, model, is_complete))
+    engine.create(number, space.dim)
+    with alone(engine) as still:
+        home = states.read(engine).home
+        still()
+        states.write(engine, Known(number, space.canonical, model))
+    if home is None or engine.count(home, HEADS) == 0:
+        complete(engine, number, lambda: None)
     return number
 
 
-def complete(engine: Engine, number: int) -> int:
+def complete(engine: Engine, number: int, keep: Keep) -> int:
     """The number of rows that lack vectors; with none, the generation is complete from now on, unless somebody wrote a
     row without vectors for it meanwhile. Where it is known to be complete, only unsettled rows can lack vectors, and
     only they are looked at."""
     token = uuid4().hex
-    with alone(engine):
+    with alone(engine) as still:
         known, home = _known(engine, number)
+        still()
         states.write(engine, replace(known, looking=token))
-    missing = sum(1 for _ in plan.lacking(engine, home, number, unsettled_only=known.complete))
-    with alone(engine):
+    missing = 0
+    for _ in plan.lacking(engine, home, number, unsettled_only=known.complete, keep=keep):
+        missing += 1
+    with alone(engine) as still:
         known, _ = _known(engine, number)
         is_complete = missing == 0 and known.looking == token
+        still()
         states.write(engine, replace(known, looking="", complete=is_complete))
     return missing
 
@@ -73,8 +85,9 @@ def refuse_complete(engine: Engine, state: State | None, numbers: Collection[int
     for number in numbers:
         known = state.known.get(number)
         if known is not None and (known.complete or known.looking):
-            with alone(engine):
+            with alone(engine) as still:
                 known = states.read(engine).known[number]
+                still()
                 states.write(engine, replace(known, complete=False, looking=""))
 
 
@@ -83,15 +96,17 @@ def widen(engine: Engine, state: State, lengths: Mapping[int, float]) -> None:
     done."""
     for number, length in lengths.items():
         if length > state.known[number].norm:
-            with alone(engine):
+            with alone(engine) as still:
                 known = states.read(engine).known[number]
+                still()
                 wide = float(np.exp2(np.ceil(np.log2(length))))
                 states.write(engine, replace(known, norm=max(known.norm, wide)))
 
 
-def activate(engine: Engine, number: int, incomplete: bool) -> None:
-    """The pointer of the database moves in one step; what is recorded besides follows from it."""
-    missing = complete(engine, number)
+def activate(engine: Engine, lease: Lease, number: int, incomplete: bool, keep: Keep) -> None:
+    """The pointer of the database moves in one step; what is recorded besides follows from it. The lease is looked at
+    once more then: as long as it holds, nobody else wrote a row. Whoever fills the generation does so no more."""
+    missing = complete(engine, number, keep)
     state = states.read(engine)
     home = state.home
     assert home is not None
@@ -99,15 +114,18 @@ def activate(engine: Engine, number: int, incomplete: bool) -> None:
         refuse_incomplete(engine.url, state.one(number), missing)
     if number != home:
         if missing:
-            _bring(engine, home, number, state.dims[number])
+            _bring(engine, home, number, state.dims[number], keep)
         if engine.count(number, HEADS) != engine.count(home, HEADS):
             audit.sweep_rows(engine, home, number)
     elif missing:
         _unsettle_lacking(engine, number)
     if state.active == number:
         return
-    with alone(engine):
+    with alone(engine) as still:
         state = states.read(engine)
+        leases.check(engine, lease, state)
+        leases.end(engine, lease_of(number))
+        still()
         engine.point(number)
         states.write_numbers(engine, state.upcoming, number)
         if state.active is not None:
@@ -115,10 +133,11 @@ def activate(engine: Engine, number: int, incomplete: bool) -> None:
         states.write(engine, replace(state.known[number], activated=state.last_activated + 1))
 
 
-def _bring(engine: Engine, home: int, number: int, dim: int) -> None:
+def _bring(engine: Engine, home: int, number: int, dim: int, keep: Keep) -> None:
     """Rows without current vectors in the generation come there without any, not settled, so that it has every row."""
     for page in engine.find(home, HEADS, STATE):
         for some in pieces(page, _AT_ONCE):
+            keep()
             rows = {record.id: record for record in some}
             lacking = rows.keys() - plan.current_in(engine, home, number, rows)
             found = heads(engine, home, list(lacking), WHOLE)
@@ -135,15 +154,16 @@ def _unsettle_lacking(engine: Engine, home: int) -> None:
 
 def name_model(engine: Engine, number: int, model: str) -> None:
     """Record another name of its model."""
-    with alone(engine):
+    with alone(engine) as still:
         known, _ = _known(engine, number)
+        still()
         states.write(engine, replace(known, model=model))
 
 
 def drop(engine: Engine, number: int) -> None:
     """Remove it: first what is known of it, then its records, so that what remains half way belongs to nothing. Raises
     StoreError for the active one, and for one that alone says which rows there are."""
-    with alone(engine):
+    with alone(engine) as still:
         state = states.read(engine)
         generation = state.one(number)
         refuse_active(engine.url, generation)
@@ -152,5 +172,6 @@ def drop(engine: Engine, number: int) -> None:
                 f"{engine.url}: generation {number} is the oldest and none is active, so its rows are the index's",
                 hint="make another generation active first",
             )
+        still()
         states.forget(engine, number)
-        engine.drop(number)
+    engine.drop(number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -76,10 +76,19 @@ def current_in(engine: Engine, home: int, number: int, rows: Mapping[str, Record
     return {name for name, record in there.items() if texts[name] and Seal.read(record.seal).made_of == texts[name]}
 
 
-def lacking(engine: Engine, home: int, number: int, *, unsettled_only: bool = False) -> Iterator[str]:
-    """Ids of rows without current vectors in the generation; not of those whose text is not what it was."""
+def lacking(
+    engine: Engine,
+    home: int,
+    number: int,
+    *,
+    unsettled_only: bool = False,
+    keep: Callable[[], None] = lambda: None,
+) -> Iterator[str]:
+    """Ids of rows without current vectors in the generation; not of those whose text is not what it was. ``keep`` is
+    called for each page."""
     orders = range(UNSETTLED, UNSETTLED + 1) if unsettled_only else HEADS.orders
     for page in engine.find(home, Among(orders=orders), STATE):
+        keep()
         for some in pieces(page, _AT_ONCE):
             rows = {record.id: record for record in some}
             current = current_in(engine, home, number, rows)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import islice
 from typing import Final, TypeVar
 
+from idembed.errors import DiskFullError
 from idembed.space import Kept, checksum
 from idembed.stores.collection.engine import EVERYTHING, HEADS, STATE, WHOLE, Among, Engine, Fields, Record
 from idembed.stores.collection.forms import head, keys_of, stored
@@ -90,12 +91,23 @@ def _in_order(sizes: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
     if len(some) < _IN_MEMORY:
         yield from sorted(some)
         return
-    with closing(sqlite3.connect("")) as file:
+    with closing(sqlite3.connect("")) as file, _room():
         file.execute("CREATE TABLE ids (id TEXT PRIMARY KEY, size INTEGER) WITHOUT ROWID")
         file.executemany("INSERT OR REPLACE INTO ids VALUES (?, ?)", some)
         del some
         file.executemany("INSERT OR REPLACE INTO ids VALUES (?, ?)", sizes)
         yield from file.execute("SELECT id, size FROM ids ORDER BY id")
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise DiskFullError(
+            f"the ids of all rows could not be put in order in a temporary file ({error})",
+            hint="make room, or set SQLITE_TMPDIR to a folder where there is some",
+        ) from error
 
 
 def vectors_at(engine: Engine, generation: int, addresses: Sequence[bytes]) -> dict[bytes, Kept]:

@@ -9,6 +9,7 @@ are asked for, and at last every vector is read.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,11 +25,12 @@ from idembed.stores.records import Match, Vector
 
 __all__ = ["Question"]
 
+_LOG = logging.getLogger(__name__)
 _MORE: Final = 32
 """Records that are asked for beyond the ``k`` best, so that one question is enough nearly always."""
 _GROWTH: Final = 8
-_AT_MOST: Final = 4096
-"""Records that are asked for at once; where these are too few, all are read."""
+_AT_MOST: Final = 10_000
+"""Records that are asked for at once; where these are too few, as with very many equal scores, all are read."""
 _ROUNDING: Final = 2.0**-24
 _TINY: Final = 2.0**-124
 """More than what underflow takes from one product."""
@@ -74,6 +76,7 @@ class Question:
         return self._rescored(query, [record for record, _ in found.found])
 
     def _read_all(self, query: Vector) -> list[Match]:
+        _LOG.info("%s: every vector is read to answer a question exactly", self.engine.url)
         best: list[Match] = []
         among = Among(scope=self.scope, live=True)
         for page in self.engine.find(self.generation, among, EVERYTHING - {"text"}):

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from idembed.errors import DamagedError, IndexNotFoundError, NewerSchemaError
+from idembed.errors import DamagedError, IndexNotFoundError, NewerSchemaError, NotAnIndexError
 from idembed.stores.collection.claims import alone
 from idembed.stores.collection.engine import Engine
 from idembed.stores.records import RESTORE
@@ -23,6 +23,12 @@ def check_format(engine: Engine, *, create: bool) -> None:
     """Raise IndexNotFoundError where none is there and none is made, NewerSchemaError for one of a newer idembed."""
     found = engine.documents(_FORMAT).get(_FORMAT)
     if found is None:
+        if engine.collections():
+            raise NotAnIndexError(
+                f"{engine.url}: there are collections of such an index, and nothing that says what they are",
+                hint="give the index another name; or if it is yours, restore its documents (…idembed) beside them",
+                url=engine.url,
+            )
         if not create:
             hint = "make one: idembed sync SOURCE INDEX"
             raise IndexNotFoundError(f"there is no index at {engine.url}", hint=hint, url=engine.url)
@@ -47,9 +53,10 @@ def read(engine: Engine) -> tuple[int, dict[str, Any]]:
 
 def swap(engine: Engine, version: int, settings: Mapping[str, Any]) -> bool:
     """Replace the settings if their version is still ``version``."""
-    with alone(engine):
+    with alone(engine) as still:
         if read(engine)[0] != version:
             return False
+        still()
         engine.put_document(_SETTINGS, {"version": version + 1, "settings": dict(settings)})
         return True
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from idembed.errors import DamagedError
 from idembed.stores.collection.engine import Engine
 from idembed.stores.generation_rules import needed_of, one_of, space_of
-from idembed.stores.records import Generation, Status
+from idembed.stores.records import RESTORE, Generation, Status
 
 __all__ = ["FLAT", "Known", "State", "forget", "lease_name", "read", "write", "write_numbers"]
 
@@ -95,7 +96,7 @@ def read(engine: Engine) -> State:
     known = {}
     for name, body in found.items():
         if name.startswith(_GENERATION):
-            known[int(body["number"])] = Known(**body)
+            known[int(body["number"])] = _known(engine, body)
     numbers = found.get(_NUMBERS, {})
     pointer = engine.pointer()
     active = pointer if pointer in known else numbers.get("active")
@@ -110,6 +111,15 @@ def read(engine: Engine) -> State:
         name.removeprefix("state/lease/"): body for name, body in found.items() if name.startswith("state/lease/")
     }
     return State(engine.url, known, active, int(numbers.get("upcoming", 1)), leases)
+
+
+def _known(engine: Engine, body: dict[str, Any]) -> Known:
+    try:
+        return Known(**body)
+    except TypeError:
+        raise DamagedError(
+            f"{engine.url}: what is recorded of generation {body.get('number')} cannot be read", hint=RESTORE
+        ) from None
 
 
 def write(engine: Engine, generation: Known) -> None:

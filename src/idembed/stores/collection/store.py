@@ -149,16 +149,16 @@ class CollectionStore(Store):
         self._writing(lease)
         number = generations.create(self._engine, space, model)
         if activate:
-            generations.activate(self._engine, number, incomplete=True)
+            generations.activate(self._engine, lease, number, True, self._keeper(lease))
         return self._state().one(number)
 
     def activate(self, lease: Lease, number: int, *, incomplete: bool = False) -> None:
         self._writing(lease, number)
-        generations.activate(self._engine, number, incomplete)
+        generations.activate(self._engine, lease, number, incomplete, self._keeper(lease))
 
     def complete(self, lease: Lease, number: int) -> int:
         self._writing(lease, number)
-        return generations.complete(self._engine, number)
+        return generations.complete(self._engine, number, self._keeper(lease))
 
     def name_model(self, lease: Lease, number: int, model: str) -> None:
         self._writing(lease, number)

@@ -9,7 +9,6 @@ first. Who fills a generation meanwhile looks again after having written (``fill
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -17,8 +16,8 @@ import numpy as np
 from idembed.errors import RowError
 from idembed.stores.checks import refuse_vanished
 from idembed.stores.collection import generations
-from idembed.stores.collection.engine import EVERYTHING, STATE, UNSETTLED, WHOLE, Engine, Key, Record
-from idembed.stores.collection.forms import Content, content_of, keys_of, records, rewritten, said_of
+from idembed.stores.collection.engine import EVERYTHING, STATE, WHOLE, Engine, Key, Record
+from idembed.stores.collection.forms import Content, content_of, head, keys_of, opened, records, rewritten, said_of
 from idembed.stores.collection.plan import current_in
 from idembed.stores.collection.read import heads, pieces, rows_of
 from idembed.stores.collection.rewrite import put, rewrite
@@ -28,6 +27,8 @@ from idembed.stores.records import Filling, PartRecord, RowRecord, lease_of
 
 __all__ = ["delete", "fill", "settle", "unsettle", "upsert"]
 
+_ONE_REQUEST: Final = 8 << 20
+"""Bytes that every database takes in one request, and more."""
 _AT_ONCE: Final = 500
 """Rows that are read with texts and vectors at a time."""
 
@@ -126,28 +127,48 @@ def _write(
 
 
 def _replace(engine: Engine, number: int, rows: Sequence[list[Record]]) -> None:
-    """Write rows, and remove the parts they had beyond."""
+    """Write rows, and remove the parts they had beyond. Where that may take several requests, the row is not current
+    until its head is written, which is last."""
     there = heads(engine, number, [row[0].id for row in rows])
     beyond: dict[str, list[Key]] = {}
+    large = {row[0].id: row[-1] for row in rows if _size_of(row) > _ONE_REQUEST}
     for row in rows:
         if (old := there.get(row[0].id)) is not None:
             written = {record.key for record in row}
             if more := [key for key in keys_of(old.id, Seal.read(old.seal).last) if key not in written]:
                 beyond[old.id] = more
+    _open(engine, number, [*beyond, *(name for name in large if name in there)])
+    if new := [opened(first) for name, first in large.items() if name not in there]:
+        engine.put(number, new)
     if beyond:
-        first = heads(engine, number, list(beyond), EVERYTHING)
-        engine.put(number, [replace(record, row_hash=b"", order=UNSETTLED) for record in first.values()])
         engine.remove(number, [key for more in beyond.values() for key in more])
     put(engine, number, rows)
 
 
+def _size_of(row: Sequence[Record]) -> int:
+    """Bytes of a row of several records, about; 0 of others, which are one request in any case."""
+    vector = row[0].vector
+    if len(row) == 1 or vector is None:
+        return 0
+    return len(row) * (vector.nbytes + len(row[0].metadata)) + len(row[-1].text)
+
+
+def _open(engine: Engine, number: int, ids: Sequence[str]) -> None:
+    """Make rows that are there neither settled nor current, before something happens to their parts."""
+    if ids:
+        found = heads(engine, number, ids, EVERYTHING)
+        engine.put(number, [opened(record) for record in found.values()])
+
+
 def _remove(engine: Engine, number: int, ids: Iterable[str]) -> None:
-    """Remove rows from one generation, each with all its parts in one step."""
-    there = heads(engine, number, list(ids))
-    if there:
-        engine.remove(
-            number, [key for name, record in there.items() for key in keys_of(name, Seal.read(record.seal).last)]
-        )
+    """Remove rows from one generation; of those of several parts the heads at last."""
+    last = {name: Seal.read(record.seal).last for name, record in heads(engine, number, list(ids)).items()}
+    others = [key for name, count in last.items() for key in keys_of(name, count)[1:]]
+    if others:
+        _open(engine, number, [name for name, count in last.items() if count > 1])
+        engine.remove(number, others)
+    if last:
+        engine.remove(number, [head(name) for name in last])
 
 
 def _update_metadata(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -> None:
