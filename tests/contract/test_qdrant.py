@@ -359,7 +359,8 @@ def test_an_index_for_approximate_search_is_really_made_and_kept(
     assert indexed(folder) == 3000
     assert folder.has_ann(1)
     folder.put(1, [head(f"new {i}", vector=one) for i, one in enumerate(vectors)])
-    folder.tidy(1)
+    assert indexed(folder) == 3000
+    folder.build_ann(1)
     assert indexed(folder) == 6000
     query = vectors[7]
     exact = {hit.record.id for hit in folder.near(1, query, 20, (), None, exact=True).found}

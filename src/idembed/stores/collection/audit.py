@@ -52,7 +52,11 @@ def sweep(engine: Engine, state: State) -> int:
 
 def _left_behind(engine: Engine, state: State) -> set[int]:
     """Collections whose numbers were used up by this index and are no generations: who made or dropped one died."""
-    return {number for number in engine.collections() - state.known.keys() if number < state.upcoming}
+    return {
+        number
+        for number in engine.collections() - state.known.keys()
+        if number < state.upcoming or number == state.making
+    }
 
 
 def sweep_rows(engine: Engine, home: int | None, number: int) -> int:

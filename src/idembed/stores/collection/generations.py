@@ -30,19 +30,27 @@ Keep = Callable[[], None]
 
 
 def create(engine: Engine, space: Space, model: str) -> int:
-    """A new, empty generation; its number, which none that was dropped had. Its number is used up first: what a process
-    left that was killed here is a collection without a generation."""
+    """A new, empty generation; its number, which none that was dropped had. That it is being made is recorded first,
+    so that what is left of it where its maker died is known to be ours."""
     with alone(engine) as still:
         state = states.read(engine)
         number = state.upcoming
+        if state.making == number:
+            engine.drop(number)
+        elif number in engine.collections():
+            raise StoreError(
+                f"{engine.url}: the collection of generation {number}, which is to be made, is there already",
+                hint="it is another program's: rename it, or copy the index to one of another name",
+            )
         still()
-        states.write_numbers(engine, number + 1, state.active)
+        states.write_numbers(engine, number, state.active, number)
     engine.create(number, space.dim)
     with alone(engine) as still:
-        home = states.read(engine).home
+        state = states.read(engine)
         still()
         states.write(engine, Known(number, space.canonical, model))
-    if home is None or engine.count(home, HEADS) == 0:
+        states.write_numbers(engine, number + 1, state.active)
+    if state.home is None or engine.count(state.home, HEADS) == 0:
         complete(engine, number, lambda: None)
     return number
 
@@ -127,7 +135,7 @@ def activate(engine: Engine, lease: Lease, number: int, incomplete: bool, keep: 
         leases.end(engine, lease_of(number))
         still()
         engine.point(number)
-        states.write_numbers(engine, state.upcoming, number)
+        states.write_numbers(engine, state.upcoming, number, state.making)
         if state.active is not None:
             states.write(engine, state.known[state.active])
         states.write(engine, replace(state.known[number], activated=state.last_activated + 1))
@@ -173,5 +181,6 @@ def drop(engine: Engine, number: int) -> None:
                 hint="make another generation active first",
             )
         still()
+        states.write_numbers(engine, state.upcoming, state.active, state.making)
         states.forget(engine, number)
     engine.drop(number)

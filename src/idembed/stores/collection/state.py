@@ -56,6 +56,8 @@ class State:
     upcoming: int
     """the number of the next generation; none is used twice"""
     leases: dict[str, dict[str, Any]]
+    making: int | None
+    """the generation whose collection is being made, or was when its maker died"""
 
     @property
     def generations(self) -> list[Generation]:
@@ -107,10 +109,10 @@ def read(engine: Engine) -> State:
         mine = known[active]
         if mine.activated < last or not last:
             known[active] = Known(**{**asdict(mine), "activated": last + 1})
-    leases = {
-        name.removeprefix("state/lease/"): body for name, body in found.items() if name.startswith("state/lease/")
-    }
-    return State(engine.url, known, active, int(numbers.get("upcoming", 1)), leases)
+    leases = {name.removeprefix(_LEASE): body for name, body in found.items() if name.startswith(_LEASE)}
+    upcoming = max(int(numbers.get("upcoming", 1)), *(number + 1 for number in known), 1)
+    making = numbers.get("making")
+    return State(engine.url, known, active, upcoming, leases, None if making in known else making)
 
 
 def _known(engine: Engine, body: dict[str, Any]) -> Known:
@@ -132,6 +134,6 @@ def forget(engine: Engine, number: int) -> None:
     engine.remove_documents([f"{_GENERATION}{number}"])
 
 
-def write_numbers(engine: Engine, upcoming: int, active: int | None) -> None:
-    """Record which number comes next and which generation is active. Within ``alone``."""
-    engine.put_document(_NUMBERS, {"upcoming": upcoming, "active": active})
+def write_numbers(engine: Engine, upcoming: int, active: int | None, making: int | None = None) -> None:
+    """Record which number comes next, which generation is active, and which is being made. Within ``alone``."""
+    engine.put_document(_NUMBERS, {"upcoming": upcoming, "active": active, "making": making})

@@ -241,7 +241,9 @@ class QdrantEngine(Engine):
 
     def build_ann(self, number: int, keep: Callable[[], None]) -> None:
         database, name = self._there(number)
-        if not database.is_built(name):
+        if database.is_built(name):
+            database.tidy(name)  # a folder has not indexed what was written since, which is scanned
+        else:
             database.build(name)
 
     def has_ann(self, number: int) -> bool:
