@@ -14,7 +14,7 @@ from kit import part, row, space
 
 from fakes.memory_engine import MemoryEngine
 from idembed.stores.base import Filling, Lease, RowRecord, StoredPart, StoredRow, lease_of
-from idembed.stores.collection import claims
+from idembed.stores.collection import claims, write
 from idembed.stores.collection.store import CollectionStore
 
 _PLACES = count(1)
@@ -26,9 +26,11 @@ class Died(BaseException):
 
 
 class Mortal(MemoryEngine):
-    """Does so many writes, of the last only the first rows, and then nothing any more."""
+    """Does so many writes, of the last only the first half (of the rows, or of the records of ``cuts_rows``), and then
+    nothing any more."""
 
     left = 10**9
+    cuts_rows = False
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)
@@ -43,7 +45,11 @@ class Mortal(MemoryEngine):
             if self.left == 0 and name == "put":
                 number, records = arguments
                 ids = list(dict.fromkeys(record.id for record in records))
-                write(number, [record for record in records if record.id in ids[: len(ids) // 2]])
+                half = [record for record in records if record.id in ids[: len(ids) // 2]]
+                write(number, records[: len(records) // 2] if self.cuts_rows else half)
+            elif self.left == 0 and name == "remove":
+                number, keys = arguments
+                write(number, keys[: len(keys) // 2])
             raise Died
 
         return counted
@@ -77,9 +83,13 @@ AFTER = [
 ]
 
 
-@pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An index of BEFORE in generation 1, which is active, 2, which was, and 3, which lacks some rows."""
+@pytest.fixture(params=["between rows", "within rows"])
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An index of BEFORE in generation 1, which is active, 2, which was, and 3, which lacks some rows. Requests end
+    between rows; or within them, where rows are larger than one."""
+    if request.param == "within rows":
+        monkeypatch.setattr(write, "_ONE_REQUEST", 0)
+        monkeypatch.setattr(Mortal, "cuts_rows", True)
     monkeypatch.setattr(claims, "_DEAD_AFTER", 0.0)
     monkeypatch.setattr(claims, "_PAUSE", 0.0)
     name = f"cuts-{next(_PLACES)}"

@@ -47,7 +47,8 @@ def upsert(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -
     generations.refuse_complete(engine, state, lacking)
     contents = {row.id: content_of(row) for row in given}
     for number in _home_last(state, home):
-        _write(engine, number, home, given, contents, left_out[number], state.dims[number])
+        there = kept if number == home else heads(engine, number, [row.id for row in given])
+        _write(engine, number, home, given, contents, left_out[number], there, state.dims[number])
     for number in lacking - {home}:  # who fills one may have read the rows before they were written
         again = [row for row in given if row.id in left_out[number]]
         gone = _left_out(engine, number, again)
@@ -111,25 +112,26 @@ def _write(
     rows: Sequence[RowRecord],
     contents: Mapping[str, Content],
     left_out: Collection[str],
+    there: Mapping[str, Record],
     dim: int,
 ) -> None:
-    """The rows in one generation: with the parts that are given, with those they have, or with none."""
+    """The rows in one generation: with the parts that are given, with those they have, or with none. ``there``: the
+    heads of those that are there."""
     kept = [row.id for row in rows if not row.parts.get(number) and row.id not in left_out]
     given = [row for row in rows if row.parts.get(number)]
     if number == home:
         given += [row for row in rows if row.id in left_out]
     else:
         _remove(engine, number, left_out)
-    _replace(engine, number, [records(contents[row.id], row.parts.get(number, ()), dim) for row in given])
+    _replace(engine, number, [records(contents[row.id], row.parts.get(number, ()), dim) for row in given], there)
     for some in pieces(kept, _AT_ONCE):
         found = rows_of(engine, number, some)
         put(engine, number, [rewritten(parts, contents[name]) for name, parts in found.items()])
 
 
-def _replace(engine: Engine, number: int, rows: Sequence[list[Record]]) -> None:
-    """Write rows, and remove the parts they had beyond. Where that may take several requests, the row is not current
-    until its head is written, which is last."""
-    there = heads(engine, number, [row[0].id for row in rows])
+def _replace(engine: Engine, number: int, rows: Sequence[list[Record]], there: Mapping[str, Record]) -> None:
+    """Write rows, and remove the parts they had beyond, of which the heads that are ``there`` know. Where that may take
+    several requests, the row is not current until its head is written, which is last."""
     beyond: dict[str, list[Key]] = {}
     large = {row[0].id: row[-1] for row in rows if _size_of(row) > _ONE_REQUEST}
     for row in rows:
@@ -247,7 +249,9 @@ def _fill(engine: Engine, home: int, generation: int, given: Mapping[str, Fillin
     firsts = heads(engine, home, list(given), WHOLE)
     found = {name: said_of(record, record.row_hash) for name, record in firsts.items()}
     matching = {name: content for name, content in found.items() if content.text_hash == given[name].text_hash}
-    _replace(engine, generation, [records(content, given[name].parts, dim) for name, content in matching.items()])
+    there = heads(engine, generation, list(matching))
+    made = [records(content, given[name].parts, dim) for name, content in matching.items()]
+    _replace(engine, generation, made, there)
     return matching
 
 
