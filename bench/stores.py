@@ -17,7 +17,9 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
+import signal
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -52,6 +54,7 @@ def main() -> None:
     parser.add_argument("--stores", default=",".join(STORES), help="some of them, with commas")
     parser.add_argument("--only", choices=["upsert", "life", "copies"], help="one of the three parts")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended then too
     parts = [options.only] if options.only else ["upsert", "life", "copies"]
     result: dict[str, Any] = {"bench": "stores", "rows": options.rows, "rounds": options.rounds, "batch": BATCH}
     with ExitStack() as stack:

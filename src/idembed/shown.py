@@ -34,7 +34,7 @@ _ESCAPE = re.compile(
 )
 _REVISION = re.compile(r"@([0-9a-f]{12})[0-9a-f]{28}(?![0-9a-f])")
 _PASSWORD = re.compile(r"(//[^/?#@:]*):[^/?#]*@")
-_SECRET = re.compile(r"([?&](?:[a-z_-]*(?:password|token|secret|key))=)[^&#]*", re.IGNORECASE)
+_SECRET = re.compile(r"([?&](?:[a-z_-]*(?:password|token|secret|key))=)[^&#]*(?:#.*)?", re.IGNORECASE)
 _PLAIN = re.compile(r"[\w@%+=:,./~\\-]+")
 _SPACE = re.compile(r"[\s\u2028\u2029]+")
 _UNSEEN = re.compile(f"[{_CONTROL}]")
@@ -86,5 +86,18 @@ def shorten(text: str, limit: int) -> str:
 
 
 def without_password(url: str) -> str:
-    """``url`` as it may be shown: passwords, tokens and keys replaced by ``***``."""
-    return _SECRET.sub(r"\1***", _PASSWORD.sub(r"\1:***@", url))
+    """``url`` as it may be shown: passwords, tokens and keys replaced by ``***``, and what follows a # in one, for it
+    may belong to it."""
+    shown = _SECRET.sub(r"\1***", url)
+    return _without_token(shown) if shown.lower().startswith("milvus://") else _PASSWORD.sub(r"\1:***@", shown)
+
+
+def _without_token(url: str) -> str:
+    """Of Milvus, a user is a token where no password follows; and no URL has an @ but the one behind the user, so that
+    it ends a password with a / in it, too."""
+    before, at, place = url.rpartition("@")
+    scheme, _, login = before.partition("://")
+    user, _, password = login.partition(":")
+    if not at:
+        return url
+    return f"{scheme}://{user}:***@{place}" if password and not set("/?#@") & set(user) else f"{scheme}://***@{place}"

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from idembed.canonical import canonical_json
-from idembed.errors import DamagedError, IndexNotFoundError, NotAnIndexError, OptionError
+from idembed.errors import DamagedError, IndexNotFoundError, LeaseLostError, NotAnIndexError, OptionError, StoreError
 from idembed.filters import parse_where
 from idembed.stores import open_store
 from idembed.stores.collection.engine import ALL, EVERYTHING, KEYS, STATE, Among, Key, Record
-from idembed.stores.lance import reading, upkeep
+from idembed.stores.lance import reading, upkeep, waiting
 from idembed.stores.lance.engine import LanceEngine
 from idembed.stores.lance.lock import locked
 from idembed.stores.lance.place import place_of
@@ -114,8 +116,10 @@ def test_tables_of_other_programs_are_left_alone(tmp_path: Path) -> None:
     for name in ("g1", "documents", "idembed"):
         database.create_table(name, [{"name": "a", "v": 1}])
     engine = again(tmp_path)
-    with pytest.raises(NotAnIndexError, match="g1"):
+    with pytest.raises(StoreError, match="g1"):
         engine.create(1, 4)
+    with pytest.raises(NotAnIndexError, match="g1"):
+        engine.drop(1)
     with pytest.raises(NotAnIndexError, match="idembed"):
         engine.documents()
     assert database.open_table("g1").count_rows() == 1
@@ -138,6 +142,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LanceEngine]:
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(texts=st.lists(TEXTS, min_size=1, max_size=8, unique=True))
 def test_what_goes_in_is_found_and_nothing_else(shared: LanceEngine, texts: list[str]) -> None:
+    shared.drop(1)
     shared.create(1, 4)
     kept = [canonical_json({text: text}) for text in texts]
     shared.put(
@@ -220,12 +225,22 @@ def cut(path: Path, length: int) -> None:
     os.truncate(path, min(length, path.stat().st_size - 1))
 
 
+@contextmanager
+def cut_off(folder: Path, table: str = "g1") -> Iterator[None]:
+    """What is written here was not acknowledged: the power is cut before it is synced."""
+    mark = folder / f"{table}.lance" / "synced.json"
+    said = mark.read_bytes()
+    yield
+    mark.write_bytes(said)
+
+
 @pytest.mark.parametrize("length", [0, 1, 100])
 def test_a_table_with_a_broken_newest_version_is_as_it_was_before(
     engine: LanceEngine, folder: Path, length: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine.put(1, [head("a")])
-    engine.put(1, [head("b")])
+    with cut_off(folder):
+        engine.put(1, [head("b")])
     cut(versions(folder)[0], length)
     with caplog.at_level(logging.WARNING):
         opened = again(folder)
@@ -233,7 +248,9 @@ def test_a_table_with_a_broken_newest_version_is_as_it_was_before(
     assert "cannot be read, as after a power cut" in caplog.text
     opened.put(1, [head("c")])
     assert again(folder).count(1, ALL) == 2
-    assert opened.damage() == []
+    (said,) = opened.damage()
+    assert said.startswith("g1: a version was given up, as after a power cut")
+    assert said.endswith(".manifest.damaged")
 
 
 @pytest.mark.parametrize("length", [0, 7])
@@ -242,17 +259,134 @@ def test_a_version_whose_data_did_not_reach_the_disk_is_stepped_over_too(
 ) -> None:
     engine.put(1, [head("a")])
     before = data(folder)
-    for name in ("b", "c"):
-        engine.put(1, [head(name)])
+    with cut_off(folder):
+        for name in ("b", "c"):
+            engine.put(1, [head(name)])
     for path in data(folder) - before:
         cut(path, length)
     assert again(folder).count(1, ALL) == 1
     assert len(again(folder).fetch(1, [Key(name, 0) for name in "abc"], EVERYTHING)) == 1
 
 
+def test_a_data_file_that_is_gone_is_stepped_over_too(engine: LanceEngine, folder: Path) -> None:
+    engine.put(1, [head("a")])
+    before = data(folder)
+    with cut_off(folder):
+        engine.put(1, [head("b")])
+    (path,) = data(folder) - before
+    path.unlink()
+    assert again(folder).count(1, ALL) == 1
+
+
+def test_what_was_acknowledged_is_never_given_up(engine: LanceEngine, folder: Path) -> None:
+    added: list[Path] = []
+    for i in range(4):
+        engine.put(1, [head(f"r{i}", text=str(i))])
+        added += data(folder) - {*added}
+    raw, before_all = added[1].read_bytes(), versions(folder)
+    cut(added[1], len(raw) - 10)
+    with pytest.raises(DamagedError, match=f"{added[1].name} is cut off") as caught:
+        again(folder).count(1, ALL)
+    assert caught.value.facts["file"] == str(added[1])
+    assert versions(folder) == before_all
+    (said,) = again(folder).damage()
+    assert added[1].name in said
+    added[1].write_bytes(raw)
+    opened = again(folder)
+    found = {record.id: record.text for page in opened.find(1, ALL, EVERYTHING) for record in page}
+    assert found == {"r0": "0", "r1": "1", "r2": "2", "r3": "3"}
+    assert opened.damage() == []
+
+
+def test_an_acknowledged_version_that_is_cut_off_is_damage(engine: LanceEngine, folder: Path) -> None:
+    engine.put(1, [head("a")])
+    newest = versions(folder)[0]
+    cut(newest, 100)
+    with pytest.raises(DamagedError, match=f"{newest.name} is cut off"):
+        again(folder).count(1, ALL)
+    assert versions(folder)[0] == newest
+
+
+def test_where_it_is_not_known_what_was_synced_nothing_is_given_up(engine: LanceEngine, folder: Path) -> None:
+    engine.put(1, [head("a")])
+    (folder / "g1.lance" / "synced.json").unlink()
+    cut(versions(folder)[0], 0)
+    with pytest.raises(DamagedError):
+        again(folder).count(1, ALL)
+    assert not list(folder.rglob("*.damaged"))
+
+
+def test_upkeep_that_was_cut_off_is_stepped_over_with_all_its_versions(engine: LanceEngine, folder: Path) -> None:
+    for i in range(5):
+        engine.put(1, [head(str(i))])
+    before = data(folder)
+    with cut_off(folder):
+        engine.tidy(1)
+        engine.build_ann(1, lambda: None)
+    for path in data(folder) - before:
+        cut(path, 7)
+    assert len(again(folder).fetch(1, [Key(str(i), 0) for i in range(5)], EVERYTHING)) == 5
+    assert len(list(folder.rglob("*.damaged"))) == 2
+
+
+def test_a_table_that_was_not_made_to_its_end_may_be_dropped(folder: Path) -> None:
+    engine = again(folder)
+    engine.put_document("meta", {})
+    engine.create(1, 4)
+    (folder / "g1.lance" / "synced.json").unlink()
+    cut(versions(folder)[0], 10)
+    opened = again(folder)
+    opened.drop(1)
+    assert opened.collections() == set()
+
+
+def test_what_cannot_be_opened_for_a_moment_is_not_given_up(
+    engine: LanceEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        engine.put(1, [head(name)])
+    (folder / "g1.lance" / "data" / "left.lance").write_bytes(b"")
+    with monkeypatch.context() as patched:
+        connect, failing = lancedb.connect, iter([True])
+
+        def connected(*of: Any, **how: Any) -> Any:
+            if next(failing, False):
+                raise OSError(24, "Too many open files")
+            return connect(*of, **how)
+
+        patched.setattr(lancedb, "connect", connected)
+        with suppress(StoreError):
+            again(folder).count(1, ALL)
+    assert again(folder).count(1, ALL) == 3
+    assert not list(folder.rglob("*.damaged"))
+
+
+def test_a_broken_table_of_another_program_is_not_dropped(tmp_path: Path) -> None:
+    engine = again(tmp_path)
+    engine.put_document("meta", {})
+    lancedb.connect(tmp_path).create_table("g1", [{"name": "a", "v": 1}])
+    for path in versions(tmp_path):
+        cut(path, 10)
+    before = sorted((tmp_path / "g1.lance").rglob("*"))
+    with pytest.raises(StoreError):
+        engine.drop(1)
+    assert sorted((tmp_path / "g1.lance").rglob("*")) == before
+
+
+@pytest.mark.parametrize("schema", [[{"name": "a", "v": 1}], [{"_key": "a", "vector": [1.0]}]])
+def test_a_table_of_another_program_is_not_dropped(tmp_path: Path, schema: list[dict[str, Any]]) -> None:
+    engine = again(tmp_path)
+    engine.put_document("meta", {})
+    table = lancedb.connect(tmp_path).create_table("g1", schema)
+    with pytest.raises(NotAnIndexError, match="g1"):
+        engine.drop(1)
+    assert table.count_rows() == 1
+
+
 def test_the_documents_step_back_as_well(engine: LanceEngine, folder: Path) -> None:
     engine.put_document("meta", {"n": 1})
-    engine.put_document("meta", {"n": 2})
+    with cut_off(folder, "idembed"):
+        engine.put_document("meta", {"n": 2})
     cut(versions(folder, "idembed")[0], 0)
     opened = again(folder)
     opened.put_document("new", {})
@@ -348,6 +482,39 @@ def test_a_writer_that_is_killed_leaves_the_batch_before_or_the_one_it_wrote(
     engine.put(1, [head("new")])
 
 
+class PanicException(BaseException):
+    """As LanceDB raises where it has a mistake: no Exception."""
+
+
+def panic(*_: object) -> None:
+    raise PanicException("byte index 3 is not a character in `hunter2`")
+
+
+def test_a_panic_is_an_error_as_any_other(engine: LanceEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine.put(1, [head("a")])
+    monkeypatch.setattr("idembed.stores.lance.engine.counted", panic)
+    with pytest.raises(StoreError, match="broke off") as caught:
+        engine.count(1, ALL)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_panic_in_a_reading_is_damage(engine: LanceEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine.put(1, [head("a")])
+    monkeypatch.setattr(lancedb.table.LanceTable, "search", panic)
+    assert [one.partition(":")[0] for one in engine.damage()] == ["g1"]
+
+
+def test_a_panic_while_tidying_is_no_failure_of_what_was_written(
+    engine: LanceEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.put(1, [head("a")])
+    monkeypatch.setattr(upkeep, "_INDEXED_FROM", 0)
+    monkeypatch.setattr(upkeep, "_index", panic)
+    engine.tidy(1)
+    assert "could not be tidied" in caplog.text
+    assert engine.count(1, ALL) == 1
+
+
 # Several writers --------------------------------------------------------------------------------------
 
 
@@ -392,12 +559,14 @@ def test_who_fills_a_table_writes_no_key_twice_whoever_else_writes(engine: Lance
     engine.put(1, [head("g", text="new")])
     texts = {"a": "new", "b": "new", "c": "", "d": "new", "e": "", "f": "new", "g": "new"}
     assert found() == sorted(texts.items())
+    engine.drop(1)
     engine.create(1, 4)
     engine.put(1, [head("a")])
     other.put(1, [head("b")])
     engine.remove(1, [Key("a", 0)])
     engine.put(1, [head("b", text="new")])
     assert found() == [("b", "new")]
+    engine.drop(1)
     engine.create(1, 4)
     engine.put(1, [head("a")])
     other.drop(1)
@@ -425,10 +594,12 @@ def test_what_is_known_without_asking_is_forgotten_when_another_writes(engine: L
     assert found() == {"a": b"2", "b": b"3"}
     other.remove(1, keys[:1])
     assert found() == {"b": b"3"}
+    engine.drop(1)
     engine.create(1, 4)
     assert found() == {}
     engine.put(1, [head("b", seal=b"4")])
     assert found() == {"b": b"4"}
+    other.drop(1)
     other.create(1, 4)
     other.put(1, [head("a", seal=b"5")])
     assert found() == {"a": b"5"}
@@ -479,15 +650,24 @@ def test_processes_that_write_once_each_tidy_up_as_well(
     assert engine.count(1, ALL) == 130
 
 
+def wait_until(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
 def test_who_reads_for_long_keeps_what_is_read(
     engine: LanceEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("idembed.stores.lance.engine._RETENTION", timedelta(milliseconds=1))
-    monkeypatch.setattr(reading, "_HELD_AFTER", 0.0)
+    monkeypatch.setattr(reading, "_HELD_AFTER", 1.0)
     for i in range(5):
         engine.put(1, [head(f"{i}/{j}") for j in range(2000)])
     pages = engine.find(1, ALL, EVERYTHING)
     found = list(next(pages))
+    tags = folder / "g1.lance" / "_refs" / "tags"
+    wait_until(lambda: tags.is_dir() and any(tags.glob("*.json")))
     other = again(folder)
     other.put(1, [head(f"{i}/{j}", text="new") for i in range(5) for j in range(2000)])
     other.tidy(1)
@@ -495,7 +675,7 @@ def test_who_reads_for_long_keeps_what_is_read(
     found += [record for page in pages for record in page]
     assert len({record.id for record in found}) == 10_000
     assert {record.text for record in found} == {""}
-    assert not list((folder / "g1.lance" / "_refs" / "tags").iterdir())
+    assert not list(tags.iterdir())
     other.tidy(1)
     assert len(versions(folder)) <= 3
 
@@ -544,6 +724,49 @@ def test_an_approximate_search_finds_nine_of_ten(engine: LanceEngine, dim: int) 
         exact = {str(i) for i in np.argsort(-(vectors @ query))[:10]}
         found += len(exact & {one.record.id for one in engine.near(2, query, 10, (), None, exact=False).found})
     assert found >= 180
+
+
+def test_the_lease_is_kept_while_an_index_is_made(
+    engine: LanceEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "_EVERY", 0.01)
+    vectors = np.random.default_rng(0).standard_normal((3000, 256)).astype(np.float32)
+    engine.create(2, 256)
+    engine.put(2, [head(str(i), vector=one) for i, one in enumerate(vectors)])
+    kept: list[bool] = []
+    other = again(folder)
+    engine.build_ann(2, lambda: kept.append(other.has_ann(2)))
+    assert kept.count(False) >= 2
+    assert engine.has_ann(2)
+    engine.put(2, [head("new", vector=vectors[0])])
+    assert engine.count(2, ALL) == 3001
+
+
+def test_who_lost_the_lease_does_not_wait_for_the_index(engine: LanceEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_EVERY", 0.01)
+    going_on, is_lost = threading.Event(), threading.Event()
+
+    def built(table: Any) -> None:
+        is_lost.wait(20)
+        going_on.set()
+
+    def lose() -> None:
+        raise LeaseLostError("another has it")
+
+    monkeypatch.setattr("idembed.stores.lance.search.build_ann", built)
+    with pytest.raises(LeaseLostError):
+        engine.build_ann(1, lose)
+    assert not going_on.is_set()
+    is_lost.set()
+    assert going_on.wait(20)
+    engine.put(1, [head("a")])
+    assert engine.count(1, ALL) == 1
+
+
+def test_an_index_that_cannot_be_made_is_an_error(engine: LanceEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("idembed.stores.lance.search.build_ann", panic)
+    with pytest.raises(StoreError, match="broke off"):
+        engine.build_ann(1, lambda: None)
 
 
 def test_small_inner_products_are_told_apart(engine: LanceEngine) -> None:

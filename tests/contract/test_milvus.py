@@ -25,14 +25,18 @@ from milvus_lite.search.filter.parser import parse_expr
 from milvus_lite.search.filter.tokens import TokenKind, tokenize
 from pymilvus import MilvusClient, MilvusException
 
-from idembed.errors import DiskFullError, OptionError, ReadOnlyError, StoreError
+from idembed.errors import DiskFullError, LeaseLostError, OptionError, ReadOnlyError, StoreError
 from idembed.filters import parse_where
+from idembed.shown import without_password
 from idembed.stores import open_store
 from idembed.stores.collection.engine import ALL, EVERYTHING, HEADS, KEYS, Among, Key, Record
-from idembed.stores.milvus import link
+from idembed.stores.collection.search import Question
+from idembed.stores.milvus import building, collections, link, near
+from idembed.stores.milvus import engine as engine_module
 from idembed.stores.milvus.engine import MilvusEngine
 from idembed.stores.milvus.expressions import condition, quoted, superset
 from idembed.stores.milvus.place import place_of
+from idembed.stores.milvus.wire import Wire
 from milvus_server import MilvusServer, milvus
 
 STRINGS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -90,6 +94,46 @@ def test_a_token_is_in_the_environment_and_is_never_shown(monkeypatch: pytest.Mo
     assert place.token == "a-secret"
     assert "a-secret" not in repr(place)
     assert place_of("milvus://me:pw@host/pets").token == "me:pw"
+
+
+def test_a_token_goes_over_the_network_encrypted_unless_somebody_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("MILVUS_TOKEN", raising=False)
+    assert place_of("milvus://me:pw@host/pets").address == "https://host:19530"
+    assert place_of("milvus://me:pw@host/pets?secure=false").address == "http://host:19530"
+    monkeypatch.setenv("MILVUS_TOKEN", "a-secret")
+    assert place_of("milvus://host/pets").address == "https://host:19530"
+    assert place_of("milvus://127.evil.example/pets").address == "https://127.evil.example:19530"
+    for host in ("localhost", "127.0.0.1", "[::1]"):
+        assert place_of(f"milvus://{host}/pets").address == f"http://{host}:19530"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "milvus://APIKEY123@host/pets",
+        "milvus://APIKEY123:@host/pets",
+        "MILVUS://APIKEY123@host/pets",
+        "milvus://more/APIKEY123@host/pets",
+        "milvus://me:more/APIKEY123@host/pets",
+        "milvus://more?APIKEY123@host/pets",
+        "milvus://me:more@APIKEY123@host/pets",
+        "milvus://host/pets?token=more@APIKEY123",
+        "milvus://host/pets?token=more#APIKEY123",
+        "milvus://:APIKEY123@host/pets?db=;",
+    ],
+)
+def test_a_token_in_the_url_is_shown_nowhere(url: str) -> None:
+    assert "APIKEY123" not in without_password(url)
+    with pytest.raises(OptionError) as error:
+        place_of(url)
+    assert "APIKEY123" not in str(error.value)
+
+
+def test_a_user_without_a_password_is_told_where_a_token_goes() -> None:
+    with pytest.raises(OptionError, match=r"milvus://\*\*\*@host/pets has a user without a password\n.*MILVUS_TOKEN"):
+        place_of("milvus://APIKEY123@host/pets")
 
 
 @pytest.mark.parametrize(
@@ -191,6 +235,65 @@ def test_a_collection_that_has_the_name_of_the_index_is_left_alone(
     assert engine.collections() == {1}
 
 
+def test_an_alias_that_somebody_else_uses_is_neither_taken_over_nor_indexed_beside(
+    url: str, other_program: MilvusClient
+) -> None:
+    other_program.create_collection("prod_docs_v3", dimension=4)
+    other_program.create_alias("prod_docs_v3", "pets")
+    engine = MilvusEngine(url)
+    with pytest.raises(StoreError, match=r"the alias pets stands for prod_docs_v3.*\n.*another name"):
+        engine.create(1, 4)
+    assert engine.collections() == set()
+    assert other_program.describe_alias("pets")["collection_name"] == "prod_docs_v3"
+    engine.close()
+
+
+def test_an_alias_that_was_taken_after_the_index_was_made_is_not_moved(
+    engine: MilvusEngine, other_program: MilvusClient
+) -> None:
+    other_program.create_collection("prod_docs_v3", dimension=4)
+    other_program.create_alias("prod_docs_v3", "pets")
+    with pytest.raises(StoreError, match="the alias pets stands for prod_docs_v3"):
+        engine.point(1)
+    assert other_program.describe_alias("pets")["collection_name"] == "prod_docs_v3"
+
+
+def test_a_name_that_somebody_elses_collection_has_is_refused_before_anything_is_made(
+    url: str, other_program: MilvusClient
+) -> None:
+    other_program.create_collection("pets", dimension=4)
+    engine = MilvusEngine(url)
+    with pytest.raises(StoreError, match="there is a collection pets already"):
+        engine.create(1, 4)
+    assert other_program.list_collections() == ["pets"]
+    engine.close()
+
+
+def test_a_collection_by_whose_alias_somebody_searches_is_not_dropped(
+    engine: MilvusEngine, other_program: MilvusClient
+) -> None:
+    other_program.create_alias("pets_g1", "theirs")
+    with pytest.raises(StoreError, match=r"the alias theirs stands for it.*\n.*remove that alias"):
+        engine.drop(1)
+    assert other_program.describe_alias("theirs")["collection_name"] == "pets_g1"
+    assert engine.collections() == {1}
+    other_program.drop_alias("theirs")
+    engine.drop(1)
+    assert engine.collections() == set()
+
+
+def test_a_collection_that_is_not_ours_is_not_dropped_whatever_its_name(
+    engine: MilvusEngine, other_program: MilvusClient
+) -> None:
+    other_program.create_collection("pets_g2", dimension=4)
+    engine.drop(2)
+    assert other_program.has_collection("pets_g2")
+    engine.create(3, 1)
+    engine.drop(3)
+    engine.drop(1)
+    assert engine.collections() == {2}
+
+
 def test_an_index_that_lost_its_search_while_another_was_made_has_it_again(
     engine: MilvusEngine, other_program: MilvusClient
 ) -> None:
@@ -247,6 +350,183 @@ def test_records_are_counted_alike_by_those_that_are_meant_and_by_those_that_are
     assert counts == [engine.count(1, among) for among in asked]
 
 
+# The index for approximate search --------------------------------------------------------------------
+
+
+def some(count: int) -> list[Record]:
+    random = np.random.default_rng(1)
+    return [head(str(i), *random.standard_normal(4), order=i) for i in range(count)]
+
+
+def test_an_index_for_approximate_search_is_made_though_others_search_all_the_while(
+    engine: MilvusEngine, url: str
+) -> None:
+    engine.put(1, some(3000))
+    query, failed, asked, ended = np.array([1, 0, 0, 0], np.float32), [], [0] * 3, threading.Event()
+    wanted = [hit.record.id for hit in engine.near(1, query, 3, (), None, exact=True).found]
+
+    def search(number: int) -> None:
+        other = MilvusEngine(url)
+        try:
+            while not ended.is_set():
+                found = other.near(1, query, 3, (), None, exact=True).found[:3]
+                assert [hit.record.id for hit in found] == wanted
+                asked[number] += 1
+        except BaseException as error:  # said below
+            failed.append(error)
+        finally:
+            other.close()
+
+    threads = [threading.Thread(target=search, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    while not all(asked) and not failed:
+        time.sleep(0.01)
+    try:
+        engine.build_ann(1, lambda: None)
+        assert engine.has_ann(1)
+        before = list(asked)
+        while any(now <= then for now, then in zip(asked, before, strict=True)) and not failed:
+            time.sleep(0.01)
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+    assert engine.has_ann(1)
+
+
+def test_who_searches_while_an_index_is_replaced_waits_and_holds_nothing_ready(
+    engine: MilvusEngine, other_program: MilvusClient, url: str
+) -> None:
+    engine.put(1, some(10))
+    engine.put_document("_building/pets_g1", {"until": time.time() + 3600})
+    other_program.release_collection("pets_g1")
+    query, found = np.array([1, 0, 0, 0], np.float32), []
+
+    def search() -> None:
+        other = MilvusEngine(url)
+        found.extend(other.near(1, query, 5, (), None, exact=False).found)
+        other.close()
+
+    searching = threading.Thread(target=search)
+    searching.start()
+    time.sleep(1.5)
+    assert str(other_program.get_load_state("pets_g1")["state"]) == "NotLoad"
+    assert found == []
+    engine.remove_documents(["_building/pets_g1"])
+    searching.join()
+    assert len(found) == 5
+
+
+def test_who_was_killed_while_it_replaced_an_index_keeps_nobody_waiting(
+    engine: MilvusEngine, other_program: MilvusClient
+) -> None:
+    engine.put(1, some(10))
+    engine.put_document("_building/pets_g1", {"until": time.time() + 1})
+    other_program.release_collection("pets_g1")
+    other_program.drop_index("pets_g1", "vector")
+    assert len(engine.near(1, np.ones(4, np.float32), 5, (), None, exact=True).found) == 5
+    assert engine.documents() == {}
+
+
+def test_whoever_waits_too_long_for_an_index_is_told_that_it_is_being_made(
+    engine: MilvusEngine, other_program: MilvusClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collections, "_BUILT", 0.5)
+    engine.put_document("_building/pets_g1", {"until": time.time() + 3600})
+    other_program.release_collection("pets_g1")
+    with pytest.raises(StoreError, match=r"is being made\n.*search again when that is done"):
+        engine.near(1, np.ones(4, np.float32), 5, (), None, exact=True)
+
+
+def test_the_lease_is_renewed_while_an_index_is_made(engine: MilvusEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, kept = MilvusClient.load_collection, []
+
+    def load(*args: object, **kwargs: object) -> None:
+        time.sleep(1.0)
+        slow(*args, **kwargs)
+
+    engine.put(1, some(10))
+    monkeypatch.setattr(MilvusClient, "load_collection", load)
+    monkeypatch.setattr(building, "_BEAT", 0.1)
+    engine.build_ann(1, lambda: kept.append(time.monotonic()))
+    assert len(kept) > 4
+    assert engine.has_ann(1)
+    assert engine.documents() == {}
+
+
+def test_who_lost_the_lease_waits_for_no_index(engine: MilvusEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def create(*_: object, **__: object) -> None:
+        time.sleep(0.1)
+        raise MilvusException(8, "rate limit exceeded")
+
+    def lost() -> None:
+        kept.append(1)
+        if len(kept) == 3:
+            raise LeaseLostError("another took over")
+
+    kept: list[int] = []
+    engine.put_document("meta", {})
+    monkeypatch.setattr(MilvusClient, "create_index", create)
+    monkeypatch.setattr(building, "_BEAT", 0.1)
+    begun = time.monotonic()
+    with pytest.raises(LeaseLostError):
+        engine.build_ann(1, lost)
+    assert time.monotonic() - begun < 10
+    assert not [one for one in threading.enumerate() if one.name == "idembed-ann"]
+
+
+def test_a_server_that_adds_nothing_to_an_index_is_not_waited_for(
+    engine: MilvusEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = {"index_type": "HNSW", "state": "InProgress", "indexed_rows": 7}
+    monkeypatch.setattr(MilvusClient, "describe_index", lambda *_, **__: stuck)
+    monkeypatch.setattr(building, "_STALLED", 0.1)
+    with pytest.raises(StoreError, match="added nothing to the index"):
+        building._wait(engine._link, "pets_g1")
+
+
+def test_every_vector_is_read_once_for_an_exact_search_beside_an_index_though_many_are_equal(
+    engine: MilvusEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.put(1, [head(f"{i:04}") for i in range(500)])
+    engine.put(1, [head(f"worse {i}", 0.5, 0, 0, 0) for i in range(100)])
+    engine.build_ann(1, lambda: None)
+    read: list[object] = []
+    real = near.best_of
+    monkeypatch.setattr(engine_module, "best_of", lambda *given: read.append(given) or real(*given))
+    question = Question(engine, 1, 1.001, 5, (), None, None)
+    best = question.best(np.array([1, 0, 0, 0], np.float32))
+    assert [match.id for match in best] == ["0000", "0001", "0002", "0003", "0004"]
+    assert len(read) == 1
+    assert len(engine.near(1, np.array([1, 0, 0, 0], np.float32), 5, (), None, exact=True).found) == 501
+
+
+def test_what_one_connection_wrote_is_put_into_segments_before_another_reads_it(
+    engine: MilvusEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = engine.another()()
+    monkeypatch.setattr(engine_module, "_UNFLUSHED", 10)
+    flushed: list[str] = []
+    monkeypatch.setattr(engine._collections, "flush", flushed.append)
+    other.put(1, some(10))
+    other.close()
+    assert engine.count(1, ALL) == 10
+    assert flushed == ["pets_g1"]
+
+
+def test_another_connection_has_the_same_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = milvus().url("pets", "").replace("//", "//me:hush@")
+    engine = MilvusEngine(url)
+    other = engine.another()()
+    engine.close()
+    assert other._place.token == "me:hush"
+    assert "hush" not in other.url
+    assert other.collections() == set()
+    other.close()
+
+
 # What a server says -----------------------------------------------------------------------------------
 
 
@@ -285,14 +565,12 @@ def test_whatever_was_done_though_its_answer_was_lost_is_well_done(
 
         monkeypatch.setattr(owner, name, done)
 
-    connection = engine._link._connection
-    assert connection is not None
     verbs = ["create_collection", "create_index", "load_collection", "create_alias", "alter_alias", "drop_alias"]
     verbs += ["drop_collection", "delete", "flush", "release_collection", "drop_index", "search", "list_collections"]
     for verb in verbs:
-        losing(connection.client, verb)
+        losing(MilvusClient, verb)
     for verb in ("upsert", "query"):
-        losing(connection.wire, verb)
+        losing(Wire, verb)
     engine.create(2, 4)
     engine.put(2, [head("a"), head("b", 0, 1, 0, 0), head("c")])
     engine.remove(2, [Key("c", 0)])

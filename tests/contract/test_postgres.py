@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from databases import new_schema, place_and_schema, postgres, postgres_url
 from idembed.errors import (
     DamagedError,
     IndexNotFoundError,
+    LeaseHeldError,
+    LeaseLostError,
     NewerSchemaError,
     NotAnIndexError,
     OptionError,
@@ -30,7 +33,8 @@ from idembed.errors import (
     StoreError,
 )
 from idembed.filters import parse_where
-from idembed.stores import open_store
+from idembed.stores import open_store, postgres_lease
+from idembed.stores.base import ROWS
 from idembed.stores.postgres_link import mapped
 from idembed.stores.postgres_search import Question
 
@@ -781,6 +785,26 @@ def test_two_writing_transactions_wait_for_each_other(index: Index) -> None:
             order.append("written")
         thread.join()
     assert order == ["written", "filled"]
+
+
+def test_a_lease_is_renewed_while_a_batch_of_its_owner_is_written(index: Index, url: str) -> None:
+    with open_store(url) as writing, writing._writing(index.lease):  # type: ignore[attr-defined]
+        renewed = index.store.renew(index.lease, 90.0, now=index.lease.expires)
+    assert renewed.expires == index.lease.expires + 90.0
+    with pytest.raises(LeaseHeldError):
+        index.store.lease("another", now=renewed.expires - 1.0)
+
+
+def test_a_lease_that_is_taken_over_at_this_moment_is_not_renewed(index: Index, url: str) -> None:
+    expired = index.lease.expires + 1.0
+    with open_store(url) as other, ThreadPoolExecutor() as threads:
+        with other._writing() as connection:  # type: ignore[attr-defined]
+            postgres_lease.take(connection, url, ROWS, "another", 60.0, expired, None)
+            renewing = threads.submit(index.store.renew, index.lease)
+            assert not wait([renewing], 0.5).done  # it waits for what becomes of the lease
+        with pytest.raises(LeaseLostError, match="taken over by another"):
+            renewing.result(30)
+        assert other.writer() == (index.lease.fence + 1, "another")
 
 
 def test_durable_although_the_server_is_told_not_to_be(index: Index, url: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import qdrant_edge as native
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qdrant_client import QdrantClient, models
@@ -21,13 +24,13 @@ from qdrant_client import QdrantClient, models
 from databases import quick
 from fakes.local_qdrant import LocalQdrant
 from idembed.canonical import canonical_json
-from idembed.errors import DamagedError, DiskFullError, OptionError, StoreError
+from idembed.errors import DamagedError, DiskFullError, LeaseLostError, NotAnIndexError, OptionError, StoreError
 from idembed.filters import matches, parse_where
 from idembed.stores import open_store
 from idembed.stores.collection.engine import ALL, EVERYTHING, HEADS, KEYS, Among, Key, Record
-from idembed.stores.qdrant import edge, link, server
+from idembed.stores.qdrant import edge, folders, link, server
 from idembed.stores.qdrant.engine import QdrantEngine
-from idembed.stores.qdrant.fields import point_id
+from idembed.stores.qdrant.fields import document_id, point_id
 from idembed.stores.qdrant.pace import Pace, in_requests
 from idembed.stores.qdrant.place import Folder, Server, open_engine, place_of
 from idembed.stores.qdrant.points import Point
@@ -195,6 +198,64 @@ def test_an_alias_of_somebody_else_is_not_moved(engine: QdrantEngine, client: Qd
     assert client.get_aliases().aliases[0].collection_name == "cats"
 
 
+def test_nothing_is_made_where_the_name_of_the_index_is_taken(client: QdrantClient) -> None:
+    client.create_collection("cats", vectors_config=models.VectorParams(size=4, distance=models.Distance.DOT))
+    operation = models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name="cats", alias_name="pets"))
+    client.update_collection_aliases([operation])
+    pets = QdrantEngine(LocalQdrant(client, "qdrant://local/pets", set()), "pets", "pets_")
+    cats = QdrantEngine(LocalQdrant(client, "qdrant://local/cats", set()), "cats", "cats_")
+    for engine, said in ((pets, "the alias pets stands for cats"), (cats, "there is a collection cats")):
+        with pytest.raises(StoreError, match=said):
+            engine.put_document("meta", {})
+        with pytest.raises(StoreError, match=said):
+            engine.create(1, 4)
+    assert [one.name for one in client.get_collections().collections] == ["cats"]
+
+
+@pytest.mark.parametrize("distance", [models.Distance.COSINE, models.Distance.DOT])
+def test_a_collection_of_another_program_is_not_dropped(
+    engine: QdrantEngine, client: QdrantClient, distance: models.Distance
+) -> None:
+    client.create_collection("pets_g7", vectors_config=models.VectorParams(size=4, distance=distance))
+    theirs = {"id": "doc-1", "part": 0, "_live": 1}
+    client.upsert("pets_g7", [models.PointStruct(id=i, vector=ONE.tolist(), payload=theirs) for i in range(50)])
+    with pytest.raises(StoreError, match="the collection pets_g7 is not dropped"):
+        engine.drop(7)
+    assert client.count("pets_g7").count == 50
+
+
+def test_a_shard_of_another_program_is_not_dropped(folder: QdrantEngine, place: Path) -> None:
+    vectors = native.EdgeVectorParams(size=4, distance=native.Distance.Cosine)
+    (place / "pets" / "g7").mkdir()
+    native.EdgeShard.create(str(place / "pets" / "g7"), native.EdgeConfig(vectors=vectors)).close()
+    with pytest.raises(StoreError, match="the collection g7 is not dropped"):
+        folder.drop(7)
+    assert folder.collections() == {1, 7}
+
+
+def test_our_collections_are_dropped_whatever_another_program_put_into_them(
+    engine: QdrantEngine, client: QdrantClient
+) -> None:
+    engine.create(2, 4)
+    engine.put(2, [head("a")])
+    client.upsert("pets_g2", [models.PointStruct(id=i, vector=ONE.tolist(), payload={}) for i in range(50)])
+    for number in (1, 2, 3):
+        engine.drop(number)
+    assert engine.collections() == set()
+
+
+def test_what_another_program_put_among_our_documents_is_as_if_it_were_not_there(
+    engine: QdrantEngine, client: QdrantClient
+) -> None:
+    engine.put_document("meta", {"format": 1})
+    for i, payload in enumerate([{}, {"name": 5}, {"name": "meta", "body": "{}"}, {"name": "\u00e9", "body": "{}"}]):
+        client.upsert("pets_idembed", [models.PointStruct(id=i, vector=[0.0], payload=payload)])
+    assert engine.documents() == {"meta": {"format": 1}}
+    client.set_payload("pets_idembed", {"body": "no JSON"}, points=[document_id("meta")])
+    with pytest.raises(DamagedError, match="the document meta cannot be read"):
+        engine.documents()
+
+
 def test_collections_of_other_programs_are_left_alone(engine: QdrantEngine, client: QdrantClient) -> None:
     for name in ("pets_gx", "pets_g01", "pets_g1x", "xpets_g2", "pets_g", "g3"):
         client.create_collection(name, vectors_config=models.VectorParams(size=4, distance=models.Distance.DOT))
@@ -226,6 +287,7 @@ NAMES = TEXTS.filter(lambda name: not name.startswith("$")) | st.sampled_from(['
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.dictionaries(NAMES, VALUES, max_size=3), min_size=1, max_size=6))
 def test_whatever_metadata_holds_is_found_by_it(folder: QdrantEngine, metadata: list[dict[str, Any]]) -> None:
+    folder.drop(1)
     folder.create(1, 4)
     folder.put(1, [head(str(i), metadata=canonical_json(one)) for i, one in enumerate(metadata)])
     for one in metadata:
@@ -242,9 +304,17 @@ def test_whatever_metadata_holds_is_found_by_it(folder: QdrantEngine, metadata: 
                     assert wanted == found, "strings are told apart by the database itself"
 
 
+@pytest.mark.parametrize("number", [1.7976931348623157e308, 1.75e308, -1.75e308, -1.7976931348623157e308])
+def test_the_greatest_numbers_are_found_by_metadata(folder: QdrantEngine, number: float) -> None:
+    folder.put(1, [head("a", metadata=canonical_json({"n": number}))])
+    for where in ({"n": number}, {"n": [number, "x"]}, {"n": {"gte": number}}, {"n": {"lte": number}}):
+        assert [hit.record.id for hit in folder.near(1, ONE, 9, parse_where(where), None, exact=True).found] == ["a"]
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TEXTS.filter(bool), min_size=1, max_size=8, unique=True))
 def test_ids_and_scopes_are_found_whatever_they_hold(folder: QdrantEngine, names: list[str]) -> None:
+    folder.drop(1)
     folder.create(1, 4)
     folder.put(1, [head(name, scope=name) for name in names])
     for name in names:
@@ -347,10 +417,56 @@ def test_a_collection_whose_making_was_broken_off_is_not_there(
     assert [one.name for one in (place / "pets").iterdir() if one.name.startswith(".")] == []
 
 
+def test_what_was_left_half_made_or_half_dropped_is_removed_when_nobody_can_be_at_it(
+    folder: QdrantEngine, place: Path
+) -> None:
+    index = place / "pets"
+    for name in (".made-0123456789ab", ".made-ba9876543210", ".gone-0123456789ab"):
+        shutil.copytree(index / "g1", index / name)
+    os.utime(index / ".made-0123456789ab", (0, time.time() - 4000))
+    folder.create(2, 4)
+    assert [one.name for one in index.iterdir() if one.name.startswith(".")] == [".made-ba9876543210"]
+
+
+def test_what_a_user_keeps_in_the_folder_of_an_index_stays(folder: QdrantEngine, place: Path) -> None:
+    index = place / "pets"
+    folder.put_document("meta", {})
+    for name in (".my-notes", ".gone-0123456789ab", ".made-0123456789ab", ".gone-notes"):
+        (index / name).mkdir()
+        (index / name / "thesis.txt").write_text("years of work")
+        os.utime(index / name, (0, 0))
+    (index / ".pre-commit-config.yaml").write_text("repos: []")
+    folder.create(2, 4)
+    folder.drop(2)
+    kept = {str(one.relative_to(index)) for one in index.rglob("*") if one.is_file()}
+    assert kept >= {".my-notes/thesis.txt", ".gone-0123456789ab/thesis.txt", ".made-0123456789ab/thesis.txt"}
+    assert kept >= {".gone-notes/thesis.txt", ".pre-commit-config.yaml"}
+
+
+@pytest.mark.parametrize("name", [".my-notes/thesis.txt", ".pre-commit-config.yaml", "thesis.txt", "g1/thesis.txt"])
+def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "home" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("years of work")
+    with pytest.raises(NotAnIndexError) as caught:
+        open_store(f"qdrant://{tmp_path}/home")
+    assert caught.value.hint
+    assert [one for one in (tmp_path / "home").rglob("*") if one.is_file()] == [file]
+
+
+def test_the_folders_above_an_index_lie_on_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(folders, "sync_folder", synced.append)
+    engine = open_engine(f"qdrant://{tmp_path}/a/new/pets")
+    engine.create(1, 4)
+    engine.close()
+    assert {tmp_path, tmp_path / "a", tmp_path / "a" / "new"} <= set(synced)
+
+
 def test_an_index_for_approximate_search_is_really_made_and_kept(
     folder: QdrantEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edge, "_INDEXED_FROM", 10)
+    monkeypatch.setattr(edge, "INDEXED_FROM", 10)
     vectors = np.random.default_rng(0).standard_normal((3000, 4)).astype(np.float32)
     folder.put(1, [head(str(i), vector=one) for i, one in enumerate(vectors)])
     folder.tidy(1)
@@ -360,7 +476,7 @@ def test_an_index_for_approximate_search_is_really_made_and_kept(
     assert folder.has_ann(1)
     folder.put(1, [head(f"new {i}", vector=one) for i, one in enumerate(vectors)])
     assert indexed(folder) == 3000
-    folder.build_ann(1)
+    folder.build_ann(1, lambda: None)
     assert indexed(folder) == 6000
     query = vectors[7]
     exact = {hit.record.id for hit in folder.near(1, query, 20, (), None, exact=True).found}
@@ -588,6 +704,61 @@ def test_the_index_for_approximate_search_is_waited_for(opened: list[Any], monke
     engine.build_ann(1, lambda: None)
     assert [method for method, _, _ in scripted.asked] == ["GET", "GET", "PATCH", *["GET"] * 9]
     assert engine.has_ann(1)
+
+
+def test_the_lease_is_kept_while_a_server_makes_its_index(opened: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_PAUSE", 0.01)
+    _, engine = asking(opened, (200, collection()), (200, collection()), (200, DONE), (200, collection("yellow")))
+    kept: list[int] = []
+
+    def keep() -> None:
+        kept.append(1)
+        if len(kept) == 5:
+            raise LeaseLostError("another took over")
+
+    with pytest.raises(LeaseLostError):
+        engine.build_ann(1, keep)
+
+
+@pytest.mark.parametrize("status", ["yellow", "grey"])
+def test_an_index_that_does_not_grow_is_given_up(
+    opened: list[Any], monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    monkeypatch.setattr(server, "_PAUSE", 0.01)
+    monkeypatch.setattr(server, "_STUCK", 0.2)
+    _, engine = asking(opened, (200, collection()), (200, collection()), (200, DONE), (200, collection(status)))
+    with pytest.raises(StoreError, match=f"the collection pets_g1 is {status}, and its index does not grow"):
+        engine.build_ann(1, lambda: None)
+
+
+def test_an_index_whose_making_was_not_waited_for_is_waited_for_when_it_is_asked_for_again(
+    opened: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_PAUSE", 0.01)
+    there = collection("green", 10_000)
+    looks = [there, there, collection("yellow", 10_000), there, there, there]
+    scripted, engine = asking(opened, *((200, look) for look in looks), (500, error("asked too often")))
+    engine.build_ann(1, lambda: None)
+    assert [method for method, _, _ in scripted.asked] == ["GET"] * 6
+
+
+def test_the_lease_is_renewed_before_a_folder_that_was_indexed_is_let_go(folder: QdrantEngine) -> None:
+    seen: list[bool] = []
+
+    def take(shared: Shards) -> None:
+        seen.append(shared.lock.acquire(blocking=False))
+        if seen[-1]:
+            shared.lock.release()
+
+    def keep() -> None:
+        taken = threading.Thread(target=take, args=tuple(Shards.opened.values()))
+        taken.start()
+        taken.join()
+        folder.put_document("lease", {"renewed": True})
+
+    folder.build_ann(1, keep)
+    assert seen == [False]
+    assert folder.documents() == {"lease": {"renewed": True}}
 
 
 def test_a_server_that_cannot_index_says_so(opened: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,7 +128,10 @@ def test_passwords_leave_urls() -> None:
     assert without_password("a://u:p:q@h/x") == "a://u:***@h/x"
     assert without_password("a://:p@h") == "a://:***@h"
     assert without_password("a://u@h/x:y@z") == "a://u@h/x:y@z"
-    assert without_password("a://h?Token=1&b=2&access-key=3#f") == "a://h?Token=***&b=2&access-key=***#f"
+    assert without_password("a://h?Token=1&b=2&access-key=3#f") == "a://h?Token=***&b=2&access-key=***"
+    assert without_password("a://h?api_key=abc#def&g=h") == "a://h?api_key=***"
+    assert without_password("a://h?b=2#f") == "a://h?b=2#f"
+    assert without_password("a://h?token=1&b=2#f") == "a://h?token=***&b=2#f"
 
 
 def test_importing_the_stores_imports_no_database() -> None:

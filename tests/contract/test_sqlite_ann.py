@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -327,6 +330,30 @@ def test_a_truncated_side_car_is_not_used_even_when_it_was_in_use(made: Made, le
         file.truncate(length if length >= 0 else made.side_car.stat().st_size + length)
     assert made.near() == made.exact()
     assert not made.store.has_ann(1)
+
+
+def test_whether_there_is_one_is_known_without_reading_it_through(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    with made.side_car.open("r+b") as file:  # the SHA-256 of what is read is another from now on
+        file.write(b"damaged")
+    with open_store(made.path) as reader:
+        assert reader.has_ann(1)
+        assert reader.search(1, QUERIES, 10, approximate=True) == made.exact()
+        assert not reader.has_ann(1)
+    monkeypatch.setattr(ann_file.mmap, "mmap", None)
+    with open_store(made.path) as reader:
+        assert reader.has_ann(1)
+
+
+def test_one_whose_last_line_says_less_as_it_once_did_is_made_again(made: Made) -> None:
+    content = made.side_car.read_bytes()
+    line = re.sub(rb', "[0-9a-f]{64}"', b"", content[-256:]).rstrip().ljust(255) + b"\n"
+    made.side_car.write_bytes(content[:-256] + line)
+    with closing(sqlite3.connect(made.path)) as connection, connection:
+        connection.execute("UPDATE ann SET digest = ?", (hashlib.sha256(content[:-256] + line).digest(),))
+    assert not made.store.has_ann(1)
+    assert made.near() == made.exact()
+    made.store.build_ann(made.lease, 1)
+    assert made.store.has_ann(1)
 
 
 def test_a_side_car_that_is_gone_is_not_missed(made: Made) -> None:

@@ -5,7 +5,7 @@ It has no indexes, of payloads and for approximate search alike, and warns where
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from qdrant_client import QdrantClient, models
 
@@ -36,7 +36,7 @@ class LocalQdrant(ServerDatabase):
     def _params(self, exact: bool) -> models.SearchParams | None:
         return None
 
-    def build(self, name: str) -> None:
+    def build(self, name: str, keep: Callable[[], None]) -> None:
         self._built.add(name)
 
     def is_built(self, name: str) -> bool:

@@ -234,19 +234,61 @@ def test_what_goes_wrong_with_the_last_batch_is_raised_at_the_end(database: Data
         make()
 
 
-def test_a_connection_that_cannot_be_opened_is_an_error_of_writing(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+def test_where_no_other_connection_can_be_had_whoever_gives_writes_and_it_is_logged(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    asked, told = [], []
+
+    def refuse() -> Database:
+        asked.append(1)
+        raise StoreError("too many connections")
+
+    monkeypatch.setattr(database, "_open", refuse)
+    with over(database, written=lambda batch, length: told.append((batch, length))) as batches:
+        for word in ("a", "bb", "ccc"):
+            batches.give(word)
+    assert database.events == ["a", "bb", "ccc"]
+    assert set(database.threads.values()) == {threading.main_thread()}
+    assert told == [("a", 1), ("bb", 2), ("ccc", 3)]
+    assert (len(asked), len(caplog.records)) == (1, 1)
+    assert "too many connections" in caplog.text
+
+
+def test_what_the_caller_cannot_write_either_is_an_error(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> Database:
         raise StoreError("too many connections")
+
+    def write(store: Database, batch: str) -> int:
+        if batch == "second":
+            raise StoreError("the server is gone")
+        store.note(batch)
+        return 0
+
+    def make() -> None:
+        with over(database, write) as batches:
+            batches.give("first")
+            batches.give("second")
+            for _ in range(2):  # nothing is written after it
+                with pytest.raises(StoreError, match="the server is gone"):
+                    batches.give("third")
+
+    monkeypatch.setattr(database, "_open", refuse)
+    with pytest.raises(StoreError, match="the server is gone"):
+        make()
+    assert database.events == ["first"]
+
+
+def test_a_mistake_in_opening_is_raised(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Database:
+        raise ValueError("a mistake")
 
     def make() -> None:
         with over(database) as batches:
             batches.give("first")
             batches.give("second")
 
-    monkeypatch.setattr(database, "_open", refuse)
-    with pytest.raises(StoreError, match="too many connections"):
+    monkeypatch.setattr(database, "_open", fail)
+    with pytest.raises(ValueError, match="a mistake"):
         make()
     assert database.events == ["first"]
 

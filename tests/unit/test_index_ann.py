@@ -76,3 +76,12 @@ def test_a_new_generation_has_its_own_and_takes_it_along_when_dropped(index: Ind
     assert sorted(file.name for file in path.parent.glob("pets.db.ann-*")) == ["pets.db.ann-1", "pets.db.ann-2"]
     index.drop(1)
     assert [file.name for file in path.parent.glob("pets.db.ann-*")] == ["pets.db.ann-2"]
+
+
+def test_a_file_that_is_damaged_within_has_no_recall(index: Index, path: Path) -> None:
+    index.build_ann()
+    with Path(f"{path}.ann-1").open("r+b") as file:
+        file.write(b"damaged")
+    assert index.has_ann()
+    assert index.verify(sample=0).recall is None
+    assert not index.has_ann()

@@ -66,7 +66,7 @@ def test_records_come_back_and_others_see_them_at_once(url: str) -> None:
     assert found is not None
     assert np.signbit(found).all()
     engine.put_document("meta", {"a": 1})
-    engine.build_ann(1)
+    engine.build_ann(1, lambda: None)
     engine.tidy(1)
     assert other.documents() == {"meta": {"a": 1}}
     assert other.has_ann(1)

@@ -420,6 +420,31 @@ def test_what_is_judged_no_go_while_a_switch_waits_is_refused(many: Index, monke
     assert [g.status for g in many.generations] == ["active", "building"]
 
 
+def test_what_was_judged_of_a_dropped_generation_is_forgotten(many: Index) -> None:
+    many.upgrade(Better("better"))
+    many.judge(questions(40))
+    many.drop(2)
+    many.upgrade(Better("another"))
+    many.judge(questions(40))
+    store, _ = many._catalog.readable()
+    _, settings = store.read_meta()
+    assert (list(settings["judged"]), list(settings["judged_rows"])) == (["3"], ["3"])
+    many.drop(3)
+    _, settings = store.read_meta()
+    assert (settings["judged"], settings["judged_rows"]) == ({}, {})
+
+
+def test_what_an_older_idembed_left_of_dropped_generations_goes_with_the_next_judgement(many: Index) -> None:
+    many.upgrade(Better("better"))
+    store, _ = many._catalog.readable()
+    version, settings = store.read_meta()
+    left = {"judged": {"7": {}}, "judged_rows": {"7": {"hashes": "", "below": ""}}}
+    assert store.swap_meta(version, settings | left)
+    many.judge(questions(40))
+    _, settings = store.read_meta()
+    assert (list(settings["judged"]), list(settings["judged_rows"])) == (["2"], ["2"])
+
+
 def test_a_verdict_of_an_older_idembed_is_still_read() -> None:
     older = {"verdict": "GO", "reason": "", "against": "0" * 64, "questions": 40, "weaker": False, "when": ""}
     judged = Judged(**older)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from idembed.index.catalog import Catalog
 from idembed.index.judged_rows import RowChange, change_since
 from idembed.index.owner import hold
 from idembed.index.report import Tell, ignore, rows_lack
-from idembed.index.verdicts import Judged, recorded, rows_judged
+from idembed.index.verdicts import Judged, forget_dropped, recorded, rows_judged
 from idembed.judge import MARGIN
 from idembed.shown import shell_word
 from idembed.stores.base import Generation, lease_of
@@ -80,13 +80,14 @@ def rollback(catalog: Catalog, *, catch_up: bool = False, tell: Tell = ignore) -
 
 
 def drop(catalog: Catalog, number: int) -> Generation:
-    """Remove a generation's vectors for good. Raises RefusedError for the active one, LeaseHeldError while another
-    process fills it."""
+    """Remove a generation's vectors for good, and what was judged of it. Raises RefusedError for the active one,
+    LeaseHeldError while another process fills it."""
     store, _ = catalog.readable()
     _droppable(catalog, number)
     with hold(store, catalog.wait, lease_of(number)), hold(store, catalog.wait) as writing:
         target = _droppable(catalog, number)  # another process may have switched to it meanwhile
         store.drop_generation(writing.lease(), number)
+        forget_dropped(store)
     return target
 
 

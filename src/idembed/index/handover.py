@@ -8,14 +8,18 @@ wrong while one is written is raised where the next is given, or at the end; not
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Generic, Self, TypeVar
 
+from idembed.errors import IdembedError
 from idembed.stores.base import Store
 
 __all__ = ["Handover"]
+
+_LOG = logging.getLogger(__name__)
 
 B = TypeVar("B")
 R = TypeVar("R")
@@ -25,8 +29,9 @@ _WAIT = 1.0
 
 class Handover(Generic[B, R]):
     """``write(store, batch)`` writes a batch, durably on return: by a thread that has a connection of its own, where
-    ``store.another`` gives one, else by the caller, who then never waits for anybody. ``written(batch, result)`` is
-    called by the caller's thread once it is known to be written; ``alive`` now and then while that thread waits.
+    ``store.another`` gives one that can be opened, else by the caller, who then never waits for anybody.
+    ``written(batch, result)`` is called by the caller's thread once it is known to be written; ``alive`` now and then
+    while that thread waits.
 
     A context manager: at its end everything is written, unless that failed.
     """
@@ -43,6 +48,7 @@ class Handover(Generic[B, R]):
         self._written = written
         self._alive = alive
         self._is_first = True
+        self._is_alone = False
         self._given: SimpleQueue[_Turn[B, R] | None] = SimpleQueue()
         self._turn: _Turn[B, R] | None = None
         self._thread: threading.Thread | None = None
@@ -70,7 +76,7 @@ class Handover(Generic[B, R]):
     def give(self, batch: B) -> None:
         """Have a batch written after those before it, for which this waits. Raises what went wrong with them."""
         self.finish()
-        another = None if self._is_first else self._store.another()
+        another = None if self._is_first or self._is_alone else self._store.another()
         self._is_first = False  # most syncs have one batch, for which no thread and no connection are made
         if another is None:
             self._written(batch, self._write(self._store, batch))
@@ -91,8 +97,16 @@ class Handover(Generic[B, R]):
         if self._error is not None:
             raise self._error
         if turn:
-            (result,) = turn.result
+            (result,) = turn.result or self._write_left(turn.batch)
             self._written(turn.batch, result)
+
+    def _write_left(self, batch: B) -> tuple[R]:
+        """Write what was left to the caller; the result."""
+        try:
+            return (self._write(self._store, batch),)
+        except BaseException as error:  # nothing is written after it
+            self._error = error
+            raise
 
     def close(self) -> None:
         """Let the thread end, with what is under way written. Raises nothing; nothing may be given any more."""
@@ -103,7 +117,12 @@ class Handover(Generic[B, R]):
     def _run(self, another: Callable[[], Store]) -> None:
         turn = None
         try:
-            with another() as store:
+            try:
+                opened = another()
+            except IdembedError as error:  # as where a server has no more connections to give
+                self._leave(error)
+                return
+            with opened as store:
                 while turn := self._given.get():
                     turn.result = (self._write(store, turn.batch),)
                     turn.ended.set()
@@ -112,9 +131,17 @@ class Handover(Generic[B, R]):
             if turn:
                 turn.ended.set()
 
+    def _leave(self, error: IdembedError) -> None:
+        """Leave the first turn, and all after it, to the caller."""
+        _LOG.warning("what is made waits for what is written, for want of another connection: %s", error.message)
+        self._is_alone = True
+        if turn := self._given.get():
+            turn.ended.set()
+
 
 class _Turn(Generic[B, R]):
-    """One batch on its way; a ``result`` is there once it has ``ended`` without an error."""
+    """One batch on its way; a ``result`` is there once it has ``ended`` without an error, unless it was left to the
+    caller."""
 
     def __init__(self, batch: B) -> None:
         self.batch = batch

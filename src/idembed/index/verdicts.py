@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from idembed.index.catalog import Catalog
+from idembed.index.origin import change_meta
 from idembed.judge import MARGIN
-from idembed.stores.base import Generation
+from idembed.stores.base import Generation, Store
 
-__all__ = ["JUDGED", "JUDGED_ROWS", "Judged", "record", "recorded", "rows_judged"]
+__all__ = ["JUDGED", "JUDGED_ROWS", "Judged", "forget_dropped", "record", "recorded", "rows_judged"]
 
 JUDGED = "judged"
 """The setting that has, by generation, what was judged of it."""
@@ -73,11 +74,27 @@ class Judged:
 def record(catalog: Catalog, generation: Generation, judged: Judged, sample: Mapping[str, Any] | None = None) -> None:
     """Keep it, in place of an earlier one on the same generation; ``sample``: of the rows that there were."""
 
+    store, _ = catalog.readable()
+
     def change(meta: dict[str, Any]) -> None:
         meta[JUDGED] = {**meta.get(JUDGED, {}), str(generation.number): judged.as_dict()}
         meta[JUDGED_ROWS] = {**meta.get(JUDGED_ROWS, {}), str(generation.number): dict(sample or {})}
+        _keep_only(store, meta)
 
-    catalog.change_meta(change)
+    change_meta(store, change)
+
+
+def forget_dropped(store: Store) -> None:
+    """Remove what is kept of generations that are not there any more: settings have little room in some databases."""
+    change_meta(store, lambda meta: _keep_only(store, meta))
+
+
+def _keep_only(store: Store, meta: dict[str, Any]) -> None:
+    """Only those that are there now, which is after ``meta`` was read: what was judged meanwhile is not lost."""
+    kept = {str(generation.number) for generation in store.generations()}
+    for name in (JUDGED, JUDGED_ROWS):
+        if name in meta:
+            meta[name] = {number: found for number, found in meta[name].items() if number in kept}
 
 
 def recorded(meta: Mapping[str, Any], generation: Generation, active: Generation | None) -> Judged | None:

@@ -150,7 +150,9 @@ def verify(
     if lock is not None:
         found.differences = lock.differences(found.root, active, splitter)
     if store.has_ann(active.number):
-        found.recall = recall_at_10(store, active)
+        recall = recall_at_10(store, active)
+        if store.has_ann(active.number):  # a file that is damaged within is found out by the first search
+            found.recall = recall
     return found
 
 

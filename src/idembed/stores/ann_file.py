@@ -1,8 +1,9 @@
 """The side-car: a file beside a SQLite index with a graph for approximate search. It may be removed at any time.
 
-It has what usearch writes, then the pairs of equal vectors (``ann_graph.Distinct``), then a line that says whose it is.
-usearch believes what it maps, so not a byte of a file is used before its SHA-256 is the one that the database has. That
-also tells a file that belongs to another state of the index: a backup that was restored names another file, or none.
+It has what usearch writes, then the pairs of equal vectors (``ann_graph.Distinct``), then a line that says whose it is,
+with the SHA-256 of all before it. The database has that of the line, so that a file of another state of the index is
+known by its line alone: a backup that was restored names another file, or none. usearch believes what it maps, so not a
+byte of a file is used before all of it was read, and is what the line says.
 """
 
 from __future__ import annotations
@@ -22,7 +23,17 @@ from idembed.durable import durable
 from idembed.errors import OptionError, StoreError
 from idembed.stores.ann_graph import Graph, Ints
 
-__all__ = ["Identity", "identity", "is_ours", "open_graph", "path_of", "refuse_foreign", "remove", "write_graph"]
+__all__ = [
+    "Identity",
+    "belongs",
+    "identity",
+    "is_ours",
+    "open_graph",
+    "path_of",
+    "refuse_foreign",
+    "remove",
+    "write_graph",
+]
 
 _MAGIC: Final = b"idembed ann 1 "
 """With the number of the format."""
@@ -33,11 +44,13 @@ Identity = tuple[int, int, int, int, int]
 
 
 class _Sizes(NamedTuple):
-    """What the last line says of the file: bytes of the graph, how many pairs follow, dimensions."""
+    """What the last line says of the file: bytes of the graph, how many pairs follow, dimensions, and the SHA-256 of
+    what is before the line, as hex (empty: written before the line had one)."""
 
     graph: int
     pairs: int
     dim: int
+    digest: str = ""
 
 
 def path_of(index: str, generation: int) -> Path:
@@ -63,6 +76,17 @@ def is_ours(path: Path) -> bool:
         return False
 
 
+def belongs(path: Path, digest: bytes, dim: int) -> bool:
+    """Whether the last line is the one whose SHA-256 is ``digest``, of vectors of ``dim`` numbers. Nothing else is
+    read, however large the file is; that all of it is as it was written, ``open_graph`` finds out."""
+    try:
+        with _opened(path) as file:
+            sizes = _sizes(file)
+            return sizes is not None and sizes.dim == dim and _line_digest(file) == digest
+    except OSError:
+        return False
+
+
 def refuse_foreign(path: Path) -> None:
     """Raise StoreError where something else has the name of the side-car."""
     if os.path.lexists(path) and not is_ours(path):
@@ -81,8 +105,8 @@ def remove(path: Path) -> None:
 
 
 def write_graph(path: Path, graph: Any, pairs: Ints, dim: int, index: str) -> bytes:
-    """Write the side-car, whole or not at all, for those who may read the ``index``; its SHA-256. Raises StoreError,
-    DiskFullError among them."""
+    """Write the side-car, whole or not at all, for those who may read the ``index``; the SHA-256 of its last line.
+    Raises StoreError, DiskFullError among them."""
     try:
         with durable(path, "wb") as file:
             os.chmod(file.name, stat.S_IMODE(os.stat(index).st_mode))
@@ -96,11 +120,13 @@ def write_graph(path: Path, graph: Any, pairs: Ints, dim: int, index: str) -> by
             if size != graph.serialized_length:
                 raise StoreError(f"{path} was not written to its end", hint="is the disk full?", path=str(path))
             file.write(np.ascontiguousarray(pairs, "<i8").data)
-            line = _MAGIC + json.dumps(_Sizes(size, len(pairs), dim)).encode()
-            file.write(line.ljust(_LAST_LINE - 1) + b"\n")
             file.flush()
             with open(file.name, "rb") as written:
-                return hashlib.file_digest(written, "sha256").digest()
+                digest = hashlib.file_digest(written, "sha256").hexdigest()
+            line = _MAGIC + json.dumps(_Sizes(size, len(pairs), dim, digest)).encode()
+            line = line.ljust(_LAST_LINE - 1) + b"\n"
+            file.write(line)
+            return hashlib.sha256(line).digest()
     except OptionError as error:  # nobody chose this name
         raise StoreError(error.message, hint=error.hint, path=str(path)) from error
 
@@ -110,13 +136,13 @@ def open_graph(path: Path, digest: bytes, dim: int) -> Graph | None:
     try:
         with _opened(path) as file:
             sizes = _sizes(file)
-            if sizes is None or sizes.dim != dim:
+            if sizes is None or sizes.dim != dim or _line_digest(file) != digest:
                 return None
             mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError):
         return None
     view = memoryview(mapping)
-    if hashlib.sha256(view).digest() != digest:
+    if hashlib.sha256(view[:-_LAST_LINE]).hexdigest() != sizes.digest:
         return None
     pairs = np.frombuffer(view, "<i8", 2 * sizes.pairs, sizes.graph).reshape(-1, 2).astype(np.int64)
     try:
@@ -143,7 +169,12 @@ def _sizes(file: IO[bytes]) -> _Sizes | None:
         return None
     try:
         sizes = _Sizes(*json.loads(line[len(_MAGIC) :]))
-        whole = all(type(size) is int and size >= 0 for size in sizes)
+        whole = all(type(size) is int and size >= 0 for size in sizes[:3]) and isinstance(sizes.digest, str)
     except (ValueError, TypeError):
         return None
     return sizes if whole and sizes.graph + 16 * sizes.pairs + _LAST_LINE == length else None
+
+
+def _line_digest(file: IO[bytes]) -> bytes:
+    file.seek(-_LAST_LINE, os.SEEK_END)
+    return hashlib.sha256(file.read(_LAST_LINE)).digest()

@@ -20,7 +20,8 @@ def take(
     check_seconds(seconds)
     check_owner(owner)
     connection.execute("INSERT INTO leases VALUES (%s, 0, '', 0, 0) ON CONFLICT DO NOTHING", (name,))
-    found = connection.execute("SELECT fence, owner, taken, expires FROM leases WHERE name = %s", (name,)).fetchone()
+    asked = "SELECT fence, owner, taken, expires FROM leases WHERE name = %s FOR UPDATE"  # nobody renews it meanwhile
+    found = connection.execute(asked, (name,)).fetchone()
     assert found is not None
     fence, holder, taken, expires = found
     if holder not in ("", owner, instead_of):
@@ -44,10 +45,15 @@ def last(connection: Db, name: str) -> tuple[int, str]:
 
 
 def renew(connection: Db, url: str, lease: Lease, seconds: float, now: float) -> Lease:
-    """The same lease from now on; also after it expired, if nobody took over."""
+    """The same lease from now on; also after it expired, if nobody took over. One statement that looks at the fence
+    itself, so that it need not wait for a transaction that writes: that may be the owner's, in another thread."""
     check_seconds(seconds)
-    check(connection, url, lease)
-    connection.execute("UPDATE leases SET taken = %s, expires = %s WHERE name = %s", (now, now + seconds, lease.name))
+    renewed = connection.execute(
+        "UPDATE leases SET taken = %s, expires = %s WHERE name = %s AND fence = %s AND owner = %s",
+        (now, now + seconds, lease.name, lease.fence, lease.owner),
+    )
+    if not renewed.rowcount:
+        check(connection, url, lease)
     return replace(lease, expires=now + seconds)
 
 

@@ -56,7 +56,7 @@ class Settings(Transactions):
 
     @repeated
     def renew(self, lease: Lease, seconds: float = 60.0, *, now: float | None = None) -> Lease:
-        with self._writing() as connection:
+        with self._writing(alone=False) as connection:
             return postgres_lease.renew(connection, self.url, lease, seconds, time.time() if now is None else now)
 
     @repeated

@@ -21,13 +21,16 @@ from idembed.stores.records import Lease
 __all__ = ["Transactions"]
 
 _READ: Final = sql.SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; ")
-_WRITE: Final = sql.SQL(
-    f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '60s'; {OURS}; {LOCK}; "
+_DURABLY: Final = (
     "SELECT set_config('lock_timeout', '10s', true), CASE current_setting('synchronous_commit') "
     "WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END; "
 )
+_WRITE: Final = sql.SQL(
+    f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '60s'; {OURS}; {LOCK}; {_DURABLY}"
+)
 """In one round trip. Once no other writer of ours is there, nobody is waited for long: who waits for a table that
 somebody reads (to drop it, or to let the view show another) keeps all other readers waiting behind him."""
+_BESIDE: Final = sql.SQL(f"BEGIN ISOLATION LEVEL READ COMMITTED; {OURS}; {_DURABLY}")
 
 
 _PATIENCE: Final = 20.0
@@ -87,15 +90,15 @@ class Transactions:
                 self._roll_back()
 
     @contextmanager
-    def _writing(self, lease: Lease | None = None) -> Iterator[Db]:
-        """One transaction, durable at the end or not there at all; no other of ours is at the same time, and the lease
-        is checked inside."""
+    def _writing(self, lease: Lease | None = None, *, alone: bool = True) -> Iterator[Db]:
+        """One transaction, durable at the end or not there at all; no other of ours is at the same time, unless it need
+        not be ``alone``, and the lease is checked inside."""
         with mapped(self._place, lambda: self._connection):
             if not self._writable:
                 self._refuse_closed()
                 raise ReadOnlyError(f"{self.url} is open for reading only", hint="open it for writing", url=self.url)
             try:
-                self._begin(_WRITE.format(schema=sql.Literal(self._schema)))
+                self._begin(_WRITE.format(schema=sql.Literal(self._schema)) if alone else _BESIDE)
                 if lease is not None:
                     postgres_lease.check(self._connection, self.url, lease)
                 yield self._connection

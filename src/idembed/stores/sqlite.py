@@ -132,7 +132,7 @@ class SQLiteStore(Settings, Store):
     def has_ann(self, number: int) -> bool:
         with self._reading() as connection:
             known = {g.number: g.space.dim for g in sqlite_generations.read(connection)}
-            return number in known and self._searcher.side_cars.find(connection, number, known[number]) is not None
+            return number in known and self._searcher.side_cars.has(connection, number, known[number])
 
     def drop_generation(self, lease: Lease, number: int) -> None:
         with self._writing(lease) as connection:

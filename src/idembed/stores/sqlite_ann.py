@@ -1,6 +1,6 @@
 """Approximate search beside a SQLite file: the side-car of a generation is made, known and removed.
 
-The database says which side-car belongs to it, by SHA-256, in the table ``ann``, made with the first. A vid is never
+The database says which side-car belongs to it, by a SHA-256, in the table ``ann``, made with the first. A vid is never
 used twice and its vector never changes, so that all that a side-car lacks has greater vids than the greatest it was
 made from: that is searched exactly beside it. What went since is not found in the database any more.
 """
@@ -30,7 +30,7 @@ _TABLE: Final = """CREATE TABLE IF NOT EXISTS ann (
     generation INTEGER PRIMARY KEY,
     last INTEGER NOT NULL,      -- the greatest vid there was
     parts INTEGER NOT NULL,     -- how many there were
-    digest BLOB NOT NULL        -- SHA-256 of the side-car
+    digest BLOB NOT NULL        -- SHA-256 of the last line of the side-car, which has that of the rest
 )"""
 _STALE: Final = 20
 """One vector of so many may have come or gone before a side-car is made again."""

@@ -11,12 +11,13 @@ import json
 import logging
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from idembed import native
-from idembed.stores.ann_file import Identity, identity, open_graph, path_of
+from idembed.stores.ann_file import Identity, belongs, identity, open_graph, path_of
 from idembed.stores.ann_graph import Graph, is_installed
 from idembed.stores.records import Match, Vector
 from idembed.stores.sqlite_ann import Record, record_of
@@ -89,15 +90,40 @@ class SideCars:
         if known is not None and (known.record, known.identity) == (record, now):
             return known
         self.close(generation)
-        if self._useless.get(generation) == (record, now):
+        if not self._seems_right(path, record, now, generation, dim) or now is None:
             return None
-        graph = open_graph(path, record.digest, dim) if now is not None and is_installed() else None
-        if graph is None or now is None:
-            self._useless[generation] = record, now
-            _LOG.warning("%s; search is exact until build_ann is called", _why(str(path), now))
+        graph = open_graph(path, record.digest, dim)
+        if graph is None:
+            self._note_useless(path, record, now, generation)
             return None
         self._open[generation] = Near(record, now, graph, Matrix(generation, dim, record.last))
         return self._open[generation]
+
+    def has(self, connection: sqlite3.Connection, generation: int, dim: int) -> bool:
+        """Whether a generation has one that belongs to the state of the database. One that is not open is not read
+        through, which takes long: that it is damaged within is known from when it was to be searched."""
+        record = record_of(connection, generation)
+        if record is None:
+            return False
+        path = path_of(self._index, generation)
+        now = identity(path)
+        known = self._open.get(generation)
+        if known is not None and (known.record, known.identity) == (record, now):
+            return True
+        return self._seems_right(path, record, now, generation, dim)
+
+    def _seems_right(self, path: Path, record: Record, now: Identity | None, generation: int, dim: int) -> bool:
+        """Whether it can be used, by its last line, and was not found to be of no use."""
+        if self._useless.get(generation) == (record, now):
+            return False
+        if now is not None and is_installed() and belongs(path, record.digest, dim):
+            return True
+        self._note_useless(path, record, now, generation)
+        return False
+
+    def _note_useless(self, path: Path, record: Record, now: Identity | None, generation: int) -> None:
+        self._useless[generation] = record, now
+        _LOG.warning("%s; search is exact until build_ann is called", _why(str(path), now))
 
     def close(self, generation: int) -> None:
         """Let go of the side-car of a generation, if it is open."""

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from idembed.errors import DamagedError, IndexNotFoundError, NewerSchemaError, NotAnIndexError
+from idembed.canonical import canonical_json
+from idembed.errors import DamagedError, IndexNotFoundError, NewerSchemaError, NotAnIndexError, StoreError
 from idembed.stores.collection.claims import alone
 from idembed.stores.collection.engine import Engine
 from idembed.stores.records import RESTORE
@@ -17,6 +18,8 @@ VERSION: Final = 1
 _FORMAT: Final = "format"
 _SETTINGS: Final = "settings"
 _SCOPE: Final = "scope/"
+_MOST_BYTES: Final = 65_535
+"""Of a document, as JSON in UTF-8 (``Engine.put_document``)."""
 
 
 def check_format(engine: Engine, *, create: bool) -> None:
@@ -52,12 +55,20 @@ def read(engine: Engine) -> tuple[int, dict[str, Any]]:
 
 
 def swap(engine: Engine, version: int, settings: Mapping[str, Any]) -> bool:
-    """Replace the settings if their version is still ``version``."""
+    """Replace the settings if their version is still ``version``. Raises StoreError for more than a document holds."""
+    body: dict[str, Any] = {"version": version + 1, "settings": dict(settings)}
+    size = len(canonical_json(body).encode())
+    if size > _MOST_BYTES:
+        raise StoreError(
+            f"{engine.url}: the settings of the index would take {size:,} bytes, of {_MOST_BYTES:,} at most",
+            hint="what was judged of each generation is in them: drop generations that are not needed (idembed drop)",
+            url=engine.url,
+        )
     with alone(engine) as still:
         if read(engine)[0] != version:
             return False
         still()
-        engine.put_document(_SETTINGS, {"version": version + 1, "settings": dict(settings)})
+        engine.put_document(_SETTINGS, body)
         return True
 
 

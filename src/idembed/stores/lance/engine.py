@@ -34,6 +34,7 @@ from idembed.stores.lance.filters import among_expr, any_of, is_nothing
 from idembed.stores.lance.place import place_of
 from idembed.stores.lance.reading import batches, counted
 from idembed.stores.lance.tables import MissingTableError, Tables
+from idembed.stores.lance.waiting import meanwhile
 from idembed.stores.lance.written import Recent
 from idembed.stores.records import Capabilities, Vector
 
@@ -120,22 +121,23 @@ class LanceEngine(Engine):
     def create(self, number: int, dim: int) -> None:
         with self._speaking() as tables:
             if f"g{number}" in tables.names():
-                raise StoreError(
+                raise NotAnIndexError(
                     f"{self.url}: there is a table g{number} already, which is not of this index",
-                    hint="use another folder",
+                    hint="name another folder",
+                    url=self.url,
                 )
             tables.create(f"g{number}", schema_of(dim))
 
     def drop(self, number: int) -> None:
         with self._speaking() as tables:
-            if f"g{number}" not in (names := tables.names()):
+            if f"g{number}" not in tables.names():
                 return
             try:
                 tables.read(f"g{number}", lambda table: self._refuse_others(table, schema_of(1)))
             except MissingTableError:
                 return
-            except DamagedError:
-                if _DOCUMENTS not in names:
+            except (DamagedError, RuntimeError, ValueError, OSError):
+                if not tables.may_go(f"g{number}"):
                     raise
             tables.drop(f"g{number}")
 
@@ -201,7 +203,8 @@ class LanceEngine(Engine):
 
     def build_ann(self, number: int, keep: Callable[[], None]) -> None:
         with self._speaking() as tables:
-            tables.write(f"g{number}", search.build_ann)
+            apart = Tables(tables.place)  # the thread that uses it may outlive the waiting
+            meanwhile(lambda: apart.write(f"g{number}", search.build_ann), keep)
 
     def has_ann(self, number: int) -> bool:
         with self._speaking() as tables:
@@ -225,6 +228,7 @@ class LanceEngine(Engine):
                         pass
             except StoreError as error:
                 said.append(f"{name}: {error.message}")
+            said += [f"{name}: a version was given up, as after a power cut: {path}" for path in tables.set_aside(name)]
         return said
 
     def tidy(self, number: int) -> None:

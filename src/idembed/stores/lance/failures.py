@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from idembed.errors import DiskFullError, IdembedError, ReadOnlyError, StoreError
 
-__all__ = ["is_missing", "mapped", "patiently"]
+__all__ = ["broken_off", "is_missing", "mapped", "patiently"]
 
 T = TypeVar("T")
 _PATIENCE: Final = 20.0
@@ -26,10 +26,23 @@ _FORBIDDEN: Final = ("Permission denied", "Read-only file system", "os error 13"
 
 
 @contextmanager
+def broken_off() -> Iterator[None]:
+    """A panic of LanceDB, which is no Exception in Python, becomes a RuntimeError, without what it says: that may be of
+    a row."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise RuntimeError("it broke off within, as over a file that is damaged") from error
+
+
+@contextmanager
 def mapped(shown: str) -> Iterator[None]:
     """What LanceDB, Arrow or the file system raise becomes a StoreError that names the index, ``shown``."""
     try:
-        yield
+        with broken_off():
+            yield
     except IdembedError:
         raise
     except (RuntimeError, ValueError, OSError, NotImplementedError, pa.ArrowException) as error:
@@ -62,7 +75,8 @@ def patiently(act: Callable[[], T]) -> T:
     begin, pause = time.monotonic(), 0.05
     while True:
         try:
-            return act()
+            with broken_off():
+                return act()
         except (RuntimeError, ValueError, OSError) as error:
             passes = any(words in str(error) for words in (*_CONFLICTS, *_AWAY))
             if not passes or time.monotonic() - begin > _PATIENCE:

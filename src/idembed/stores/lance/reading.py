@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Timer
 from typing import Any, Final
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 from lancedb.expr import Expr
 
 from idembed.stores.collection.engine import Fields
+from idembed.stores.lance.failures import broken_off
 from idembed.stores.lance.fields import COLUMNS
 
 __all__ = ["batches", "counted", "held", "is_left"]
@@ -34,9 +36,8 @@ def batches(handle: Any, meant: Expr | None, fields: Fields) -> Iterator[pa.Reco
     query = handle.search().select([COLUMNS[field] for field in sorted(fields)]).limit(None)
     if meant is not None:
         query = query.where(meant)
-    with held(handle) as hold:
+    with held(handle):
         for batch in query.to_batches(_page_rows(handle, fields)):
-            hold()
             if batch.num_rows:
                 yield batch
 
@@ -58,24 +59,29 @@ def _page_rows(handle: Any, fields: Fields) -> int:
 
 
 @contextmanager
-def held(handle: Any) -> Iterator[Any]:
-    """What is yielded is to be called now and then while a handle is read: after a minute it tags the version, so that
-    nobody removes its files."""
-    begin, tag = time.monotonic(), ""
+def held(handle: Any) -> Iterator[None]:
+    """After a minute the version that a handle is at is tagged, so that nobody removes its files: also while whoever
+    reads it does something else with what was read."""
+    tag = f"{_TAG}{int(time.time())}-{uuid4().hex[:8]}"
+    made: list[str] = []
 
     def hold() -> None:
-        nonlocal tag
-        if not tag and time.monotonic() - begin > _HELD_AFTER:
-            tag = f"{_TAG}{int(time.time())}-{uuid4().hex[:8]}"
-            try:
+        try:
+            with broken_off():
                 handle.tags.create(tag, handle.version)
-            except (RuntimeError, OSError) as error:
-                _LOG.warning("a version that is read for long cannot be kept: %s", str(error).partition(", /")[0])
+            made.append(tag)
+        except (RuntimeError, ValueError, OSError) as error:
+            _LOG.warning("a version that is read for long cannot be kept: %s", str(error).partition(", /")[0])
 
+    timer = Timer(_HELD_AFTER, hold)
+    timer.daemon = True
+    timer.start()
     try:
-        yield hold
+        yield
     finally:
-        if tag:
+        timer.cancel()
+        timer.join()
+        if made:
             _untag(handle, tag)
 
 

@@ -18,7 +18,7 @@ from idembed.stores.lance.disk import Synced
 from idembed.stores.lance.failures import is_missing, patiently
 from idembed.stores.lance.lock import BusyError, locked
 from idembed.stores.lance.place import Place
-from idembed.stores.lance.recovery import is_suspect, is_without_data, step_back
+from idembed.stores.lance.recovery import is_suspect, is_without_data, may_go, set_aside, step_back
 from idembed.stores.lance.upkeep import Due, keep, wants
 from idembed.stores.lance.written import State, Written, state_of
 
@@ -140,6 +140,16 @@ class Tables:
                 patiently(lambda: self._connected().drop_table(name, ignore_missing=True))
                 self._sync_folder()
 
+    def may_go(self, name: str) -> bool:
+        """Whether nothing of others is lost with a table that cannot be opened."""
+        path = self._path(name)
+        return path is not None and may_go(path)
+
+    def set_aside(self, name: str) -> list[Path]:
+        """The files of versions that were given up after a power cut."""
+        path = self._path(name)
+        return [] if path is None else set_aside(path)
+
     def _opened(self, name: str) -> None:
         """Open it before the lock is taken, which mending takes as well."""
         self.read(name, lambda table: None)
@@ -228,21 +238,9 @@ class Tables:
                 if is_without_data(path):
                     self._connected().drop_table(name, ignore_missing=True)
                 elif is_suspect(path):
-                    step_back(path, lambda: self._is_readable(name))
+                    step_back(path)
         except BusyError:
-            return  # a file that is being written looks as if it were cut off
-
-    def _is_readable(self, name: str) -> bool:
-        """Whether every file of the newest version is whole, of which LanceDB reads the ends: by a connection of its
-        own, which remembers nothing."""
-        try:
-            table = lancedb.connect(self.place.uri).open_table(name)
-            first = table.schema.names[0]
-            for _ in table.search().select([first]).limit(None).to_batches():
-                pass
-        except (RuntimeError, ValueError, OSError, pa.ArrowException):
-            return False
-        return True
+            return  # whoever writes to it mended it first
 
     def _missing(self, name: str) -> MissingTableError:
         return MissingTableError(f"{self.place.shown} has no table {name}", url=self.place.shown)

@@ -18,6 +18,7 @@ from typing import Any, Final
 from lancedb.index import BTree
 
 from idembed.stores.lance.disk import modified
+from idembed.stores.lance.failures import broken_off
 from idembed.stores.lance.reading import is_left
 
 __all__ = ["Due", "keep", "wants"]
@@ -70,13 +71,14 @@ def keep(table: Any, due: Due, retention: timedelta, versions: Path | None, sync
     """Do it. Versions older than ``retention`` go, unless somebody reads one for long. What was put together is synced
     before anything is removed. Under the table's lock; a failure is no failure of what was written before."""
     try:
-        if table.count_rows() >= _INDEXED_FROM:
-            _index(table)
-        table.optimize()
-        sync()
-        if _has_old(versions, retention) and is_left(table):
-            table.optimize(cleanup_older_than=retention)
+        with broken_off():
+            if table.count_rows() >= _INDEXED_FROM:
+                _index(table)
+            table.optimize()
             sync()
+            if _has_old(versions, retention) and is_left(table):
+                table.optimize(cleanup_older_than=retention)
+                sync()
     except (RuntimeError, ValueError, OSError) as error:
         _LOG.warning("a table of LanceDB could not be tidied: %s", str(error).partition(", /")[0])
     due.rows, due.versions = 0, 0 if versions is None else len(os.listdir(versions))

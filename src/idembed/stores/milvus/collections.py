@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,14 +11,20 @@ from typing import Final, TypeVar
 from pymilvus import CollectionSchema, MilvusClient, MilvusException
 
 from idembed.errors import StoreError
-from idembed.stores.milvus.fields import VECTOR, dim_of
+from idembed.shown import shorten
+from idembed.stores.milvus.expressions import is_in
+from idembed.stores.milvus.fields import VECTOR, dim_of, is_ours
 from idembed.stores.milvus.link import ONCE, PATIENCE, Connection, GoneError, Link, NotLoadedError
 
-__all__ = ["Collections"]
+__all__ = ["ANNOUNCED", "APPROXIMATE", "Collections", "announcement_of"]
 
-_APPROXIMATE: Final = "HNSW"
+APPROXIMATE: Final = "HNSW"
 _BUILD: Final = {"M": 16, "efConstruction": 200}
-_TRIES: Final = 5
+ANNOUNCED: Final = "_building/"
+"""What the documents begin with that say of which collection the index is replaced, and until when that holds."""
+_BUILT: Final = 120.0
+"""Seconds in which a question waits for an index."""
+_PAUSE: Final = 0.5
 _CONSISTENCY: Final = "Strong"
 """Whoever asks sees all that was written before."""
 _T = TypeVar("_T")
@@ -26,12 +33,16 @@ _T = TypeVar("_T")
 class Collections:
     """What is done with whole collections, by their names."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, documents: str) -> None:
+        """``documents``: the collection where it is announced that an index is replaced; "" to look nowhere."""
         self._link = link
+        self._documents = documents
         self._is_lite: bool | None = None
 
     def ask(self, name: str, ask: Callable[[Connection], _T]) -> _T:
-        """What ``ask`` gives of the collection, which is made ready first where it is not."""
+        """What ``ask`` gives of the collection, which is made ready first where it is not; while its index is replaced,
+        this waits."""
+        last = time.monotonic() + _BUILT
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -39,7 +50,31 @@ class Collections:
             except NotLoadedError:  # the server was started anew, or another program builds an index
                 if time.monotonic() > deadline:
                     raise
-            self.make_ready(name)
+            if self._is_announced(name):
+                if time.monotonic() > last:
+                    raise StoreError(
+                        f"{name}: its index for approximate search is being made",
+                        hint="search again when that is done",
+                    )
+                deadline = time.monotonic() + PATIENCE
+                time.sleep(_PAUSE)
+                continue
+            try:
+                self.make_ready(name)
+            except StoreError as error:  # as where the index was removed just now
+                if type(error) is not StoreError or time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
+
+    def _is_announced(self, name: str) -> bool:
+        documents = self._documents
+        if not documents or name == documents:
+            return False
+        condition = is_in("name", [announcement_of(name)])
+        with suppress(GoneError):
+            answer = self.ask(documents, lambda to: to.wire.query(documents, condition, ["name", "body"]))
+            return any(json.loads(body)["until"] > time.time() for body in answer.columns["body"])
+        return False
 
     def names(self) -> set[str]:
         return set(self._link(lambda to: to.client.list_collections(**ONCE)))
@@ -48,20 +83,29 @@ class Collections:
         """An empty collection with exact search; nothing where there is one of that name."""
         self._link(lambda to: _create(to.client, name, schema))
         for field in indexed:
-            self._index(name, field, "INVERTED")
+            self.index(name, field, "INVERTED")
         self.make_ready(name)
 
     def make_ready(self, name: str) -> None:
         """Have it loaded, which needs an index of its vectors: of one that lost it when a program that made another was
         killed, they are searched exactly."""
         if VECTOR not in self._link(lambda to: to.client.list_indexes(name, **ONCE)):
-            self._index(name, VECTOR, "FLAT")
+            self.index(name, VECTOR, "FLAT")
         self._link(lambda to: to.client.load_collection(name, **ONCE))
 
-    def drop(self, name: str) -> None:
-        """Remove it, if it is there; Milvus keeps one that an alias points to."""
+    def drop(self, name: str, alias: str) -> None:
+        """Remove it, if it is there and holds records of ours, with the ``alias`` of the index, if that points to it.
+        Raises StoreError where other aliases do: Milvus keeps what one points to, and somebody searches by it."""
         with suppress(GoneError):  # also of one that was dropped by a request whose answer was lost
-            for alias in self._link(lambda to: to.client.list_aliases(name, **ONCE))["aliases"]:
+            if not is_ours(self._link(lambda to: to.client.describe_collection(name, **ONCE))):
+                return
+            aliases = set(self._link(lambda to: to.client.list_aliases(name, **ONCE))["aliases"])
+            if others := sorted(aliases - {alias}):
+                raise StoreError(
+                    f"{name}: the alias {shorten(others[0], 200)} stands for it, which is not of this index",
+                    hint="remove that alias, or let it stand for another collection",
+                )
+            if aliases:
                 self._drop_alias(alias)
             self._link(lambda to: to.client.drop_collection(name, **ONCE))
 
@@ -112,32 +156,37 @@ class Collections:
     def is_approximate(self, name: str) -> bool:
         """Whether its vectors have the index for approximate search."""
         found = self._link(lambda to: to.client.describe_index(name, VECTOR, **ONCE))
-        return bool(found) and found["index_type"] == _APPROXIMATE
+        return bool(found) and found["index_type"] == APPROXIMATE
 
-    def make_approximate(self, name: str) -> None:
-        """Put the index for approximate search in the place of the exact one: a field has one, and it cannot be changed
-        while it is asked, so that searches wait meanwhile. Raises StoreError where other programs that search make the
-        exact one again and again."""
-        self.flush(name)
-        for _ in range(_TRIES):
-            self._link(lambda to: to.client.release_collection(name, **ONCE))
-            self._link(lambda to: _drop_index(to.client, name))
-            self._index(name, VECTOR, _APPROXIMATE)
-            self.make_ready(name)
-            if self.is_approximate(name):
-                return
-        raise StoreError(f"{name}: other programs search it, so that its index cannot be replaced", hint="try again")
-
-    def _index(self, name: str, field: str, kind: str) -> None:
-        """Make an index; nothing where the field has one. What is made of an empty collection is not waited for."""
-        options = {"metric_type": "IP", "params": _BUILD if kind == _APPROXIMATE else {}} if field == VECTOR else {}
+    def index(self, name: str, field: str, kind: str) -> None:
+        """Make an index, which is not waited for; nothing where the field has one."""
+        options = {"metric_type": "IP", "params": _BUILD if kind == APPROXIMATE else {}} if field == VECTOR else {}
         wanted = MilvusClient.prepare_index_params(field, index_name=field, index_type=kind, **options)
+        if self._has_index(name, field):
+            return
+        try:
+            self._link(lambda to: to.client.create_index(name, wanted, sync=False, **ONCE))
+        except StoreError:
+            if not self._has_index(name, field):  # another program was faster, or an answer was lost
+                raise
 
-        def make(to: Connection) -> None:
-            if field not in to.client.list_indexes(name, **ONCE):
-                to.client.create_index(name, wanted, sync=kind == _APPROXIMATE, **ONCE)
+    def drop_index(self, name: str, field: str) -> None:
+        """Remove an index of what is not held ready; nothing where there is none."""
+        if not self._has_index(name, field):
+            return
+        try:
+            self._link(lambda to: to.client.drop_index(name, field, **ONCE))
+        except StoreError:
+            if self._has_index(name, field):
+                raise
 
-        self._link(make)
+    def _has_index(self, name: str, field: str) -> bool:
+        return field in self._link(lambda to: to.client.list_indexes(name, **ONCE))
+
+
+def announcement_of(name: str) -> str:
+    """The document that announces it."""
+    return f"{ANNOUNCED}{name}"
 
 
 def _create(client: MilvusClient, name: str, schema: CollectionSchema) -> None:
@@ -146,8 +195,3 @@ def _create(client: MilvusClient, name: str, schema: CollectionSchema) -> None:
     except MilvusException:
         if not client.has_collection(name, **ONCE):  # another program was faster, or an answer was lost
             raise
-
-
-def _drop_index(client: MilvusClient, name: str) -> None:
-    if VECTOR in client.list_indexes(name, **ONCE):
-        client.drop_index(name, VECTOR, **ONCE)

@@ -7,6 +7,7 @@ handed it to the operating system by then, so that it outlives the server's deat
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,10 +20,12 @@ import numpy as np
 from idembed.canonical import canonical_json
 from idembed.errors import StoreError
 from idembed.filters import Condition
+from idembed.shown import shorten
 from idembed.stores.collection.engine import EVERYTHING, Among, Engine, Fields, Found, Key, Nearest, Record
 from idembed.stores.collection.store import CollectionStore
 from idembed.stores.milvus import lite
-from idembed.stores.milvus.collections import Collections
+from idembed.stores.milvus.building import beside, make_approximate
+from idembed.stores.milvus.collections import ANNOUNCED, Collections, announcement_of
 from idembed.stores.milvus.expressions import NOTHING, all_of, is_in, quoted, superset
 from idembed.stores.milvus.expressions import among as expression
 from idembed.stores.milvus.fields import (
@@ -62,6 +65,8 @@ CAPABILITIES: Final = Capabilities(
 _KEYS_AT_ONCE: Final = 1000
 _UNFLUSHED: Final = 2000
 """Records that Milvus Lite may have in no segment when many are read."""
+_ANNOUNCED: Final = 60.0
+"""Seconds in which an index may be replaced without a sign of life from who does it."""
 _DOCUMENT: Final = 8192
 """Bytes of a document at a guess; few have 64 kB."""
 
@@ -73,7 +78,8 @@ def opened(url: str | Path, create: bool, read_only: bool) -> CollectionStore:
 
 class MilvusEngine(Engine):
     """One index in one database of Milvus: ``milvus://host:19530/pets``, with ``?db=NAME`` for another database than
-    the default one and ``secure=true`` for TLS; ``user:password@`` in the URL, or a token in MILVUS_TOKEN.
+    the default one and ``secure=true`` for TLS; ``user:password@`` in the URL, or a token in MILVUS_TOKEN, which have
+    TLS unless the server is on this machine or ``secure=false`` is said.
 
     Collections ``pets_g1``, … hold the generations, the alias ``pets`` points to the active one, and
     ``pets_idembed`` has the documents.
@@ -84,14 +90,23 @@ class MilvusEngine(Engine):
 
     def __init__(self, url: str) -> None:
         self._place = place_of(url)
+        self._url = url
         self.url = self._place.shown
         self._link = Link(self._place)
-        self._collections = Collections(self._link)
+        self._collections = Collections(self._link, self._place.documents)
         self._dims: dict[int, int] = {}
         self._unflushed: Counter[int] = Counter()
 
     def close(self) -> None:
         self._link.close()
+
+    def another(self) -> Callable[[], MilvusEngine]:
+        def again() -> MilvusEngine:
+            engine = MilvusEngine(self._url)
+            engine._unflushed = self._unflushed  # what one wrote, the other reads
+            return engine
+
+        return again
 
     # Documents -------------------------------------------------------------------------------------
 
@@ -102,7 +117,7 @@ class MilvusEngine(Engine):
         with suppress(GoneError):
             for page in pages_of(self._collections, name, condition, ["name", "body"], _DOCUMENT):
                 found.update(zip(page.columns["name"], map(json.loads, page.columns["body"]), strict=True))
-        return found
+        return {name: body for name, body in found.items() if not name.startswith(ANNOUNCED)}
 
     def put_document(self, name: str, body: Mapping[str, Any]) -> None:
         collection = self._place.documents
@@ -125,23 +140,36 @@ class MilvusEngine(Engine):
         return {number for number in numbers if number is not None}
 
     def create(self, number: int, dim: int) -> None:
-        if number in self.collections():
-            raise StoreError(
-                f"{self.url}: there is a collection {self._place.collection(number)} already, not of this index",
-                hint="give the index another name",
-            )
+        names = self._collections.names()
+        for name in (self._place.collection(number), self._place.name):  # the second is to be the alias
+            if name in names:
+                raise StoreError(
+                    f"{self.url}: there is a collection {name} already, which is not of this index",
+                    hint="give the index another name",
+                )
+        self._refuse_foreign_alias()
         self._collections.make(self._place.collection(number), schema_of(dim), INDEXED)
 
     def drop(self, number: int) -> None:
         self._dims.pop(number, None)
-        self._collections.drop(self._place.collection(number))
+        self._collections.drop(self._place.collection(number), self._place.name)
 
     def pointer(self) -> int | None:
         collection = self._collections.pointed(self._place.name)
         return None if collection is None else self._place.number_of(collection)
 
     def point(self, number: int) -> None:
+        self._refuse_foreign_alias()
         self._collections.point(self._place.name, self._place.collection(number))
+
+    def _refuse_foreign_alias(self) -> None:
+        alias = self._place.name
+        there = self._collections.pointed(alias)
+        if there is not None and self._place.number_of(there) is None:
+            raise StoreError(
+                f"{self.url}: the alias {alias} stands for {shorten(there, 200)}, which is not of this index",
+                hint="give the index another name, or remove the alias",
+            )
 
     # Records ---------------------------------------------------------------------------------------
 
@@ -191,24 +219,42 @@ class MilvusEngine(Engine):
     ) -> Nearest:
         """An exact search asks Milvus as long as its index is exact (FLAT). Once there is the one for approximate
         search (a field of vectors has but one), every live record that may satisfy is read and scored here: what that
-        takes grows with their number, and is the price of an exact answer beside ``build_ann``."""
+        takes grows with their number, and is the price of an exact answer beside ``build_ann``. So where many
+        are equal, more are given than were asked for: whoever needs them would have all read again."""
         name, condition = self._place.collection(number), all_of(["_live == true", superset(where, scope)])
         self._before_reading(number)
-        if exact and self.has_ann(number):
-            size = size_of(frozenset({VECTOR}), len(query))
-            scored = best_of(pages_of(self._collections, name, condition, [KEY, VECTOR], size), query, most)
-        else:
+        is_read = exact and self.has_ann(number)
+        if not is_read:
             most = min(most, MOST_NEAR)
             scored = nearest(self._collections, name, padded(query), most, condition)
+            are_all = len(scored) < most
+            is_read = exact and self.has_ann(number)  # it may have been made while this waited
+        if is_read:
+            size = size_of(frozenset({VECTOR}), len(query))
+            scored, are_all = best_of(pages_of(self._collections, name, condition, [KEY, VECTOR], size), query, most)
         records = self._fetch(number, list(scored), EVERYTHING - {"text"})
         found = [Found(records[key], score) for key, score in scored.items() if key in records]
-        return Nearest(found, len(scored) < most)
+        return Nearest(found, are_all)
 
     # Approximate search and size -------------------------------------------------------------------
 
     def build_ann(self, number: int, keep: Callable[[], None]) -> None:
-        if not self.has_ann(number):
-            self._collections.make_approximate(self._place.collection(number))
+        """Over a connection of its own, in a thread, for the server may answer but once it is done."""
+        if self.has_ann(number):
+            return
+        name, link = self._place.collection(number), Link(self._place)
+
+        def meanwhile() -> None:
+            self.put_document(announcement_of(name), {"until": time.time() + _ANNOUNCED})
+            keep()
+
+        try:
+            meanwhile()
+            beside(partial(make_approximate, link, name), meanwhile, link.close)
+        finally:
+            link.close()
+            with suppress(StoreError):  # it ends by itself
+                self.remove_documents([announcement_of(name)])
 
     def has_ann(self, number: int) -> bool:
         return self._collections.is_approximate(self._place.collection(number))

@@ -25,6 +25,7 @@ __all__ = [
     "columns_of",
     "dim_of",
     "document_schema",
+    "is_ours",
     "key_of",
     "records_of",
     "schema_of",
@@ -93,6 +94,13 @@ def dim_of(described: Mapping[str, Any]) -> int:
     """The dimension of the vectors of a collection that Milvus describes."""
     fields = {field["name"]: field for field in described["fields"]}
     return 1 if _PADDED in fields else int(fields[VECTOR]["params"]["dim"])
+
+
+def is_ours(described: Mapping[str, Any]) -> bool:
+    """Whether a collection that Milvus describes holds records of ours: it has every field, of the same type."""
+    there = {field["name"]: field["type"] for field in described["fields"]}
+    ours = {field.name: field.dtype for field in schema_of(dim=2).fields}
+    return ours.items() <= there.items() and there.keys() <= ours.keys() | {_PADDED}
 
 
 def written(records: Sequence[Record]) -> Columns:

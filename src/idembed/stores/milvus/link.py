@@ -106,9 +106,9 @@ class Link:
 
     def __call__(self, ask: Callable[[Connection], _T]) -> _T:
         """What ``ask`` gives. Raises StoreError or one of its kinds."""
-        self.check()
         deadline, pause = time.monotonic() + PATIENCE, _PAUSES[0]
         while True:
+            self.check()  # it may have been closed meanwhile, by another thread
             connection = self._connection or self._connect(again=True)
             token = _asking.set(True)
             try:

@@ -16,6 +16,7 @@ __all__ = ["Place", "place_of"]
 TOKEN_VARIABLE: Final = "MILVUS_TOKEN"
 _EXAMPLE: Final = "milvus://host:19530/pets"
 _PORT: Final = 19530
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 """Milvus takes 255 characters, and we add some."""
 _GENERATION: Final = re.compile(r"_g([1-9][0-9]{0,17}|0)")
@@ -46,15 +47,16 @@ class Place:
 
 
 def place_of(url: str) -> Place:
-    """What ``milvus://user:password@host:19530/pets?db=NAME&secure=true`` means.
+    """What ``milvus://user:password@host:19530/pets?db=NAME&secure=true`` means. A password or token has TLS, unless
+    the server is on this machine or ``secure=false`` says otherwise.
 
     Raises OptionError, without showing the password.
     """
-    shown, body = without_password(url), url.partition("?")[0]
-    if body.count("@") > 1 or "#" in url or "@" in url.removeprefix(body):
+    shown, authority = without_password(url), url.partition("://")[2].partition("/")[0]
+    if url.count("@") > 1 or "#" in url or url.count("@") > authority.partition("?")[0].count("@"):
         raise OptionError(
-            "the URL of the database has an @, # or ? in a user, password or host",
-            hint="write %40 for @, %23 for # and %3F for ?",
+            "the URL of the database has an @, #, / or ? in a user, password or host",
+            hint="write %40 for @, %23 for #, %2F for / and %3F for ?",
         )
     try:
         parts = urlsplit(url)
@@ -70,7 +72,12 @@ def place_of(url: str) -> Place:
             f"{shown}: an index in Milvus has a name of letters, digits and _, up to 200, that begins with no digit",
             hint=_EXAMPLE,
         )
-    known = {"db": "", "secure": "false"}
+    if parts.username is not None and not parts.password:
+        raise OptionError(f"{shown} has a user without a password", hint=f"set {TOKEN_VARIABLE} to a token")
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    if parts.username is not None and parts.password:
+        token = f"{unquote(parts.username)}:{unquote(parts.password)}"
+    known = {"db": "", "secure": "true" if token and host not in _LOOPBACK else "false"}
     for option, value in options:
         if option not in known:
             raise OptionError(f"{shown} has the unknown option {option!r}", hint="options are ?db=NAME and secure=true")
@@ -80,8 +87,5 @@ def place_of(url: str) -> Place:
     if known["secure"] not in ("true", "false"):
         raise OptionError(f"{shown}: secure is true or false", hint=f"{_EXAMPLE}?secure=true")
     host = f"[{host}]" if ":" in host else host
-    token = os.environ.get(TOKEN_VARIABLE, "")
-    if parts.username:
-        token = unquote(parts.username) + (f":{unquote(parts.password)}" if parts.password is not None else "")
     address = f"{'https' if known['secure'] == 'true' else 'http'}://{host}:{port}"
     return Place(shown, address, name, known["db"], token)

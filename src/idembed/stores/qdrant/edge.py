@@ -8,26 +8,24 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import qdrant_edge as edge
 
 from idembed.durable import FULL, sync_folder
 from idembed.errors import DamagedError, DiskFullError, StoreError
-from idembed.stores.qdrant.points import Between, IndexKind, IsNull, NotThereError, OneOf, OneTest, Point, Scored, Test
+from idembed.stores.qdrant.folders import make_folder, passing_name, refuse_others_folder, sweep
+from idembed.stores.qdrant.points import IndexKind, NotThereError, OneOf, OneTest, Point, Scored, Test
 from idembed.stores.qdrant.shards import Shards
+from idembed.stores.qdrant.words import INDEXED_FROM, Words, as_filter, read_points
 from idembed.stores.records import RESTORE, Vector
 
 __all__ = ["EdgeDatabase"]
 
-_INDEXED_FROM: Final = 10_000
-"""Kilobytes of vectors from which a segment is indexed once that is asked for; below it is scanned, which is faster."""
 _IN_USE: Final = "WouldBlock"
 _KINDS: Final[dict[IndexKind, Callable[[], Any]]] = {
     "integer": lambda: edge.IntegerIndexParams(lookup=True, range=True, on_disk=True),
@@ -36,6 +34,14 @@ _KINDS: Final[dict[IndexKind, Callable[[], Any]]] = {
     "tenant": lambda: edge.KeywordIndexParams(is_tenant=True, on_disk=True),
     "uuid": lambda: edge.UuidIndexParams(on_disk=True),
 }
+_WORDS: Final = Words(
+    all_of=lambda conditions: edge.Filter(must=conditions),
+    any_of=lambda conditions: edge.Filter(should=conditions),
+    equal=lambda path, value: edge.FieldCondition(path, match=edge.MatchValue(value)),
+    among=lambda path, values: edge.FieldCondition(path, match=edge.MatchAny(values)),
+    between=lambda test: edge.FieldCondition(test.path, range=edge.RangeFloat(gte=test.gte, lt=test.lt, lte=test.lte)),
+    null=edge.IsNullCondition,
+)
 
 
 class EdgeDatabase:
@@ -59,17 +65,24 @@ class EdgeDatabase:
             return {one.name for one in self._folder.path.iterdir() if one.is_dir() and not one.name.startswith(".")}
 
     def create(self, name: str, dim: int, indexes: Mapping[str, IndexKind]) -> None:
-        made = self._folder.path / f".made-{secrets.token_hex(6)}"
+        folder = self._folder.path
+        made = passing_name(folder, "made")
         with self._said():
-            made.mkdir(parents=True)
-            shard = edge.EdgeShard.create(str(made), _config(dim, indexed_from=0))
-            for field, kind in indexes.items():
-                shard.update(edge.UpdateOperation.create_field_index(field, _KINDS[kind]()))
-            shard.flush()
-            shard.close()
-            made.rename(self._folder.path / name)
-            sync_folder(self._folder.path)
-            self._sweep()
+            refuse_others_folder(folder, self.shown)
+            make_folder(folder)
+            try:
+                made.mkdir()
+                shard = edge.EdgeShard.create(str(made), _config(dim, indexed_from=0))
+                for field, kind in indexes.items():
+                    shard.update(edge.UpdateOperation.create_field_index(field, _KINDS[kind]()))
+                shard.flush()
+                shard.close()
+                made.rename(folder / name)
+            except BaseException:
+                shutil.rmtree(made, ignore_errors=True)
+                raise
+            sync_folder(folder)
+            sweep(folder)
 
     def drop(self, name: str) -> None:
         with self._said():
@@ -77,15 +90,15 @@ class EdgeDatabase:
                 return
             self._shard(name).close()
             del self._folder.shards[name]
-            gone = self._folder.path / f".gone-{secrets.token_hex(6)}"
-            (self._folder.path / name).rename(gone)
+            (self._folder.path / name).rename(passing_name(self._folder.path, "gone"))
             sync_folder(self._folder.path)
-            self._sweep()
+            sweep(self._folder.path)
 
-    def _sweep(self) -> None:
-        """Remove what was dropped, and what was not made to its end."""
-        for left in self._folder.path.glob(".*-*"):
-            shutil.rmtree(left)
+    def has_our_shape(self, name: str) -> bool:
+        with self._said():
+            self._shard(name)
+            vectors = _kept(self._folder.path / name)["vectors"]
+            return set(vectors) == {""} and vectors[""]["distance"] == "Dot"
 
     def complete(self, name: str, indexes: Mapping[str, IndexKind]) -> None:
         with self._said():
@@ -130,7 +143,7 @@ class EdgeDatabase:
 
     def retrieve(self, name: str, ids: Sequence[str], fields: Sequence[str], *, vectors: bool) -> list[Point]:
         with self._said():
-            return _points(self._shard(name).retrieve(list(ids), list(fields), vectors))
+            return read_points(self._shard(name).retrieve(list(ids), list(fields), vectors))
 
     def scroll(
         self, name: str, tests: Sequence[Test], begin: str | None, most: int, fields: Sequence[str], *, vectors: bool
@@ -140,7 +153,7 @@ class EdgeDatabase:
         )
         with self._said():
             found, rest = self._shard(name).scroll(request)
-        return _points(found), None if rest is None else str(rest)
+        return read_points(found), None if rest is None else str(rest)
 
     def count(self, name: str, tests: Sequence[Test]) -> int:
         with self._said():
@@ -159,18 +172,20 @@ class EdgeDatabase:
         )
         with self._said():
             found = self._shard(name).query(request)
-        return [Scored(point, one.score) for point, one in zip(_points(found), found, strict=True)]
+        return [Scored(point, one.score) for point, one in zip(read_points(found), found, strict=True)]
 
     # Approximate search and size -------------------------------------------------------------------
 
-    def build(self, name: str) -> None:
+    def build(self, name: str, keep: Callable[[], None]) -> None:
         with self._said():
-            self._shard(name).close()
-            del self._folder.shards[name]
-            path = self._folder.path / name
-            config = _config(_kept(path)["vectors"][""]["size"], _INDEXED_FROM)
-            self._folder.shards[name] = edge.EdgeShard.load(str(path), config)
-            self.tidy(name)
+            if not self.is_built(name):
+                self._shard(name).close()
+                del self._folder.shards[name]
+                path = self._folder.path / name
+                config = _config(_kept(path)["vectors"][""]["size"], INDEXED_FROM)
+                self._folder.shards[name] = edge.EdgeShard.load(str(path), config)
+            self.tidy(name)  # no thread of this process runs meanwhile, for the engine keeps Python's lock
+            keep()  # before the folder is let go, so that nobody has taken over what it renews
 
     def is_built(self, name: str) -> bool:
         with self._said():
@@ -253,29 +268,10 @@ def _numbers(vector: Vector | None) -> list[float]:
     return numbers
 
 
-def _points(found: Sequence[Any]) -> list[Point]:
-    return [
-        Point(str(one.id), one.payload or {}, None if one.vector is None else np.array(one.vector, np.float32))
-        for one in found
-    ]
+def _filter(tests: Sequence[Test]) -> Any:
+    """What has a boolean is left out: the engine's Python binding turns True into 1."""
+    return as_filter([test for test in tests if not any(map(_has_boolean, test))], _WORDS)
 
 
-def _filter(tests: Sequence[Test]) -> edge.Filter | None:
-    """None for no tests. What has a boolean is left out: the engine's Python binding turns True into 1."""
-    said: list[Any] = [
-        _condition(test[0]) if len(test) == 1 else edge.Filter(should=[_condition(one) for one in test])
-        for test in tests
-        if not any(isinstance(one, OneOf) and isinstance(one.values[0], bool) for one in test)
-    ]
-    return edge.Filter(must=said) if said else None
-
-
-def _condition(test: OneTest) -> edge.FieldCondition | edge.IsNullCondition:
-    if isinstance(test, OneOf):
-        if len(test.values) == 1:
-            return edge.FieldCondition(test.path, match=edge.MatchValue(test.values[0]))
-        return edge.FieldCondition(test.path, match=edge.MatchAny(list(test.values)))  # type: ignore[arg-type]
-    if isinstance(test, Between):
-        return edge.FieldCondition(test.path, range=edge.RangeFloat(gte=test.gte, lt=test.lt, lte=test.lte))
-    assert isinstance(test, IsNull)
-    return edge.IsNullCondition(test.path)
+def _has_boolean(test: OneTest) -> bool:
+    return isinstance(test, OneOf) and isinstance(test.values[0], bool)

@@ -15,10 +15,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from idembed.errors import StoreError
+from idembed.errors import DamagedError, StoreError
 from idembed.filters import Condition
 from idembed.stores.collection.engine import EVERYTHING, Among, Engine, Fields, Found, Key, Nearest, Record
-from idembed.stores.qdrant.fields import INDEXES, document_id, payload_fields, point_id, point_of, record_of
+from idembed.stores.qdrant.fields import (
+    INDEXES,
+    document_id,
+    document_name,
+    payload_fields,
+    point_id,
+    point_of,
+    record_of,
+)
 from idembed.stores.qdrant.filters import (
     LIVE,
     is_among,
@@ -27,9 +35,10 @@ from idembed.stores.qdrant.filters import (
     tests_of_scope,
     tests_of_where,
 )
+from idembed.stores.qdrant.ours import is_ours, refuse_taken
 from idembed.stores.qdrant.pace import Pace, in_requests
 from idembed.stores.qdrant.points import Database, NeedsIndexError, NotThereError, Point, Test
-from idembed.stores.records import Capabilities, Vector
+from idembed.stores.records import RESTORE, Capabilities, Vector
 
 __all__ = ["QdrantEngine", "capabilities"]
 
@@ -93,9 +102,19 @@ class QdrantEngine(Engine):
         with suppress(NotThereError):
             for page in self._scrolled(self._open, self._documents, [], ["name", "body"], vectors=False):
                 for point in page:
-                    if (name := point.payload["name"]).startswith(begin):
-                        found[name] = json.loads(point.payload["body"])
+                    name = document_name(point)
+                    if name is not None and name.startswith(begin):
+                        found[name] = self._body(name, point)
         return dict(sorted(found.items()))
+
+    def _body(self, name: str, point: Point) -> dict[str, Any]:
+        try:
+            body = json.loads(point.payload["body"])
+        except (KeyError, TypeError, ValueError):
+            body = None
+        if not isinstance(body, dict):
+            raise DamagedError(f"{self.url}: the document {name} cannot be read", hint=RESTORE, url=self.url)
+        return body
 
     def put_document(self, name: str, body: Mapping[str, Any]) -> None:
         database = self._open
@@ -104,6 +123,7 @@ class QdrantEngine(Engine):
         try:
             database.upsert(self._documents, [[point]])
         except NotThereError:
+            refuse_taken(database, self._alias, self._number)
             database.create(self._documents, 1, {})
             database.upsert(self._documents, [[point]])
 
@@ -135,16 +155,25 @@ class QdrantEngine(Engine):
         return {number for number in numbers if number is not None}
 
     def create(self, number: int, dim: int) -> None:
-        if number in self.collections():
+        database, name = self._open, self._collection(number)
+        refuse_taken(database, self._alias, self._number)
+        if name in database.collections():
             raise StoreError(
-                f"{self.url}: there is a collection {self._collection(number)} already, which is not of this index",
+                f"{self.url}: there is a collection {name} already, which is not of this index",
                 hint="give the index another name",
             )
-        self._open.create(self._collection(number), dim, INDEXES)
+        database.create(name, dim, INDEXES)
 
     def drop(self, number: int) -> None:
+        database, name = self._open, self._collection(number)
         self._complete.discard(number)
-        self._open.drop(self._collection(number))
+        with suppress(NotThereError):
+            if not is_ours(database, name):
+                raise StoreError(
+                    f"{self.url}: the collection {name} is not dropped, for its points are not of this index",
+                    hint="give the index another name, or remove that collection yourself",
+                )
+            database.drop(name)
 
     def pointer(self) -> int | None:
         database = self._open
@@ -155,13 +184,8 @@ class QdrantEngine(Engine):
         database, name = self._there(number)
         if not database.is_server:
             return
-        there = database.alias(self._alias)
-        if there is not None and self._number(there) is None:
-            raise StoreError(
-                f"{self.url}: the alias {self._alias} stands for {there}, which is not of this index",
-                hint="give the index another name, or remove the alias",
-            )
-        if there != name:
+        refuse_taken(database, self._alias, self._number)
+        if database.alias(self._alias) != name:
             database.move_alias(self._alias, name)
 
     # Records ---------------------------------------------------------------------------------------
@@ -241,10 +265,7 @@ class QdrantEngine(Engine):
 
     def build_ann(self, number: int, keep: Callable[[], None]) -> None:
         database, name = self._there(number)
-        if database.is_built(name):
-            database.tidy(name)  # a folder has not indexed what was written since, which is scanned
-        else:
-            database.build(name)
+        database.build(name, keep)
 
     def has_ann(self, number: int) -> bool:
         database, name = self._there(number)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from idembed.stores.collection.engine import KEYS, Fields, Key, Record
 from idembed.stores.qdrant.points import IndexKind, Point
 
-__all__ = ["INDEXES", "document_id", "payload_fields", "point_id", "point_of", "record_of", "uuid_of"]
+__all__ = ["INDEXES", "document_id", "document_name", "payload_fields", "point_id", "point_of", "record_of", "uuid_of"]
 
 INDEXES: Final[dict[str, IndexKind]] = {
     "scope": "tenant",
@@ -49,6 +49,12 @@ def point_id(key: Key) -> str:
 
 def document_id(name: str) -> str:
     return _uuid8(f"\0{name}")
+
+
+def document_name(point: Point) -> str | None:
+    """The name of the document that is this point; None where another program made it."""
+    name = point.payload.get("name")
+    return name if isinstance(name, str) and name.isascii() and point.id == document_id(name) else None
 
 
 def uuid_of(raw: bytes | bytearray) -> str:

@@ -22,6 +22,7 @@ LIVE: Final[Test] = (OneOf("_live", (1,)),)
 _GREATEST: Final = 2**63
 _SLACK: Final = 1e-12
 """Of a float's size: more than it can lose on its way through JSON."""
+_LARGE: Final = 1.7e308
 _OURS: Final = {"$id": "id", "$scope": "scope", "$tokens": "tokens", "$truncated": "truncated"}
 
 
@@ -103,7 +104,9 @@ def _test(path: str, condition: Condition) -> Test:
     if condition.operator == "ne" or isinstance(wanted, str) or wanted is None:
         return ()
     low, high = _around(wanted)
-    return (Between(path, gte=low) if condition.operator in ("gt", "gte") else Between(path, lte=high),)
+    if condition.operator in ("gt", "gte"):
+        return () if low is None else (Between(path, gte=low),)
+    return () if high is None else (Between(path, lte=high),)
 
 
 def _one_of(path: str, values: Sequence[Scalar]) -> Iterator[OneTest]:
@@ -123,6 +126,8 @@ def _one_of(path: str, values: Sequence[Scalar]) -> Iterator[OneTest]:
             yield Between(path, gte=low, lte=high)
 
 
-def _around(value: float) -> tuple[float, float]:
+def _around(value: float) -> tuple[float | None, float | None]:
+    """Bounds with ``value`` within; none where it would be among the greatest floats, which JSON may make infinite."""
     slack = abs(value) * _SLACK + 1e-300
-    return max(value - slack, -1.7e308), min(value + slack, 1.7e308)
+    low, high = value - slack, value + slack
+    return None if low < -_LARGE else min(low, _LARGE), None if high > _LARGE else max(high, -_LARGE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -101,6 +101,9 @@ class Database(Protocol):
     def drop(self, name: str) -> None:
         """Remove it if it is there."""
 
+    def has_our_shape(self, name: str) -> bool:
+        """Whether its points have one vector, which is compared as in those that ``create`` makes."""
+
     def complete(self, name: str, indexes: Mapping[str, IndexKind]) -> None:
         """Make those of the indexes that are not there. Raises NotThereError, as the rest does."""
 
@@ -128,8 +131,10 @@ class Database(Protocol):
     ) -> list[Scored]:
         """The nearest that pass every test, with vectors."""
 
-    def build(self, name: str) -> None:
-        """Make the index for approximate search, and wait for it."""
+    def build(self, name: str, keep: Callable[[], None]) -> None:
+        """Make the index for approximate search, and wait until it has all points; of one that is there, until it has
+        those that were written since. ``keep`` is called meanwhile, or where nothing else runs meanwhile, at the end;
+        what it raises is passed on."""
 
     def is_built(self, name: str) -> bool: ...
 

@@ -4,28 +4,28 @@ read is what all replicas have, so that whoever reads sees what was written."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-import numpy as np
 from qdrant_client import QdrantClient, models
 
 from idembed.errors import StoreError
 from idembed.stores.qdrant.link import AlreadyThereError, Link
-from idembed.stores.qdrant.points import Between, IndexKind, OneOf, OneTest, Point, Scored, Test
+from idembed.stores.qdrant.points import IndexKind, Point, Scored, Test
+from idembed.stores.qdrant.words import INDEXED_FROM, Words, as_filter, read_points
 from idembed.stores.records import Vector
 
 __all__ = ["ServerDatabase"]
 
-_INDEXED_FROM: Final = 10_000
-"""Kilobytes of vectors from which a segment is indexed once that is asked for; below it is scanned, which is faster."""
 _ALL: Final = models.ReadConsistencyType.ALL
 _STRONG: Final = models.WriteOrdering.STRONG
 _PAUSE: Final = 0.5
 """Seconds between two looks at a collection that is being indexed."""
 _GREENS: Final = 3
 """How many times in a row a collection is at rest when nothing more is to come."""
+_STUCK: Final = 3600.0
+"""Seconds after which an index is given up that does not grow: it does so by whole segments of the collection."""
 _KINDS: Final[dict[IndexKind, Any]] = {
     "integer": models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=True, on_disk=True),
     "number": models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=False, on_disk=True),
@@ -33,6 +33,16 @@ _KINDS: Final[dict[IndexKind, Any]] = {
     "tenant": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True, on_disk=True),
     "uuid": models.UuidIndexParams(type=models.UuidIndexType.UUID, on_disk=True),
 }
+_WORDS: Final = Words(
+    all_of=lambda conditions: models.Filter(must=conditions),
+    any_of=lambda conditions: models.Filter(should=conditions),
+    equal=lambda path, value: models.FieldCondition(key=path, match=models.MatchValue(value=value)),
+    among=lambda path, values: models.FieldCondition(key=path, match=models.MatchAny(any=values)),
+    between=lambda test: models.FieldCondition(
+        key=test.path, range=models.Range(gte=test.gte, lt=test.lt, lte=test.lte)
+    ),
+    null=lambda path: models.IsNullCondition(is_null=models.PayloadField(key=path)),
+)
 
 
 class ServerDatabase:
@@ -66,6 +76,10 @@ class ServerDatabase:
 
     def drop(self, name: str) -> None:
         self._ask(self._client.delete_collection, name)
+
+    def has_our_shape(self, name: str) -> bool:
+        vectors = self._ask(self._client.get_collection, name).config.params.vectors
+        return isinstance(vectors, models.VectorParams) and vectors.distance == models.Distance.DOT
 
     def complete(self, name: str, indexes: Mapping[str, IndexKind]) -> None:
         there = self._ask(self._client.get_collection, name).payload_schema
@@ -107,7 +121,7 @@ class ServerDatabase:
         found = self._ask(
             self._client.retrieve, name, ids, with_payload=list(fields), with_vectors=vectors, consistency=_ALL
         )
-        return _points(found)
+        return read_points(found)
 
     def scroll(
         self, name: str, tests: Sequence[Test], begin: str | None, most: int, fields: Sequence[str], *, vectors: bool
@@ -115,17 +129,17 @@ class ServerDatabase:
         found, rest = self._ask(
             self._client.scroll,
             name,
-            scroll_filter=_filter(tests),
+            scroll_filter=as_filter(tests, _WORDS),
             limit=most,
             offset=begin,
             with_payload=list(fields),
             with_vectors=vectors,
             consistency=_ALL,
         )
-        return _points(found), None if rest is None else str(rest)
+        return read_points(found), None if rest is None else str(rest)
 
     def count(self, name: str, tests: Sequence[Test]) -> int:
-        return self._ask(self._client.count, name, count_filter=_filter(tests), exact=True).count
+        return self._ask(self._client.count, name, count_filter=as_filter(tests, _WORDS), exact=True).count
 
     def query(
         self, name: str, vector: Vector, most: int, tests: Sequence[Test], fields: Sequence[str], *, exact: bool
@@ -134,30 +148,41 @@ class ServerDatabase:
             self._client.query_points,
             name,
             query=vector.tolist(),
-            query_filter=_filter(tests),
+            query_filter=as_filter(tests, _WORDS),
             search_params=self._params(exact),
             limit=most,
             with_payload=list(fields),
             with_vectors=True,
             consistency=_ALL,
         ).points
-        return [Scored(point, one.score) for point, one in zip(_points(found), found, strict=True)]
+        return [Scored(point, one.score) for point, one in zip(read_points(found), found, strict=True)]
 
     def _params(self, exact: bool) -> models.SearchParams | None:
         return models.SearchParams(exact=exact)
 
     # Approximate search and size -------------------------------------------------------------------
 
-    def build(self, name: str) -> None:
-        settings = models.OptimizersConfigDiff(indexing_threshold=_INDEXED_FROM)
-        self._ask(self._client.update_collection, name, optimizers_config=settings)
-        greens = 0
+    def build(self, name: str, keep: Callable[[], None]) -> None:
+        if not self.is_built(name):
+            settings = models.OptimizersConfigDiff(indexing_threshold=INDEXED_FROM)
+            self._ask(self._client.update_collection, name, optimizers_config=settings)
+        greens, seen, changed = 0, None, time.monotonic()
         while greens < _GREENS:
             time.sleep(_PAUSE)
-            status = self._ask(self._client.get_collection, name).status
-            if status == models.CollectionStatus.RED:
+            keep()
+            there = self._ask(self._client.get_collection, name)
+            if there.status == models.CollectionStatus.RED:
                 raise StoreError(f"{self.shown}: " + "; ".join(self.damage(name)), hint="look at the server's log")
-            greens = greens + 1 if status == models.CollectionStatus.GREEN else 0
+            greens = greens + 1 if there.status == models.CollectionStatus.GREEN else 0
+            now = (there.indexed_vectors_count, there.segments_count)
+            if now != seen:
+                seen, changed = now, time.monotonic()
+            elif time.monotonic() - changed > _STUCK:
+                raise StoreError(
+                    f"{self.shown}: the collection {name} is {there.status.value}, and its index does not grow",
+                    hint="look at the server's log; what is written is safe, and asking again waits again",
+                    url=self.shown,
+                )
 
     def is_built(self, name: str) -> bool:
         return self._ask(self._client.get_collection, name).config.optimizer_config.indexing_threshold != 0
@@ -181,31 +206,3 @@ def _point(one: Point) -> models.PointStruct:
     """Made without the client's own looking at every number, which takes longer than sending it."""
     assert one.vector is not None
     return models.PointStruct.model_construct(id=one.id, vector=one.vector.tolist(), payload=one.payload)
-
-
-def _points(found: Sequence[Any]) -> list[Point]:
-    return [
-        Point(str(one.id), one.payload or {}, None if one.vector is None else np.array(one.vector, np.float32))
-        for one in found
-    ]
-
-
-def _filter(tests: Sequence[Test]) -> models.Filter | None:
-    if not tests:
-        return None
-    return models.Filter(
-        must=[
-            _condition(test[0]) if len(test) == 1 else models.Filter(should=[_condition(one) for one in test])
-            for test in tests
-        ]
-    )
-
-
-def _condition(test: OneTest) -> models.FieldCondition | models.IsNullCondition:
-    if isinstance(test, OneOf):
-        if len(test.values) == 1:
-            return models.FieldCondition(key=test.path, match=models.MatchValue(value=test.values[0]))
-        return models.FieldCondition(key=test.path, match=models.MatchAny(any=list(test.values)))  # type: ignore[arg-type]
-    if isinstance(test, Between):
-        return models.FieldCondition(key=test.path, range=models.Range(gte=test.gte, lt=test.lt, lte=test.lte))
-    return models.IsNullCondition(is_null=models.PayloadField(key=test.path))
