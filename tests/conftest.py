@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from databases import new_schema
+from databases import new_schema, remove_quick
 
 NETWORK = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "IDEMBED_OFFLINE", "HF_HOME", "SENTENCE_TRANSFORMERS_HOME")
 
@@ -29,6 +29,13 @@ def _data_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
 def _data_of_this_test(_data_of_this_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test has a data folder of its own, which is not there yet."""
     monkeypatch.setenv("IDEMBED_DATA", str(_data_of_this_run / str(next(_NUMBERS))))
+
+
+@pytest.fixture(autouse=True)
+def _quick_folders_of_this_test() -> Iterator[None]:
+    """Large files in memory go with the test that made them."""
+    yield
+    remove_quick()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

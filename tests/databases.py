@@ -92,6 +92,12 @@ def _in_postgres(_: Path) -> str:
     return new_schema()
 
 
+_ROOM = 4 << 30
+"""Bytes that have to be free in memory: an index of Qdrant's embedded engine takes 200 MB, most of it reserved."""
+_QUICK: list[Path] = []
+"""Folders that are removed when the test is over."""
+
+
 @cache
 def _in_memory() -> Path | None:
     """A folder whose files lie in memory, one a test process, where the system has such a thing."""
@@ -103,10 +109,21 @@ def _in_memory() -> Path | None:
 
 
 def quick(folder: Path) -> Path:
-    """A folder that is as new as ``folder``, in memory if possible: for a database that syncs dozens of files to the
-    disk with every write, which takes most of the time of its tests."""
+    """A folder that is as new as ``folder``, in memory if there is room: for a database that syncs dozens of files to
+    the disk with every write, which takes most of the time of its tests. It is there until the test is over; one of a
+    ``folder`` whose name begins with ``lasting`` until the process is."""
     memory = _in_memory()
-    return folder if memory is None else memory / f"{next(_NUMBERS)}"
+    has_room = memory is not None and shutil.disk_usage(memory).free > _ROOM
+    made = (memory if memory is not None and has_room else folder) / f"quick{next(_NUMBERS)}"
+    if not folder.name.startswith("lasting"):
+        _QUICK.append(made)
+    return made
+
+
+def remove_quick() -> None:
+    """Remove the folders of a test that is over."""
+    while _QUICK:
+        shutil.rmtree(_QUICK.pop(), ignore_errors=True)
 
 
 def _in_qdrants_folder(folder: Path) -> str:

@@ -56,7 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path | str
 
     @cache
     def make(kind: str) -> Path | str:
-        place = STORES[kind](tmp_path_factory.mktemp("source"))
+        place = STORES[kind](tmp_path_factory.mktemp("lasting"))
         with Index(place, FakeModel(), split=25, vault="none") as index:
             index.sync(TEXTS)
             index.sync(OTHERS, scope="others")
