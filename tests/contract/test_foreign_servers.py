@@ -200,7 +200,7 @@ def test_errors_of_all_kinds_at_random_lose_nothing(judge: Any, llmock_server: A
     llmock_server.state.chaos.error_rates = {408: 0.02, 429: 0.02, 500: 0.05, 502: 0.05, 503: 0.02}
     vectors = model.encode(REVIEWS * 10 + [f"{text} ({n})" for n in range(8) for text in REVIEWS])
     np.testing.assert_allclose(vectors[:210], expected(REVIEWS), atol=1e-6)
-    assert set(statuses(judge)) >= {200, 500}
+    assert set(statuses(judge)) > {200}
     judge.assert_resilient()
 
 

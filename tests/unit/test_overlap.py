@@ -212,13 +212,14 @@ def test_when_the_model_is_stopped_what_it_made_is_written(
                 raise error
             return super().embed(texts, *args, **kwargs)
 
+    threads = set(threading.enumerate())
     with Index(place, Stopped(), vault="none") as index:
         watched = Watched(monkeypatch)
         with pytest.raises(type(error)):
             index.sync(PETS)
         assert watched.by_thread == 4
         assert [row.id for row in index.scan()] == ["00", "01", "02", "03", "04"]
-        assert threading.active_count() == 1
+        assert set(threading.enumerate()) <= threads
     with open_store(place) as store:
         assert store.writer()[1] == ""  # the lease was given back
 

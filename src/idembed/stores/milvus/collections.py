@@ -43,11 +43,13 @@ class Collections:
         """What ``ask`` gives of the collection, which is made ready first where it is not; while its index is replaced,
         this waits."""
         last = time.monotonic() + _BUILT
-        deadline = time.monotonic() + PATIENCE
+        deadline: float | None = None  # from when it answers: a server that is started anew is waited for in the link
         while True:
             try:
                 return self._link(ask)
             except NotLoadedError:  # the server was started anew, or another program builds an index
+                if deadline is None:
+                    deadline = time.monotonic() + PATIENCE
                 if time.monotonic() > deadline:
                     raise
             if self._is_announced(name):
