@@ -88,7 +88,7 @@ def find_neighbours(
             place = (match.id, match.part)
             if match.id != row_id and (place not in best or best[place].score < match.score):
                 best[place] = match
-    return sorted(best.values(), key=lambda match: (-match.score, match.id, match.part))[:k]
+    return sorted(best.values(), key=Match.rank)[:k]
 
 
 def _hit(row: StoredRow | None, match: Match) -> list[Hit]:

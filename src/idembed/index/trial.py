@@ -239,7 +239,7 @@ class _Asker:
         took = time.perf_counter() - began
         if hidden := sorted(self._hidden.intersection(question.relevant)):
             found += self._store.search(number, vectors, self._wanted, parse_where({"$id": hidden}))[0]
-            found.sort(key=lambda match: (-match.score, match.id, match.part))
+            found.sort(key=Match.rank)
         return found, took
 
     def _without_vectors(self, other: Generation) -> set[str]:

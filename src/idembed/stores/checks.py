@@ -13,7 +13,15 @@ from idembed.rows import ROW_HASH_BYTES, check_id
 from idembed.space import ADDRESS_BYTES
 from idembed.stores.records import PartRecord, RowRecord, Vector
 
-__all__ = ["check_parts", "check_queries", "check_rows", "known_ids", "refuse_vanished"]
+__all__ = [
+    "check_dim",
+    "check_parts",
+    "check_queries",
+    "check_rows",
+    "known_ids",
+    "refuse_other_scope",
+    "refuse_vanished",
+]
 
 _HASH_BYTES: Final = 32
 _FLOAT32: Final = np.dtype(np.float32)
@@ -40,6 +48,22 @@ def check_rows(rows: Sequence[RowRecord], dims: Mapping[int, int]) -> list[RowRe
     for generation, dim in dims.items():
         check_parts(((row.id, row.parts[generation]) for row in last if generation in row.parts), dim)
     return last
+
+
+def check_dim(dim: int, most: int) -> None:
+    """Raise OptionError unless a store that takes ``most`` dimensions takes vectors of ``dim``."""
+    if not 1 <= dim <= most:
+        raise OptionError(f"vectors have 1 to {most:,} dimensions here, not {dim}")
+
+
+def refuse_other_scope(row_id: str, scope: str, wanted: str) -> None:
+    """Raise RowError for a row that is to be written to the scope ``wanted`` and belongs to another ``scope``."""
+    if scope != wanted:
+        raise RowError(
+            f"row {row_id!r} belongs to scope {scope!r}, not {wanted!r}; nothing was written",
+            hint=f"an id names one row of the whole index: delete it from {scope!r}, or use another id",
+            id=row_id,
+        )
 
 
 def refuse_vanished(rows: Sequence[RowRecord], kept: Collection[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from idembed.errors import OptionError
 from idembed.filters import Condition
 from idembed.space import Kept, Space
 from idembed.stores import (
@@ -19,7 +18,7 @@ from idembed.stores import (
     postgres_write,
 )
 from idembed.stores.base import Store
-from idembed.stores.checks import check_parts, check_queries, check_rows, known_ids
+from idembed.stores.checks import check_dim, check_parts, check_queries, check_rows, known_ids
 from idembed.stores.generation_rules import needed_of
 from idembed.stores.postgres_link import repeated
 from idembed.stores.postgres_schema import Db
@@ -82,8 +81,7 @@ class PostgresStore(Settings, Store):
 
     @repeated
     def create_generation(self, lease: Lease, space: Space, model: str, *, activate: bool = False) -> Generation:
-        if not 1 <= space.dim <= self.capabilities.max_dim:
-            raise OptionError(f"vectors have 1 to {self.capabilities.max_dim:,} dimensions here, not {space.dim}")
+        check_dim(space.dim, self.capabilities.max_dim)
         with self._writing(lease) as connection:
             number = postgres_generations.create(connection, self._schema, space, model)
             if activate:

@@ -84,7 +84,7 @@ class Question:
             scores = native.scores(np.stack([vector_of(row[3]) for row in page]), query)
             pairs = zip(page, scores.tolist(), strict=True)
             best.extend(Match(row[0], row[1], score, row[2]) for row, score in pairs)
-            best = sorted(best, key=_order)[: self._k]
+            best = sorted(best, key=Match.rank)[: self._k]
             count, most = count + len(page), page[-1][4]
         return best, count, most
 
@@ -103,7 +103,3 @@ class Question:
 def _written(vector: Vector) -> str:
     """In decimal digits of which nine give every float32 back."""
     return f"[{','.join(f'{value:.9g}' for value in vector.tolist())}]"
-
-
-def _order(match: Match) -> tuple[float, str, int]:
-    return -match.score, match.id, match.part

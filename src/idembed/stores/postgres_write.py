@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from idembed.errors import RowError
-from idembed.stores.checks import refuse_vanished
+from idembed.stores.checks import refuse_other_scope, refuse_vanished
 from idembed.stores.postgres_copy import binary, copy_in, number8, row_of, text
 from idembed.stores.postgres_part_rows import COLUMNS, Parts, part_rows
 from idembed.stores.postgres_read import fetch, lacks
@@ -48,12 +47,7 @@ def _kept(connection: Db, rows: Sequence[RowRecord]) -> dict[str, int]:
     found: dict[str, int] = {}
     sql = "SELECT id, key, scope FROM rows WHERE id = ANY(%b::text[])"
     for row_id, key, scope in fetch(connection, sql, (list(scopes),)):
-        if scope != scopes[row_id]:
-            raise RowError(
-                f"row {row_id!r} belongs to scope {scope!r}, not {scopes[row_id]!r}; nothing was written",
-                hint=f"an id names one row of the whole index: delete it from {scope!r}, or use another id",
-                id=row_id,
-            )
+        refuse_other_scope(row_id, scope, scopes[row_id])
         found[row_id] = key
     return found
 

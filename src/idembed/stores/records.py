@@ -250,6 +250,10 @@ class Match:
     score: float
     address: bytes
 
+    def rank(self) -> tuple[float, str, int]:
+        """What results are sorted by: best first, ties by id then part."""
+        return -self.score, self.id, self.part
+
 
 @dataclass(frozen=True, slots=True)
 class Orphans:

@@ -25,7 +25,7 @@ from idembed.stores import (
     sqlite_write,
 )
 from idembed.stores.base import Store
-from idembed.stores.checks import check_parts, check_rows, known_ids
+from idembed.stores.checks import check_dim, check_parts, check_rows, known_ids
 from idembed.stores.records import (
     Capabilities,
     Filling,
@@ -84,8 +84,7 @@ class SQLiteStore(Settings, Store):
             return sqlite_generations.read(connection)
 
     def create_generation(self, lease: Lease, space: Space, model: str, *, activate: bool = False) -> Generation:
-        if not 1 <= space.dim <= self.capabilities.max_dim:
-            raise OptionError(f"vectors have 1 to {self.capabilities.max_dim:,} dimensions here, not {space.dim}")
+        check_dim(space.dim, self.capabilities.max_dim)
         with self._writing(lease) as connection:
             number = sqlite_generations.create(connection, space, model)
             if activate:

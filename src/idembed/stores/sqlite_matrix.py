@@ -231,7 +231,7 @@ class Matrix:
             "ON p.key = w.key AND p.part = w.part CROSS JOIN rows AS r ON r.key = p.key",
             (places,),
         )
-        return sorted((Match(id_, part, scored[vid], address) for vid, id_, part, address in found), key=_order)
+        return sorted((Match(id_, part, scored[vid], address) for vid, id_, part, address in found), key=Match.rank)
 
     def _first(self, connection: sqlite3.Connection, tied: Ints, wanted: int) -> Ints:
         """The ``wanted`` of ``tied`` that come first by id, then part; SQLite sorts, and hands back only those."""
@@ -248,10 +248,6 @@ class Matrix:
         chosen = by_part[among(self._keys[by_part], np.sort(np.array(first, np.int64)))]
         ranks = np.array([rank[key] for key in self._keys[chosen].tolist()])
         return chosen[np.argsort(ranks, kind="stable")][:wanted]
-
-
-def _order(match: Match) -> tuple[float, str, int]:
-    return -match.score, match.id, match.part
 
 
 def _longer(array: NDArray[_T], size: int) -> NDArray[_T]:

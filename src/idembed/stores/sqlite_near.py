@@ -218,7 +218,7 @@ class Allowed:
 
 def best_of(matches: Sequence[Match], k: int) -> list[Match]:
     """The ``k`` best, best first, ties by id then part."""
-    return sorted(matches, key=lambda match: (-match.score, match.id, match.part))[:k]
+    return sorted(matches, key=Match.rank)[:k]
 
 
 def _why(path: str, now: Identity | None) -> str:

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from idembed.errors import RowError
 from idembed.space import checksum
-from idembed.stores.checks import refuse_vanished
+from idembed.stores.checks import refuse_other_scope, refuse_vanished
 from idembed.stores.records import Filling, PartRecord, RowRecord
 from idembed.stores.sqlite_read import chunks, lacks
 from idembed.stores.sqlite_vectors import sums_of
@@ -55,12 +54,7 @@ def _kept(connection: sqlite3.Connection, rows: Sequence[RowRecord]) -> dict[str
     for marks, piece in chunks(list(scopes)):
         sql = f"SELECT id, key, scope, text_hash FROM rows WHERE id IN ({marks})"
         for row_id, key, scope, text_hash in connection.execute(sql, tuple(piece)):
-            if scope != scopes[row_id]:
-                raise RowError(
-                    f"row {row_id!r} belongs to scope {scope!r}, not {scopes[row_id]!r}; nothing was written",
-                    hint=f"an id names one row of the whole index: delete it from {scope!r}, or use another id",
-                    id=row_id,
-                )
+            refuse_other_scope(row_id, scope, scopes[row_id])
             found[row_id] = _Kept(key, text_hash)
     return found
 

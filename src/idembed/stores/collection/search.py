@@ -80,7 +80,7 @@ class Question:
         best: list[Match] = []
         among = Among(scope=self.scope, live=True)
         for page in self.engine.find(self.generation, among, EVERYTHING - {"text"}):
-            best = sorted([*best, *self._rescored(query, page)], key=_order)[: self.k]
+            best = sorted([*best, *self._rescored(query, page)], key=Match.rank)[: self.k]
         return best
 
     def _rescored(self, query: Vector, found: Iterable[Record]) -> list[Match]:
@@ -92,7 +92,7 @@ class Question:
         scores = native.scores(vectors, query).tolist()
         pairs = zip(meant, scores, strict=True)
         made = [Match(record.id, record.part, score, record.address) for record, score in pairs]
-        return sorted(made, key=_order)[: self.k]
+        return sorted(made, key=Match.rank)[: self.k]
 
     def _is_meant(self, record: Record) -> bool:
         if not record.live or record.vector is None or (self.scope is not None and record.scope != self.scope):
@@ -116,7 +116,3 @@ class Question:
         seals = {name: Seal.read(record.seal) for name, record in there.items()}
         texts = {name: seal.made_of for name, seal in seals.items() if not seal.empty or seal.last > 1}
         return [record for record in found if texts.get(record.id) == Seal.read(record.seal).made_of]
-
-
-def _order(match: Match) -> tuple[float, str, int]:
-    return -match.score, match.id, match.part

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
-from idembed.errors import OptionError, StoreError
+from idembed.errors import StoreError
 from idembed.filters import Condition
 from idembed.space import Kept, Space
 from idembed.stores.base import Store
-from idembed.stores.checks import check_parts, check_queries, check_rows, known_ids
+from idembed.stores.checks import check_dim, check_parts, check_queries, check_rows, known_ids
 from idembed.stores.collection import audit, generations, leases, plan, read, search, settings, write
 from idembed.stores.collection import state as states
 from idembed.stores.collection.engine import HEADS, Among, Engine
@@ -144,8 +144,7 @@ class CollectionStore(Store):
         return self._state().generations
 
     def create_generation(self, lease: Lease, space: Space, model: str, *, activate: bool = False) -> Generation:
-        if not 1 <= space.dim <= self.capabilities.max_dim:
-            raise OptionError(f"vectors have 1 to {self.capabilities.max_dim:,} dimensions here, not {space.dim}")
+        check_dim(space.dim, self.capabilities.max_dim)
         self._writing(lease)
         number = generations.create(self._engine, space, model)
         if activate:

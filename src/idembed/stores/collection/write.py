@@ -13,8 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from idembed.errors import RowError
-from idembed.stores.checks import refuse_vanished
+from idembed.stores.checks import refuse_other_scope, refuse_vanished
 from idembed.stores.collection import generations
 from idembed.stores.collection.engine import EVERYTHING, STATE, WHOLE, Engine, Key, Record
 from idembed.stores.collection.forms import Content, content_of, head, keys_of, opened, records, rewritten, said_of
@@ -36,7 +35,9 @@ _AT_ONCE: Final = 500
 def upsert(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -> None:
     """Write what ``check_rows`` let pass."""
     kept = heads(engine, home, [row.id for row in rows])
-    _refuse_other_scopes(rows, kept)
+    for row in rows:
+        if row.id in kept:
+            refuse_other_scope(row.id, kept[row.id].scope, row.scope)
     refuse_vanished(rows, kept)
     given = [row for row in rows if row.text is not None]
     generations.widen(engine, state, _lengths(given))
@@ -57,17 +58,6 @@ def upsert(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -
     if lacking:  # and who began to look whether one is complete may not have seen them
         generations.refuse_complete(engine, None, lacking)
     _update_metadata(engine, state, home, [row for row in rows if row.text is None])
-
-
-def _refuse_other_scopes(rows: Sequence[RowRecord], kept: Mapping[str, Record]) -> None:
-    for row in rows:
-        if row.id in kept and kept[row.id].scope != row.scope:
-            scope = kept[row.id].scope
-            raise RowError(
-                f"row {row.id!r} belongs to scope {scope!r}, not {row.scope!r}; nothing was written",
-                hint=f"an id names one row of the whole index: delete it from {scope!r}, or use another id",
-                id=row.id,
-            )
 
 
 def _lengths(rows: Sequence[RowRecord]) -> dict[int, float]:
