@@ -53,8 +53,8 @@ class UnreadableError(Exception):
 
 
 def read_file(path: Path) -> Stored:
-    """Everything in the file; there need not be one while there are no rows. (Only SQLite reads the file: whoever else
-    closes it takes the locks from all connections that his process has to it.)"""
+    """Everything in the file; while there are no rows there need be neither one nor anything in it.
+    (Only SQLite reads the file: whoever else closes it takes the locks from all connections that his process has.)"""
     if not path.exists() or not path.stat().st_size:
         return Stored()
     try:
@@ -62,7 +62,7 @@ def read_file(path: Path) -> Stored:
             db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
             if db.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
                 raise UnreadableError
-            return _read(db)
+            return _read(db) if _count(db, "sqlite_master", "true") else Stored()
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter in what SQLite says of the damage
         raise UnreadableError(str(error)) from error
 
