@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "encoder/schedule.h"
 #include "encoder/weights.h"
+#include "memory.h"
 #include "numerics.h"
 #include "search.h"
 #include "team.h"
@@ -53,6 +54,20 @@ int32_t with_kernels(const char* isa, F f) {
     });
 }
 
+// The same with a block laid out for them.
+template <class F>
+int32_t with_layout(const idembed_config* config, const char* isa, void* block, F f) {
+    return with_kernels(isa, [&](const Kernels& kernels) -> int32_t {
+        if (!config) return IDEMBED_ARGUMENT;
+        if (const int32_t status = check_config(*config); status != IDEMBED_OK) return status;
+        return f(Layout(*config, kernels, block));
+    });
+}
+
+bool is_aligned(const void* block) {
+    return block && reinterpret_cast<uintptr_t>(block) % block_alignment == 0;
+}
+
 }  // namespace
 
 extern "C" {
@@ -70,19 +85,47 @@ const char* idembed_isas(void) {
     return usable_isas();
 }
 
-int32_t idembed_encoder_new(const idembed_config* config, const float* const* tensors, int64_t count,
-                            const char* isa, idembed_encoder** encoder) {
-    return with_kernels(isa, [&](const Kernels& kernels) -> int32_t {
-        if (!config || !tensors || !encoder) return IDEMBED_ARGUMENT;
-        if (const int32_t status = check_config(*config); status != IDEMBED_OK) return status;
-        if (count != 5 + 16 * static_cast<int64_t>(config->layers)) return IDEMBED_ARGUMENT;
-        for (int64_t i = 0; i < count; ++i) {
-            if (!tensors[i]) return IDEMBED_ARGUMENT;
-        }
-        std::unique_ptr<idembed_encoder> made(new idembed_encoder);
-        const int32_t status = pack_weights(*config, tensors, kernels, made->encoder);
-        if (status == IDEMBED_OK) *encoder = made.release();
-        return status;
+int32_t idembed_block_kind(const idembed_config* config, const char* isa, int64_t* tensors, int64_t* bytes,
+                           int64_t* layout) {
+    if (!tensors || !bytes || !layout) return IDEMBED_ARGUMENT;
+    return with_layout(config, isa, nullptr, [&](const Layout& laid_out) -> int32_t {
+        *tensors = static_cast<int64_t>(laid_out.places().size());
+        *bytes = laid_out.kind().bytes;
+        *layout = laid_out.kind().layout;
+        return IDEMBED_OK;
+    });
+}
+
+int32_t idembed_block_pack(const idembed_config* config, const char* isa, int64_t index, const float* tensor,
+                           void* block) {
+    if (!tensor || !is_aligned(block)) return IDEMBED_ARGUMENT;
+    return with_layout(config, isa, block, [&](const Layout& layout) -> int32_t {
+        const auto& places = layout.places();
+        if (index < 0 || index >= static_cast<int64_t>(places.size())) return IDEMBED_ARGUMENT;
+        return pack_tensor(places[static_cast<size_t>(index)], tensor);
+    });
+}
+
+int32_t idembed_block_seal(const idembed_config* config, const char* isa, void* block) {
+    if (!is_aligned(block)) return IDEMBED_ARGUMENT;
+    return with_layout(config, isa, block, [&](const Layout& layout) -> int32_t {
+        seal_block(layout.kind(), block);
+        return IDEMBED_OK;
+    });
+}
+
+int32_t idembed_block_check(const void* block, int64_t first, int64_t count) {
+    if (!is_aligned(block) || first < 0 || count < 0) return IDEMBED_ARGUMENT;
+    return chunks_are_whole(block, first, count) ? IDEMBED_OK : IDEMBED_BLOCK;
+}
+
+int32_t idembed_encoder_open(const idembed_config* config, const char* isa, const void* block, int64_t bytes,
+                             idembed_encoder** encoder) {
+    if (!encoder || !is_aligned(block)) return IDEMBED_ARGUMENT;
+    return with_layout(config, isa, const_cast<void*>(block), [&](const Layout& layout) -> int32_t {
+        if (!is_block(layout.kind(), block, bytes)) return IDEMBED_BLOCK;
+        *encoder = new idembed_encoder{layout.encoder()};
+        return IDEMBED_OK;
     });
 }
 
@@ -311,8 +354,11 @@ int32_t idembed_test_linear(const char* isa, const float* x, const float* weight
                             int32_t gelu, float* out, int64_t rows, int64_t in, int64_t out_features) {
     return with_kernels(isa, [&](const Kernels& kernels) -> int32_t {
         if (out_features % lanes != 0) return IDEMBED_SHAPE;
-        Arena memory;
-        const Linear layer = pack_linear(&weight, &bias, 1, in, out_features, kernels.panel, memory);
+        const int64_t panels = (out_features + kernels.panel - 1) / kernels.panel;
+        Floats packed(panels * kernels.panel * in), start(out_features);
+        const Linear layer{in, out_features, kernels.panel, packed.data(), start.data()};
+        pack_tensor({layer.weight, out_features, in, layer.panel, 0}, weight);
+        std::copy(bias, bias + out_features, layer.bias);
         Matmul m = product(layer, x, rows, out);
         m.gelu = gelu != 0;
         kernels.matmul(m);

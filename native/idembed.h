@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define IDEMBED_ABI 2  // raised whenever anything on this page changes
+#define IDEMBED_ABI 3  // raised whenever anything on this page changes
 
 enum {
     IDEMBED_OK = 0,
@@ -32,7 +32,8 @@ enum {
     IDEMBED_NOT_FINITE = 4,  // a weight, or a result, is infinite or NaN
     IDEMBED_TOKEN = 5,       // a token id outside 0 .. vocab-1
     IDEMBED_LENGTH = 6,      // a text of no tokens, or of more than `positions`
-    IDEMBED_MEMORY = 7
+    IDEMBED_MEMORY = 7,
+    IDEMBED_BLOCK = 8  // a block that is damaged, or packed for something else
 };
 
 // IDEMBED_ABI of the library.
@@ -50,16 +51,32 @@ IDEMBED_API const char* idembed_isas(void);
 typedef struct idembed_encoder idembed_encoder;
 
 enum { IDEMBED_MEAN = 0, IDEMBED_CLS = 1, IDEMBED_MAX = 2 };
+enum { IDEMBED_F32_1 = 0 };  // profiles
 
 typedef struct {
     int32_t vocab, positions, types, hidden, layers, heads, intermediate;
     int32_t pooling;    // IDEMBED_MEAN, IDEMBED_CLS or IDEMBED_MAX
     int32_t normalize;  // 1: divide each vector by its Euclidean norm
+    int32_t profile;    // IDEMBED_F32_1
     float layer_norm_eps;
 } idembed_config;
 
+// Weights are packed into a block, one piece of memory that begins at a multiple of 64 bytes and may come
+// from a file: at first all zeros, every tensor packed into it, then sealed. An encoder reads the block where
+// it lies.
+#define IDEMBED_CHUNK 1048576  // bytes that have a sum of their own
+
+// What a block depends on.
+//
+//   tensors  how many are packed
+//   bytes    of a block
+//   layout   blocks of one layout made from the same tensors have the same bytes; differs between profiles,
+//            between some instruction sets, and when a later version packs otherwise
+IDEMBED_API int32_t idembed_block_kind(const idembed_config* config, const char* isa, int64_t* tensors,
+                                       int64_t* bytes, int64_t* layout);
+
 // clang-format off
-// Copies and packs the weights. `tensors` are float32, row-major, in this order (5 + 16 * layers of them):
+// Packs one tensor. They are float32, row-major, in this order (5 + 16 * layers of them):
 //
 //   word       [vocab, hidden]
 //   position   [positions, hidden]
@@ -77,10 +94,23 @@ typedef struct {
 //   down       [hidden, intermediate]    bias [hidden]
 //   gamma      [hidden]                  beta [hidden]           layer norm
 //
-// A matrix is [out_features, in_features], as BERT checkpoints store it.
+// A matrix is [out_features, in_features], as BERT checkpoints store it. Returns IDEMBED_NOT_FINITE for a
+// tensor that is not finite.
 // clang-format on
-IDEMBED_API int32_t idembed_encoder_new(const idembed_config* config, const float* const* tensors,
-                                        int64_t count, const char* isa, idembed_encoder** encoder);
+IDEMBED_API int32_t idembed_block_pack(const idembed_config* config, const char* isa, int64_t index,
+                                       const float* tensor, void* block);
+
+// Writes sums of everything into the block's head.
+IDEMBED_API int32_t idembed_block_seal(const idembed_config* config, const char* isa, void* block);
+
+// Compares chunks first .. first+count-1 with their sums, those that there are. Returns IDEMBED_BLOCK if they
+// differ. For a block that idembed_encoder_open takes.
+IDEMBED_API int32_t idembed_block_check(const void* block, int64_t first, int64_t count);
+
+// An encoder of the weights in `block`, which must stay as it is until the encoder is freed. Looks at the
+// head only: IDEMBED_BLOCK unless it is whole and says that the block has this size, shape and layout.
+IDEMBED_API int32_t idembed_encoder_open(const idembed_config* config, const char* isa, const void* block,
+                                         int64_t bytes, idembed_encoder** encoder);
 
 // One vector a text: out [n, hidden]. Text i has the tokens offsets[i] .. offsets[i+1]-1; offsets [n+1] begin
 // at 0. Returns IDEMBED_NOT_FINITE when a vector overflowed; `out` then holds no meaning.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "../memory.h"
 #include "../team.h"
 #include "weights.h"
 

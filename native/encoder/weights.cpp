@@ -9,6 +9,8 @@
 namespace idembed {
 namespace {
 
+constexpr int64_t pack_version = 1;  // raised whenever the same tensors would give other bytes
+
 bool all_finite(const float* x, int64_t n) {
     constexpr uint32_t exponent = 0x7f800000;  // all of its bits: infinity or NaN
     uint32_t bad = 0;
@@ -20,69 +22,106 @@ bool all_finite(const float* x, int64_t n) {
     return bad == 0;
 }
 
-float* copy_floats(const float* from, int64_t n, Arena& memory) {
-    float* const to = memory.take(n);
-    std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
-    return to;
-}
-
-// Takes the caller's tensors one after the other.
-class Reader {
-  public:
-    Reader(const float* const* tensors, int64_t panel, Arena& memory)
-        : next_(tensors), panel_(panel), memory_(memory) {}
-    bool finite() const { return finite_; }
-
-    const float* copy(int64_t size) { return copy_floats(take(size), size, memory_); }
-
-    LayerNorm layer_norm(int64_t hidden) {
-        const float* const gamma = copy(hidden);
-        return {gamma, copy(hidden)};
-    }
-
-    Linear linear(int64_t in, int64_t out, int parts = 1) {
-        const float *weights[3], *biases[3];
-        for (int part = 0; part < parts; ++part) {
-            weights[part] = take(out * in);
-            biases[part] = take(out);
+// Rows of W become columns of W^T, as many at once as one panel holds.
+void pack_columns(const Place& place, const float* w) {
+    for (int64_t row = 0; row < place.rows;) {
+        const int64_t inside = (place.column + row) % place.panel;
+        const int64_t width = std::min(place.panel - inside, place.rows - row);
+        float* to = place.to + (place.column + row - inside) * place.in + inside;
+        const float* const from = w + row * place.in;
+        for (int64_t i = 0; i < place.in; ++i, to += place.panel) {
+            for (int64_t c = 0; c < width; ++c) to[c] = from[c * place.in + i];
         }
-        return pack_linear(weights, biases, parts, in, out, panel_, memory_);
+        row += width;
     }
-
-  private:
-    const float* take(int64_t size) {
-        finite_ = finite_ && all_finite(*next_, size);
-        return *next_++;
-    }
-
-    const float* const* next_;
-    int64_t panel_;
-    Arena& memory_;
-    bool finite_ = true;
-};
+}
 
 }  // namespace
 
-Linear pack_linear(const float* const* weights, const float* const* biases, int64_t parts, int64_t in,
-                   int64_t out, int64_t panel, Arena& memory) {
-    const int64_t columns = parts * out;
-    float* to = memory.take((columns + panel - 1) / panel * panel * in);
-    float* const bias = memory.take(columns);
-    const Linear linear{in, columns, panel, to, bias};
-    std::vector<const float*> rows;  // of W: what each column of W^T is made of
-    for (int64_t c = 0; c < columns; ++c) {
-        rows.push_back(weights[c / out] + c % out * in);
-        bias[c] = biases[c / out][c % out];
-    }
-    for (int64_t first = 0; first < columns; first += panel) {
-        const int64_t width = std::min(panel, columns - first);
-        const float* const* const row = rows.data() + first;
-        for (int64_t i = 0; i < in; ++i, to += panel) {
-            for (int64_t c = 0; c < width; ++c) to[c] = row[c][i];
-            for (int64_t c = width; c < panel; ++c) to[c] = 0;
+Layout::Layout(const idembed_config& config, const Kernels& kernels, void* block)
+    : encoder_{config, &kernels, nullptr, nullptr, nullptr, {}, {}},
+      block_(static_cast<unsigned char*>(block)),
+      bytes_(0) {
+    const int64_t hidden = config.hidden, intermediate = config.intermediate;
+    // Twice: where the parts begin depends on the size of the head, and that on the size of all of them.
+    for (int pass = 0; pass < 2; ++pass) {
+        if (pass == 1) bytes_ = head_bytes(bytes_);
+        encoder_.layers.clear();
+        for (int i = 0; i < config.layers; ++i) {  // first what every text reads
+            encoder_.layers.push_back({linear(hidden, 3 * hidden), linear(hidden, hidden), layer_norm(),
+                                       linear(hidden, intermediate), linear(intermediate, hidden),
+                                       layer_norm()});
         }
+        encoder_.embedding_norm = layer_norm();
+        encoder_.type = take(config.types * hidden);
+        encoder_.position = take(config.positions * hidden);
+        encoder_.word = take(config.vocab * hidden);  // last: a text reads a few of its rows
     }
-    return linear;
+    put(encoder_.word, config.vocab, hidden);
+    put(encoder_.position, config.positions, hidden);
+    put(encoder_.type, config.types, hidden);
+    put(encoder_.embedding_norm);
+    for (const Layer& layer : encoder_.layers) {
+        for (int64_t part = 0; part < 3; ++part) put(layer.query_key_value, part * hidden, hidden);
+        put(layer.output, 0, hidden);
+        put(layer.attention_norm);
+        put(layer.up, 0, intermediate);
+        put(layer.down, 0, hidden);
+        put(layer.output_norm);
+    }
+}
+
+BlockKind Layout::kind() const {
+    const idembed_config& c = encoder_.config;
+    const int64_t layout = layout_number(c, *encoder_.kernels);
+    return {bytes_, layout, c.vocab, c.positions, c.types, c.hidden, c.layers, c.intermediate};
+}
+
+float* Layout::take(int64_t floats) {
+    unsigned char* const taken = block_ ? block_ + bytes_ : nullptr;
+    bytes_ += round_up_to_alignment(floats * static_cast<int64_t>(sizeof(float)));
+    return reinterpret_cast<float*>(taken);
+}
+
+Linear Layout::linear(int64_t in, int64_t out) {
+    Linear layer{in, out, encoder_.kernels->panel, nullptr, nullptr};
+    layer.weight = take((out + layer.panel - 1) / layer.panel * layer.panel * in);
+    layer.bias = take(out);
+    return layer;
+}
+
+LayerNorm Layout::layer_norm() {
+    float* const gamma = take(encoder_.hidden());
+    return {gamma, take(encoder_.hidden())};
+}
+
+void Layout::put(float* to, int64_t rows, int64_t in) {
+    places_.push_back({to, rows, in, 0, 0});
+}
+
+void Layout::put(const Linear& layer, int64_t column, int64_t rows) {
+    places_.push_back({layer.weight, rows, layer.in, layer.panel, column});
+    put(layer.bias ? layer.bias + column : nullptr, rows);
+}
+
+void Layout::put(const LayerNorm& norm) {
+    put(norm.gamma, encoder_.hidden());
+    put(norm.beta, encoder_.hidden());
+}
+
+int64_t layout_number(const idembed_config& config, const Kernels& kernels) {
+    return pack_version << 32 | static_cast<int64_t>(config.profile) << 16 | kernels.panel;
+}
+
+int32_t pack_tensor(const Place& place, const float* tensor) {
+    const int64_t size = place.rows * place.in;
+    if (!all_finite(tensor, size)) return IDEMBED_NOT_FINITE;
+    if (place.panel > 0) {
+        pack_columns(place, tensor);
+    } else {
+        std::memcpy(place.to, tensor, static_cast<size_t>(size) * sizeof(float));
+    }
+    return IDEMBED_OK;
 }
 
 Matmul product(const Linear& layer, const float* x, int64_t rows, float* y) {
@@ -102,9 +141,9 @@ Matmul product(const Linear& layer, const float* x, int64_t rows, float* y) {
 }
 
 int32_t check_config(const idembed_config& c) {
-    if (c.vocab < 1 || c.positions < 1 || c.types < 1 || c.layers < 0 || c.layers > 1024 ||
-        c.pooling < IDEMBED_MEAN || c.pooling > IDEMBED_MAX || c.normalize < 0 || c.normalize > 1 ||
-        !(c.layer_norm_eps > 0) || !std::isfinite(c.layer_norm_eps)) {
+    if (c.profile != IDEMBED_F32_1 || c.vocab < 1 || c.positions < 1 || c.types < 1 || c.layers < 0 ||
+        c.layers > 1024 || c.pooling < IDEMBED_MEAN || c.pooling > IDEMBED_MAX || c.normalize < 0 ||
+        c.normalize > 1 || !(c.layer_norm_eps > 0) || !std::isfinite(c.layer_norm_eps)) {
         return IDEMBED_ARGUMENT;
     }
     constexpr int32_t widest = 1 << 20;  // far beyond any checkpoint; sizes stay far below 2^63
@@ -113,30 +152,6 @@ int32_t check_config(const idembed_config& c) {
         return IDEMBED_SHAPE;
     }
     return IDEMBED_OK;
-}
-
-int32_t pack_weights(const idembed_config& config, const float* const* tensors, const Kernels& kernels,
-                     Encoder& encoder) {
-    const int64_t hidden = config.hidden, intermediate = config.intermediate;
-    Reader reader(tensors, kernels.panel, encoder.memory);
-    encoder.config = config;
-    encoder.kernels = &kernels;
-    encoder.word = reader.copy(config.vocab * hidden);
-    encoder.position = reader.copy(config.positions * hidden);
-    encoder.type = reader.copy(config.types * hidden);
-    encoder.embedding_norm = reader.layer_norm(hidden);
-    for (int i = 0; i < config.layers; ++i) {
-        Layer layer{};
-        layer.query_key_value = reader.linear(hidden, hidden, 3);
-        layer.output = reader.linear(hidden, hidden);
-        layer.attention_norm = reader.layer_norm(hidden);
-        layer.up = reader.linear(hidden, intermediate);
-        layer.down = reader.linear(intermediate, hidden);
-        layer.output_norm = reader.layer_norm(hidden);
-        encoder.layers.push_back(layer);
-        if (!reader.finite()) return IDEMBED_NOT_FINITE;
-    }
-    return reader.finite() ? IDEMBED_OK : IDEMBED_NOT_FINITE;
 }
 
 }  // namespace idembed

@@ -1,4 +1,4 @@
-// The weights of a BERT-family encoder, packed for the kernels.
+// The weights of a BERT-family encoder, as they lie in a block (block.h).
 #ifndef IDEMBED_ENCODER_WEIGHTS_H
 #define IDEMBED_ENCODER_WEIGHTS_H
 
@@ -7,20 +7,20 @@
 
 #include "../idembed.h"
 #include "../kernels.h"
-#include "../memory.h"
+#include "block.h"
 
 namespace idembed {
 
 // y = x W^T + b
 struct Linear {
     int64_t in, out, panel;
-    const float* weight;  // [ceil(out / panel)][in][panel]: W^T in panels of columns, 0 behind the last
-    const float* bias;    // [out]
+    float* weight;  // [ceil(out / panel)][in][panel]: W^T in panels of columns, 0 behind the last
+    float* bias;    // [out]
 };
 
 struct LayerNorm {
-    const float* gamma;  // [hidden]
-    const float* beta;   // [hidden]
+    float* gamma;  // [hidden]
+    float* beta;   // [hidden]
 };
 
 struct Layer {
@@ -32,32 +32,60 @@ struct Layer {
     LayerNorm output_norm;     // after the residual sum
 };
 
+// Written while a block is packed, only read ever after.
 struct Encoder {
     idembed_config config;
     const Kernels* kernels;
-    const float* word;      // [vocab, hidden]
-    const float* position;  // [positions, hidden]
-    const float* type;      // [types, hidden]; a text alone has type 0
+    float* word;      // [vocab, hidden]
+    float* position;  // [positions, hidden]
+    float* type;      // [types, hidden]; a text alone has type 0
     LayerNorm embedding_norm;
     std::vector<Layer> layers;
-    Arena memory;
 
     int64_t hidden() const { return config.hidden; }
     int64_t head_dim() const { return config.hidden / config.heads; }
 };
 
+// Where one tensor [rows, in] goes: as it is, or turned into columns of a linear layer, from `column` on.
+struct Place {
+    float* to;
+    int64_t rows, in;
+    int64_t panel;  // 0: as it is
+    int64_t column;
+};
+
+// A block and everything in it: a pure function of the config's shape and of the kernels' panel.
+class Layout {
+  public:
+    // The block may be null when only its kind is wanted.
+    Layout(const idembed_config& config, const Kernels& kernels, void* block);
+
+    const Encoder& encoder() const { return encoder_; }
+    BlockKind kind() const;
+    const std::vector<Place>& places() const { return places_; }  // of the tensors, in the order of idembed.h
+
+  private:
+    float* take(int64_t floats);
+    Linear linear(int64_t in, int64_t out);
+    LayerNorm layer_norm();
+    void put(float* to, int64_t rows, int64_t in = 1);
+    void put(const Linear& layer, int64_t column, int64_t rows);
+    void put(const LayerNorm& norm);
+
+    Encoder encoder_;
+    std::vector<Place> places_;
+    unsigned char* block_;
+    int64_t bytes_;  // taken so far
+};
+
 // IDEMBED_OK, IDEMBED_ARGUMENT or IDEMBED_SHAPE.
 int32_t check_config(const idembed_config& config);
 
-// Fills `encoder` from tensors in the order of idembed.h. IDEMBED_OK or IDEMBED_NOT_FINITE; throws
-// std::bad_alloc.
-int32_t pack_weights(const idembed_config& config, const float* const* tensors, const Kernels& kernels,
-                     Encoder& encoder);
+// A number for the way in which these kernels want weights of this profile packed.
+int64_t layout_number(const idembed_config& config, const Kernels& kernels);
 
-// `parts` linear layers of one shape, each weight [out, in] and bias [out] as checkpoints store them, side by
-// side.
-Linear pack_linear(const float* const* weights, const float* const* biases, int64_t parts, int64_t in,
-                   int64_t out, int64_t panel, Arena& memory);
+// Puts a tensor into its place. IDEMBED_OK or IDEMBED_NOT_FINITE.
+int32_t pack_tensor(const Place& place, const float* tensor);
 
 // The product y = x W^T + b of x [rows, in] and y [rows, out].
 Matmul product(const Linear& layer, const float* x, int64_t rows, float* y);

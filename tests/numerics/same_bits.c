@@ -93,13 +93,23 @@ static void encoder(const char* area) {
     for (int i = 0; i < TEXTS; ++i) offsets[i + 1] = offsets[i] + i + 1;
     for (int i = 0; i < TOKENS; ++i) tokens[i] = i * 7 % VOCAB;
     for (int i = 0; i < 3; ++i) {
-        const idembed_config config = {VOCAB, TEXTS,        TYPES,       HIDDEN, LAYERS,
-                                       HEADS, INTERMEDIATE, poolings[i], 1,      1e-12f};
+        const idembed_config config = {VOCAB,        TEXTS,       TYPES, HIDDEN,        LAYERS, HEADS,
+                                       INTERMEDIATE, poolings[i], 1,     IDEMBED_F32_1, 1e-12f};
+        int64_t wanted, bytes, layout;
+        check("idembed_block_kind", idembed_block_kind(&config, NULL, &wanted, &bytes, &layout));
+        check("as many tensors", wanted == count ? IDEMBED_OK : IDEMBED_ARGUMENT);
+        void* const memory = calloc(1, (size_t)bytes + 64);
+        void* const block = (void*)(((uintptr_t)memory + 63) / 64 * 64);
+        for (int64_t t = 0; t < count; ++t) {
+            check("idembed_block_pack", idembed_block_pack(&config, NULL, t, tensors[t], block));
+        }
+        check("idembed_block_seal", idembed_block_seal(&config, NULL, block));
         idembed_encoder* made = NULL;
-        check("idembed_encoder_new",
-              idembed_encoder_new(&config, (const float* const*)tensors, count, NULL, &made));
+        check("idembed_encoder_open", idembed_encoder_open(&config, NULL, block, bytes, &made));
+        check("idembed_block_check", idembed_block_check(block, 0, bytes / IDEMBED_CHUNK + 1));
         check("idembed_encoder_forward", idembed_encoder_forward(made, tokens, offsets, TEXTS, vectors, 2));
         idembed_encoder_free(made);
+        free(memory);
         add(vectors, TEXTS * HIDDEN);
     }
     for (int i = 0; i < count; ++i) free(tensors[i]);

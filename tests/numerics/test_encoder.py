@@ -182,7 +182,9 @@ def test_a_tensor_of_another_shape_or_type_is_refused() -> None:
     with pytest.raises(errors.ModelError, match="word_embeddings"):
         native.Encoder(config, [weights[0].astype(np.float64), *weights[1:]])
     with pytest.raises(errors.ModelError, match="37 tensors, not 36"):
-        native.Encoder(config, weights[1:])
+        native.Encoder(config, weights[:-1])
+    with pytest.raises(errors.ModelError, match="37 tensors, not 38"):
+        native.Encoder(config, [*weights, weights[0]])
 
 
 def test_threads_must_be_positive() -> None:

@@ -12,15 +12,13 @@ from numpy.typing import ArrayLike
 from idembed.errors import OptionError, TooLongError
 from idembed.models import similarity
 from idembed.models.base import Embedded, Model, OnLong, Receipt, Vectors
-from idembed.models.engine import Engine
+from idembed.models.engine import PROFILE, Engine
 from idembed.models.files import ModelFiles
 from idembed.models.settings import read_settings
 from idembed.models.texts import check_numpy_only, checked, counting, warn_cut
 from idembed.space import Side, Space
 
 __all__ = ["Checkpoint"]
-
-PROFILE = "f32-1"
 
 
 class Checkpoint(Model):

@@ -10,20 +10,23 @@ from typing import NamedTuple
 
 import numpy as np
 import tokenizers
+from numpy.typing import NDArray
 
 from idembed import native
 from idembed.canonical import JSON
 from idembed.errors import ModelError, OptionError
+from idembed.models import packed
 from idembed.models.base import Vectors
 from idembed.models.files import transformer_folder, weight_files
-from idembed.models.fingerprint import identity, remembered
+from idembed.models.fingerprint import identity, remembered, settled
 from idembed.models.settings import Settings
 from idembed.models.texts import chunked
 from idembed.models.tokenizer import TextTokenizer
 from idembed.models.weights import read_tensors, weights_sha256
 
-__all__ = ["Batch", "Engine"]
+__all__ = ["PROFILE", "Batch", "Engine"]
 
+PROFILE = "f32-1"
 _TOKENS_A_THREAD = 4096  # about a second of work; bounds memory and is often enough for a progress bar
 _MOST_TOKENS = 262_144
 
@@ -118,7 +121,16 @@ class Engine:
         with self._lock:
             if self._loaded_encoder is None:
                 self._check_unchanged()
-                tensors = read_tensors(self._weights, self._shape)
-                self._check_unchanged()
-                self._loaded_encoder = native.Encoder(self._shape, tensors, isa=self.isa)
+                self._loaded_encoder = self._open_encoder()
             return self._loaded_encoder
+
+    def _open_encoder(self) -> native.Encoder:
+        if packed.worth_keeping(self._shape, isa=self.isa):
+            keep = settled(self._identity)
+            return packed.opened(self._shape, self.weights_hash(PROFILE), self._pack, isa=self.isa, keep=keep)
+        return native.Encoder.of_block(self._shape, self._pack(), isa=self.isa)
+
+    def _pack(self) -> NDArray[np.uint8]:
+        block = native.pack(self._shape, read_tensors(self._weights, self._shape), isa=self.isa)
+        self._check_unchanged()
+        return block

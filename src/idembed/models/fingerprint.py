@@ -21,7 +21,7 @@ from idembed.canonical import JSON, canonical_json
 from idembed.errors import ModelError
 from idembed.folders import cache_folder
 
-__all__ = ["Identity", "file_sha256", "identity", "remembered"]
+__all__ = ["Identity", "file_sha256", "identity", "remembered", "settled"]
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +55,15 @@ def remembered(kind: str, paths: Sequence[Path], depends: JSON, compute: Callabl
     value = compute()
     if identity(paths) != before:
         raise ModelError(f"{paths[0]} changed while it was read", hint="wait until it is written, then try again")
-    newest = max(max(mtime, ctime) for *_, mtime, ctime in before)
-    if time.time_ns() - newest > _SETTLED_NS:
+    if settled(before):
         _write(memory, key, value)
     return value
+
+
+def settled(files: Identity) -> bool:
+    """Whether none of the files changed within the last two seconds: what is read of them now may be kept."""
+    newest = max(max(mtime, ctime) for *_, mtime, ctime in files)
+    return time.time_ns() - newest > _SETTLED_NS
 
 
 def file_sha256(path: Path) -> str:

@@ -22,13 +22,13 @@ _UNUSED = ("pooler.", "cls.", "embeddings.position_ids")  # heads that no senten
 _OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
 
-def read_tensors(files: Sequence[Path], config: EncoderConfig) -> list[NDArray[np.float32]]:
-    """The tensors that ``native.Encoder(config, …)`` takes, float32, in its order.
+def read_tensors(files: Sequence[Path], config: EncoderConfig) -> Iterator[NDArray[np.float32]]:
+    """The tensors that ``native.pack(config, …)`` takes, float32, in its order, one at a time.
 
     float16 and bfloat16 widen exactly. Raises ModelError naming tensors that are missing, not known, or of
     another shape; UnsupportedModelError for another number format; IntegrityError for a damaged file.
     """
-    return [tensor for _, tensor in _tensors(files, config, list(tensor_shapes(config)))]
+    return (tensor for _, tensor in _tensors(files, config, list(tensor_shapes(config))))
 
 
 def weights_sha256(files: Sequence[Path], config: EncoderConfig) -> str:

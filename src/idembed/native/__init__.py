@@ -10,19 +10,26 @@ the core.
 
 from __future__ import annotations
 
-from idembed.native.encoder import Encoder, EncoderConfig, tensor_shapes
+from idembed.native.block import CHUNK, BlockKind, block_kind, is_whole, pack
+from idembed.native.encoder import Encoder
 from idembed.native.library import ABI, available_isas, default_threads, isa
 from idembed.native.search import TopK, normalize, scores, top_k
+from idembed.native.shape import EncoderConfig, tensor_shapes
 
 __all__ = [
     "ABI",
+    "CHUNK",
+    "BlockKind",
     "Encoder",
     "EncoderConfig",
     "TopK",
     "available_isas",
+    "block_kind",
     "default_threads",
+    "is_whole",
     "isa",
     "normalize",
+    "pack",
     "scores",
     "tensor_shapes",
     "top_k",

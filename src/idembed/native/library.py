@@ -26,7 +26,7 @@ __all__ = [
     "thread_count",
 ]
 
-ABI: Final = 2
+ABI: Final = 3
 _FILES: Final = {"win32": "idembed.dll", "darwin": "libidembed.dylib"}
 
 
@@ -52,6 +52,7 @@ class Status(IntEnum):
     TOKEN = 5
     LENGTH = 6
     MEMORY = 7
+    BLOCK = 8
 
 
 @cache
@@ -89,7 +90,11 @@ def _declare(loaded: ctypes.CDLL) -> None:
     signatures: dict[str, tuple[Any, list[Any]]] = {
         "idembed_isa": (text, []),
         "idembed_isas": (text, []),
-        "idembed_encoder_new": (i32, [p, p, i64, text, p]),
+        "idembed_block_kind": (i32, [p, text, p, p, p]),
+        "idembed_block_pack": (i32, [p, text, i64, p, p]),
+        "idembed_block_seal": (i32, [p, text, p]),
+        "idembed_block_check": (i32, [p, i64, i64]),
+        "idembed_encoder_open": (i32, [p, text, p, i64, p]),
         "idembed_encoder_forward": (i32, [p, p, p, i64, p, i32]),
         "idembed_encoder_free": (None, [p]),
         "idembed_scores": (i32, [p, i64, i64, i64, p, i64, p, p, i32, text]),

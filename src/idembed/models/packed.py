@@ -1,0 +1,164 @@
+"""Packed weights kept in a file, so that they are packed once a machine and then mapped.
+
+One file in the cache folder's ``packed`` for each checkpoint (by the hash of its weights), profile and layout. It holds
+exactly the block of ``native.pack``, is written under a temporary name and renamed into place, and is never changed
+afterwards: processes that have it mapped keep what they have. Whoever finds it damaged, of the wrong size or somebody
+else's packs again and puts a new one in its place. Where no file can be kept, weights are packed at every start.
+
+``IDEMBED_PACKED=off`` keeps and reads none. docs/adr/0023-packed-weights.md gives reasons and measurements.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import mmap
+import os
+import stat
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from idembed import native
+from idembed.durable import durable
+from idembed.errors import IdembedError, IntegrityError
+from idembed.folders import cache_folder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Bytes = NDArray[np.uint8]
+
+__all__ = ["opened", "worth_keeping"]
+
+log = logging.getLogger(__name__)
+
+_SMALLEST = 4 << 20
+"""A smaller block is packed in the time that a file takes to be opened and checked."""
+_MOST = 4 << 30
+"""All files together, unless the newest alone is larger."""
+_DAY = 86_400.0
+_STRETCH = 8  # chunks
+
+
+def worth_keeping(config: native.EncoderConfig, *, isa: str | None) -> bool:
+    """Whether packed weights of this shape are kept in a file."""
+    off = os.environ.get("IDEMBED_PACKED", "").strip().lower() in ("0", "false", "no", "off")
+    return not off and native.block_kind(config, isa=isa).bytes >= _SMALLEST
+
+
+def opened(
+    config: native.EncoderConfig, weights: str, pack: Callable[[], Bytes], *, isa: str | None, keep: bool = True
+) -> native.Encoder:
+    """The encoder of the weights with this hash: from their file, else from ``pack()``, which with ``keep`` becomes
+    their file. Raises what ``pack`` raises, and nothing for whatever is wrong with files."""
+    kind = native.block_kind(config, isa=isa)
+    path = cache_folder() / "packed" / f"{_key(weights, kind)}.weights"
+
+    def from_file() -> native.Encoder | None:
+        return _from_file(path, config, kind, isa)
+
+    if (encoder := from_file()) is not None:
+        return encoder
+    block = pack()
+    if keep:
+        # Others may have started at the same time, and one file is enough. The memory of a mapped one is shared.
+        encoder = from_file() or (from_file() if _write(path, block) else None)
+    return encoder or native.Encoder.of_block(config, block, isa=isa)
+
+
+def _key(weights: str, kind: native.BlockKind) -> str:
+    return hashlib.sha256(f"{weights} {kind.layout}".encode()).hexdigest()[:40]
+
+
+def _from_file(
+    path: Path, config: native.EncoderConfig, kind: native.BlockKind, isa: str | None
+) -> native.Encoder | None:
+    try:
+        memory = _mapped(path, kind.bytes)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        log.info("packed weights in %s are not used: %s", path, error)
+        return None
+    block = np.frombuffer(memory, np.uint8)
+    try:
+        encoder = native.Encoder.of_block(config, block, isa=isa)
+    except IntegrityError:
+        encoder = None
+    if encoder is None or not _is_whole(memory, block):
+        log.info("packed weights in %s are damaged or stale", path)
+        return None
+    _mark_used(path)
+    return encoder
+
+
+def _is_whole(memory: mmap.mmap, block: Bytes) -> bool:
+    """Compare everything with its sums, 10 ms for 100 MB. The pages are given back one stretch after the other: a text
+    needs few of those with word embeddings, and so they do not count as this process's memory."""
+    for first in range(0, block.nbytes // native.CHUNK + 1, _STRETCH):
+        if not native.is_whole(block, first, _STRETCH):
+            return False
+        if hasattr(mmap, "MADV_DONTNEED"):
+            start = first * native.CHUNK
+            memory.madvise(mmap.MADV_DONTNEED, start, min(_STRETCH * native.CHUNK, block.nbytes - start))
+    return True
+
+
+def _mapped(path: Path, size: int) -> mmap.mmap:
+    """The file, mapped; never longer than it is, as touching what is behind its end would end the process."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+            raise ValueError(f"a file of {size} bytes was expected")
+        if hasattr(os, "geteuid") and found.st_uid not in (os.geteuid(), 0):
+            raise ValueError("the file belongs to another user")
+        return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
+    finally:
+        os.close(descriptor)
+
+
+def _write(path: Path, block: Bytes) -> bool:
+    """Whether the file is there now."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with durable(path, "wb") as file:
+            file.write(block.data)
+    except (OSError, IdembedError) as error:
+        log.info("packed weights are not kept: %s", error)
+        return False
+    _prune(path)
+    return True
+
+
+def _mark_used(path: Path) -> None:
+    """A file's time is when it was last used, to the day."""
+    with suppress(OSError):
+        if time.time() - path.stat().st_mtime > _DAY:
+            os.utime(path)
+
+
+def _prune(newest: Path) -> None:
+    """Remove what was not used for longest until the rest is small enough, and what killed processes left."""
+    total = 0
+    for used, size, path in sorted(_files(newest.parent), reverse=True):
+        left_behind = path.suffix == ".tmp" and time.time() - used > _DAY
+        total += size
+        if path != newest and (left_behind or total > _MOST):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _files(folder: Path) -> list[tuple[float, int, Path]]:
+    """(last used, size, path) of each."""
+    found = []
+    for path in folder.iterdir():
+        with suppress(OSError):
+            held = path.stat()
+            found.append((held.st_mtime, held.st_size, path))
+    return found
