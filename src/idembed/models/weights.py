@@ -19,6 +19,7 @@ from idembed.native import EncoderConfig, tensor_shapes
 __all__ = ["read_tensors", "weights_sha256"]
 
 _UNUSED = ("pooler.", "cls.", "embeddings.position_ids")  # heads that no sentence vector depends on
+_FORMATS = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
 
@@ -112,24 +113,25 @@ def _check_names(found: Iterable[str], wanted: Iterable[str]) -> None:
 def _tensor(path: Path, opened: Any, stored: str) -> NDArray[np.float32]:
     view = opened.get_slice(stored)
     kind = str(view.get_dtype())
-    if kind == "BF16":
-        return _bfloat16(path, stored)
-    if kind not in ("F32", "F16"):
+    if kind not in _FORMATS:
         raise UnsupportedModelError(
             f"tensor {stored} is stored as {kind}", hint="supported: F32, F16, BF16", tensor=stored
         )
-    tensor: NDArray[np.float32] = opened.get_tensor(stored).astype(np.float32, copy=False)
-    return tensor
+    numbers = _numbers(path, stored, _FORMATS[kind])
+    if kind == "BF16":  # the upper half of float32; numpy has no such type
+        return (numbers.astype(np.uint32) << 16).view(np.float32)
+    return numbers.astype(np.float32, copy=False)
 
 
-def _bfloat16(path: Path, stored: str) -> NDArray[np.float32]:
-    """bfloat16 is the upper half of float32; numpy has no such type, so read and shift it."""
+def _numbers(path: Path, stored: str, kind: str) -> NDArray[Any]:
+    """A tensor as it is stored, read rather than mapped: what is read stays in this process's memory no longer than
+    the array."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         entry = json.loads(file.read(length))[stored]
     start, end = entry["data_offsets"]
-    halves = np.fromfile(path, "<u2", (end - start) // 2, offset=8 + length + start)
-    return (halves.astype(np.uint32) << 16).view(np.float32).reshape(entry["shape"])
+    size = (end - start) // np.dtype(kind).itemsize
+    return np.fromfile(path, kind, size, offset=8 + length + start).reshape(entry["shape"])
 
 
 def _some(names: Sequence[str]) -> str:

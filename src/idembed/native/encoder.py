@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -53,10 +53,10 @@ class Encoder:
         if status == Status.BLOCK:
             raise IntegrityError("the packed weights are damaged, or packed for something else", hint="pack them again")
         check(status, isa=isa)
-        self.config: Final = config
-        self.isa: Final = isa or isa_in_use()
-        self._block: Final = block
-        self._handle: Final = handle
+        self.config = config
+        self.isa = isa or isa_in_use()
+        self._block = block
+        self._handle = handle
         self._finalizer = weakref.finalize(self, core.idembed_encoder_free, handle)
 
     def forward(self, tokens: NDArray[np.int32], offsets: NDArray[np.int64], threads: int | None = None) -> Floats:
