@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cpu.h"
+#include "encoder/dense.h"
 #include "encoder/schedule.h"
 #include "encoder/weights.h"
 #include "memory.h"
@@ -20,6 +21,10 @@ using namespace idembed;
 
 struct idembed_encoder {
     Encoder encoder;
+};
+
+struct idembed_dense {
+    Dense dense;
 };
 
 struct idembed_words {
@@ -140,6 +145,29 @@ int32_t idembed_encoder_forward(const idembed_encoder* encoder, const int32_t* t
 
 void idembed_encoder_free(idembed_encoder* encoder) {
     delete encoder;
+}
+
+int32_t idembed_dense_new(int64_t in, int64_t out, int32_t activation, const float* weight, const float* bias,
+                          const char* isa, idembed_dense** dense) {
+    return with_kernels(isa, [&](const Kernels& kernels) -> int32_t {
+        constexpr int64_t widest = 1 << 20;
+        if (in < 1 || in > widest || out < 1 || out > widest || !weight || !dense) return IDEMBED_ARGUMENT;
+        if (activation < IDEMBED_IDENTITY || activation > IDEMBED_TANH) return IDEMBED_ARGUMENT;
+        if (!all_finite(weight, out * in) || (bias && !all_finite(bias, out))) return IDEMBED_NOT_FINITE;
+        *dense = new idembed_dense{make_dense(in, out, activation == IDEMBED_TANH, weight, bias, kernels)};
+        return IDEMBED_OK;
+    });
+}
+
+int32_t idembed_dense_apply(const idembed_dense* dense, const float* x, int64_t n, float* y) {
+    return guarded([&]() -> int32_t {
+        if (!dense || n < 0 || (n > 0 && (!x || !y))) return IDEMBED_ARGUMENT;
+        return apply(dense->dense, x, n, y) ? IDEMBED_OK : IDEMBED_NOT_FINITE;
+    });
+}
+
+void idembed_dense_free(idembed_dense* dense) {
+    delete dense;
 }
 
 int32_t idembed_scores(const float* matrix, int64_t rows, int64_t dim, int64_t stride, const float* queries,
@@ -312,7 +340,7 @@ int32_t idembed_word2vec_start(float* rows, int64_t first, int64_t count, int64_
 
 int32_t idembed_test_map(const char* isa, int32_t function, const float* x, float* out, int64_t n) {
     return with_kernels(isa, [&](const Kernels& kernels) -> int32_t {
-        if (function < IDEMBED_TEST_EXP || function > IDEMBED_TEST_GELU) return IDEMBED_ARGUMENT;
+        if (function < IDEMBED_TEST_EXP || function > IDEMBED_TEST_TANH) return IDEMBED_ARGUMENT;
         kernels.map(static_cast<Function>(function), x, out, n);
         return IDEMBED_OK;
     });
@@ -326,14 +354,20 @@ int32_t idembed_test_fma(const char* isa, const float* a, const float* b, const 
     });
 }
 
-int32_t idembed_test_softmax(const char* isa, const float* x, float scale, float* numerators, float* inverse,
-                             int64_t rows, int64_t n) {
+int32_t idembed_test_softmax(const char* isa, const float* x, float scale, const float* bias,
+                             float* numerators, float* inverse, int64_t rows, int64_t n) {
     return with_kernels(isa, [&](const Kernels& kernels) -> int32_t {
         const int64_t stride = round_up_to_lanes(n);
         std::vector<float> padded(static_cast<size_t>(rows * stride),
                                   1e30f);  // what stands behind must not matter
         for (int64_t r = 0; r < rows; ++r) std::copy(x + r * n, x + r * n + n, padded.begin() + r * stride);
-        kernels.softmax(padded.data(), stride, rows, n, scale, inverse);
+        std::vector<float> biases;
+        if (bias) {
+            biases.assign(bias, bias + rows - 1 + n);
+            biases.resize(static_cast<size_t>(rows - 1 + stride), 1e30f);
+        }
+        kernels.softmax(padded.data(), stride, rows, n, scale, bias ? biases.data() + rows - 1 : nullptr,
+                        inverse);
         for (int64_t r = 0; r < rows; ++r) {
             std::copy(padded.begin() + r * stride, padded.begin() + r * stride + n, numerators + r * n);
         }

@@ -50,15 +50,23 @@ IDEMBED_API const char* idembed_isas(void);
 
 typedef struct idembed_encoder idembed_encoder;
 
-enum { IDEMBED_MEAN = 0, IDEMBED_CLS = 1, IDEMBED_MAX = 2 };
+enum {
+    IDEMBED_MEAN = 0,
+    IDEMBED_CLS = 1,
+    IDEMBED_MAX = 2,
+    IDEMBED_MEAN_SQRT_LEN = 3  // the sum of the tokens, divided by the square root of their number
+};
+
+enum { IDEMBED_RELATIVE_BUCKETS = 32 };
 enum { IDEMBED_F32_1 = 0 };  // profiles
 
 typedef struct {
     int32_t vocab, positions, types, hidden, layers, heads, intermediate;
-    int32_t pooling;    // IDEMBED_MEAN, IDEMBED_CLS or IDEMBED_MAX
+    int32_t pooling;    // IDEMBED_MEAN, ..
     int32_t normalize;  // 1: divide each vector by its Euclidean norm
     int32_t profile;    // IDEMBED_F32_1
     float layer_norm_eps;
+    int32_t relative;  // 1: a bias by the distance of two tokens is added to their score, as in MPNet
 } idembed_config;
 
 // Weights are packed into a block, one piece of memory that begins at a multiple of 64 bytes and may come
@@ -76,12 +84,14 @@ IDEMBED_API int32_t idembed_block_kind(const idembed_config* config, const char*
                                        int64_t* bytes, int64_t* layout);
 
 // clang-format off
-// Packs one tensor. They are float32, row-major, in this order (5 + 16 * layers of them):
+// Packs one tensor. They are float32, row-major, in this order (5 + 16 * layers of them, and one more if
+// relative):
 //
 //   word       [vocab, hidden]
 //   position   [positions, hidden]
 //   token_type [types, hidden]
 //   gamma      [hidden]                  beta [hidden]           layer norm
+//   relative   [32, heads]               only if config->relative: one row a bucket of distances
 //
 //   and for each layer
 //
@@ -118,6 +128,21 @@ IDEMBED_API int32_t idembed_encoder_forward(const idembed_encoder* encoder, cons
                                             const int64_t* offsets, int64_t n, float* out, int32_t threads);
 
 IDEMBED_API void idembed_encoder_free(idembed_encoder* encoder);
+
+// ---- a layer behind the pooling ----
+
+typedef struct idembed_dense idembed_dense;
+
+enum { IDEMBED_IDENTITY = 0, IDEMBED_TANH = 1 };
+
+// y = activation(x W^T + bias). Copies and packs weight [out, in] and bias [out]; bias may be null: zeros.
+IDEMBED_API int32_t idembed_dense_new(int64_t in, int64_t out, int32_t activation, const float* weight,
+                                      const float* bias, const char* isa, idembed_dense** dense);
+
+// x [n, in], y [n, out]. Returns IDEMBED_NOT_FINITE when a number of y is not; `y` then holds no meaning.
+IDEMBED_API int32_t idembed_dense_apply(const idembed_dense* dense, const float* x, int64_t n, float* y);
+
+IDEMBED_API void idembed_dense_free(idembed_dense* dense);
 
 // ---- search ----
 
@@ -245,14 +270,15 @@ IDEMBED_API int32_t idembed_word2vec_start(float* rows, int64_t first, int64_t c
 
 // ---- for tests: the parts, one by one ----
 
-enum { IDEMBED_TEST_EXP = 0, IDEMBED_TEST_ERF = 1, IDEMBED_TEST_GELU = 2 };
+enum { IDEMBED_TEST_EXP = 0, IDEMBED_TEST_ERF = 1, IDEMBED_TEST_GELU = 2, IDEMBED_TEST_TANH = 3 };
 IDEMBED_API int32_t idembed_test_map(const char* isa, int32_t function, const float* x, float* out,
                                      int64_t n);
 IDEMBED_API int32_t idembed_test_fma(const char* isa, const float* a, const float* b, const float* c,
                                      float* out, int64_t n);
-// x and numerators [rows, n], inverse [rows].
-IDEMBED_API int32_t idembed_test_softmax(const char* isa, const float* x, float scale, float* numerators,
-                                         float* inverse, int64_t rows, int64_t n);
+// x and numerators [rows, n], inverse [rows]. `bias` [rows - 1 + n] may be null; that of row r begins at
+// bias[rows - 1 - r].
+IDEMBED_API int32_t idembed_test_softmax(const char* isa, const float* x, float scale, const float* bias,
+                                         float* numerators, float* inverse, int64_t rows, int64_t n);
 IDEMBED_API int32_t idembed_test_layer_norm(const char* isa, const float* x, const float* residual,
                                             const float* gamma, const float* beta, float eps, float* out,
                                             int64_t rows, int64_t hidden);

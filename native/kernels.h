@@ -29,23 +29,26 @@ struct Matmul {
     const float* row_scale;  // [rows], c *= row_scale at the end; may be null
 };
 
-enum class Function { exp, erf, gelu };
+enum class Function { exp, erf, gelu, tanh };
 
 struct Kernels {
     const char* isa;
     int64_t panel;  // columns that packed weights keep together
     void (*matmul)(const Matmul& m);
 
-    // Per row of x [rows, stride]: z = x * scale; x = exp(z - max z), and 0 from `keys` to the next multiple
-    // of 16; inverse = 1 / sum of x.
-    void (*softmax)(float* x, int64_t stride, int64_t rows, int64_t keys, float scale, float* inverse);
+    // Per row of x [rows, stride]: z = x * scale, or fma(x, scale, bias) where bias is not null; x = exp(z -
+    // max z), and 0 from `keys` to the next multiple of 16; inverse = 1 / sum of x. The bias of row r begins
+    // at bias - r: a key's depends on how far it is from the row's token. It is read to the next multiple of
+    // 16, too.
+    void (*softmax)(float* x, int64_t stride, int64_t rows, int64_t keys, float scale, const float* bias,
+                    float* inverse);
 
     // y = layer_norm(x + residual) * gamma + beta; all [rows, hidden], hidden a multiple of 16. y may be x.
     void (*add_layer_norm)(const float* x, const float* residual, int64_t rows, int64_t hidden,
                            const float* gamma, const float* beta, float eps, float* y);
 
     void (*add)(const float* x, const float* y, float* out, int64_t n);  // n a multiple of 16
-    void (*mean_pooling)(const float* x, int64_t rows, int64_t hidden, float* out);
+    void (*mean_pooling)(const float* x, int64_t rows, int64_t hidden, float divisor, float* out);
     void (*max_pooling)(const float* x, int64_t rows, int64_t hidden, float* out);
 
     // x /= max(norm, 1e-12); returns the norm, which is infinite or NaN when x could not be normalized.

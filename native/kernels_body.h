@@ -72,6 +72,24 @@ inline Vec gelu(Vec x) {
     return fma(half, erf(multiply(x, broadcast(sqrt_half))), half);
 }
 
+inline Vec tanh(Vec x) {
+    const Vec square = multiply(x, x);
+    Vec core = broadcast(tanh_a5);
+    core = horner(core, square, tanh_a4);
+    core = horner(core, square, tanh_a3);
+    core = horner(core, square, tanh_a2);
+    core = horner(core, square, tanh_a1);
+    core = horner(core, square, tanh_a0);
+    core = fma(multiply(x, square), core, x);
+
+    const Vec size = minimum(broadcast(tanh_highest), absolute(x));  // in this order, NaN stays
+    const Vec power = exp_in_range(add(size, size));
+    Vec tail = divide(broadcast(2.0f), add(power, broadcast(1.0f)));
+    tail = copy_sign(subtract(broadcast(1.0f), tail), x);
+
+    return select_less(absolute(x), broadcast(tanh_bend), core, tail);
+}
+
 // ---- matrix product ----
 
 // Where a tile begins in each matrix.
@@ -179,24 +197,38 @@ void matmul(const Matmul& m) {
 
 // ---- rows of features ----
 
-void softmax(float* x, int64_t stride, int64_t rows, int64_t keys, float scale, float* inverse) {
+template <bool Biased>
+void softmax_rows(float* x, int64_t stride, int64_t rows, int64_t keys, float scale, const float* bias,
+                  float* inverse) {
     const Vec scales = broadcast(scale);
     const Vec nothing = broadcast(-infinity);
     for (int64_t r = 0; r < rows; ++r, x += stride) {
+        const auto scaled = [=](int64_t i) {
+            if constexpr (Biased) return fma(load(x + i), scales, load(bias - r + i));
+            return multiply(load(x + i), scales);
+        };
         Vec peaks = nothing;
         for (int64_t i = 0; i < keys; i += lanes) {
-            peaks = maximum(first(multiply(load(x + i), scales), keys - i, nothing), peaks);
+            peaks = maximum(first(scaled(i), keys - i, nothing), peaks);
         }
         const Vec peak = broadcast(largest(peaks));
         Vec sums = broadcast(0.0f);
         for (int64_t i = 0; i < keys; i += lanes) {
-            const Vec e = exp(subtract(multiply(load(x + i), scales), peak));
+            const Vec e = exp(subtract(scaled(i), peak));
             const Vec kept = first(e, keys - i, broadcast(0.0f));
             store(x + i, kept);
             sums = add(sums, kept);
         }
         inverse[r] = 1.0f / sum(sums);
     }
+}
+
+void softmax(float* x, int64_t stride, int64_t rows, int64_t keys, float scale, const float* bias,
+             float* inverse) {
+    if (bias)
+        softmax_rows<true>(x, stride, rows, keys, scale, bias, inverse);
+    else
+        softmax_rows<false>(x, stride, rows, keys, scale, nullptr, inverse);
 }
 
 void add_layer_norm(const float* x, const float* residual, int64_t rows, int64_t hidden, const float* gamma,
@@ -227,12 +259,12 @@ void add_arrays(const float* x, const float* y, float* out, int64_t n) {
     for (int64_t i = 0; i < n; i += lanes) store(out + i, add(load(x + i), load(y + i)));
 }
 
-void mean_pooling(const float* x, int64_t rows, int64_t hidden, float* out) {
-    const Vec count = broadcast(static_cast<float>(rows));
+void mean_pooling(const float* x, int64_t rows, int64_t hidden, float divisor, float* out) {
+    const Vec divisors = broadcast(divisor);
     for (int64_t i = 0; i < hidden; i += lanes) {
         Vec sums = load(x + i);
         for (int64_t r = 1; r < rows; ++r) sums = add(sums, load(x + r * hidden + i));
-        store(out + i, divide(sums, count));
+        store(out + i, divide(sums, divisors));
     }
 }
 
@@ -310,7 +342,7 @@ float l2_normalize(float* x, int64_t n) {
     return norm;
 }
 
-// ---- for tests ----
+// ---- functions of arrays; fma for tests only ----
 
 inline void store_first(float* out, Vec value, int64_t count) {
     float all[lanes];
@@ -322,9 +354,10 @@ void map(Function function, const float* x, float* out, int64_t n) {
     for (int64_t i = 0; i < n; i += lanes) {
         const Vec value = load_first(x + i, n - i);
         store_first(out + i,
-                    function == Function::exp   ? exp(value)
-                    : function == Function::erf ? erf(value)
-                                                : gelu(value),
+                    function == Function::exp    ? exp(value)
+                    : function == Function::erf  ? erf(value)
+                    : function == Function::gelu ? gelu(value)
+                                                 : tanh(value),
                     n - i);
     }
 }

@@ -57,6 +57,18 @@ constexpr float erf_b4 = 0x1.654224p-6f;
 constexpr float erf_b5 = -0x1.814ce0p-9f;
 constexpr float erf_b6 = 0x1.852d52p-13f;
 
+// |x| < tanh_bend: tanh(x) = x + x^3 (a0 + a1 x^2 + .. + a5 x^10)
+constexpr float tanh_bend = 0.75f;
+constexpr float tanh_a0 = -0x1.55554ap-2f;
+constexpr float tanh_a1 = 0x1.110db8p-3f;
+constexpr float tanh_a2 = -0x1.b97d3cp-5f;
+constexpr float tanh_a3 = 0x1.5f785ap-6f;
+constexpr float tanh_a4 = -0x1.f5d36ep-8f;
+constexpr float tanh_a5 = 0x1.c753ccp-10f;
+
+// else: tanh(|x|) = 1 - 2 / (exp(2 |x|) + 1), |x| no more than tanh_highest, where this rounds to 1
+constexpr float tanh_highest = 9.25f;
+
 constexpr float sqrt_half = 0x1.6a09e6p-1f;
 constexpr float smallest_norm = 1e-12f;
 constexpr float infinity = __builtin_huge_valf();

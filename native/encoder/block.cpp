@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <initializer_list>
 
 namespace idembed {
 namespace {
 
 constexpr int64_t page = 4096;
-constexpr int words = 8;  // of a step of 64 bytes
 
 // At the beginning of a block; the sums of the chunks follow, 8 bytes each, then zeros up to a whole page.
 struct Head {
@@ -23,23 +23,37 @@ constexpr char magic[8] = {'i', 'd', 'e', 'm', 'b', 'e', 'd', '\n'};
 constexpr uint64_t order = 0x0102030405060708;  // reads otherwise on a machine of the other byte order
 constexpr int64_t summed = offsetof(Head, order);
 
-uint64_t rotate(uint64_t x, int bits) {
-    return x << bits | x >> (64 - bits);
+constexpr uint64_t odd = 0x9e3779b97f4a7c15;
+
+uint64_t next(uint64_t state, uint64_t word) {
+    const uint64_t x = (state ^ word) * odd;
+    return x << 29 | x >> 35;
 }
 
-// Each step takes every word and every state to another one, so no change of a single word is lost. As fast
-// as memory is read; no protection from somebody who wants the sum to be right.
+uint64_t next(uint64_t state, const unsigned char* bytes) {
+    uint64_t word;
+    std::memcpy(&word, bytes, sizeof word);
+    return next(state, word);
+}
+
+// Eight sums side by side, for each alone would wait for its own products; in variables, as GCC keeps an
+// array of them in memory, which takes five times as long. A step takes every word and every state to another
+// one, so no change of a single word is lost. No protection from somebody who wants the sum to be right.
 uint64_t sum_of(const unsigned char* bytes, int64_t n) {
-    constexpr uint64_t odd = 0x9e3779b97f4a7c15;
-    uint64_t state[words];
-    for (int i = 0; i < words; ++i) state[i] = odd * static_cast<uint64_t>(i + 1);
-    for (; n > 0; n -= words * 8, bytes += words * 8) {
-        uint64_t word[words] = {};
-        std::memcpy(word, bytes, static_cast<size_t>(std::min<int64_t>(n, words * 8)));
-        for (int i = 0; i < words; ++i) state[i] = rotate((state[i] ^ word[i]) * odd, 29);
+    uint64_t a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7, h = 8;
+    for (; n >= 64; n -= 64, bytes += 64) {
+        a = next(a, bytes);
+        b = next(b, bytes + 8);
+        c = next(c, bytes + 16);
+        d = next(d, bytes + 24);
+        e = next(e, bytes + 32);
+        f = next(f, bytes + 40);
+        g = next(g, bytes + 48);
+        h = next(h, bytes + 56);
     }
-    uint64_t sum = 0;
-    for (int i = 0; i < words; ++i) sum = rotate((sum ^ state[i]) * odd, 29);
+    for (; n >= 8; n -= 8, bytes += 8) a = next(a, bytes);
+    uint64_t sum = odd;
+    for (const uint64_t state : {a, b, c, d, e, f, g, h}) sum = next(sum, state);
     return sum;
 }
 

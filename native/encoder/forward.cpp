@@ -63,8 +63,9 @@ void embeddings(const Pass& pass, float* x) {
     });
 }
 
-// context = softmax(Q K^T / sqrt(head_dim)) V, for one head of one text.
-void attend(const Pass& pass, const float* query, int64_t length, float* context, HeadScratch& scratch) {
+// context = softmax(Q K^T / sqrt(head_dim) + biases) V, for one head of one text.
+void attend(const Pass& pass, int64_t head, const float* query, int64_t length, float* context,
+            HeadScratch& scratch) {
     const int64_t hidden = pass.hidden(), dim = pass.encoder.head_dim();
     const int64_t stride = 3 * hidden, padded = round_up_to_lanes(length);
     const float* const key = query + hidden;
@@ -96,7 +97,8 @@ void attend(const Pass& pass, const float* query, int64_t length, float* context
         m.k = dim;
         pass.kernels.matmul(m);
 
-        pass.kernels.softmax(scratch.scores.data(), padded, rows, length, scale, scratch.inverse.data());
+        pass.kernels.softmax(scratch.scores.data(), padded, rows, length, scale,
+                             pass.encoder.biases(head, row), scratch.inverse.data());
 
         m.a = scratch.scores.data();  // [rows, length]
         m.a_stride = padded;
@@ -118,7 +120,7 @@ void self_attention(const Pass& pass, const float* query_key_value, float* conte
     pass.each_text([&](const Text& text, int64_t row) {
         for (int64_t head = 0; head < heads; ++head) {
             if (pair++ % pass.member.size != pass.member.rank) continue;
-            attend(pass, query_key_value + row * 3 * hidden + head * dim, text.length,
+            attend(pass, head, query_key_value + row * 3 * hidden + head * dim, text.length,
                    context + row * hidden + head * dim, scratch);
         }
     });
@@ -165,8 +167,10 @@ bool pooling(const Pass& pass, const float* x) {
     pass.each_text([&](const Text& text, int64_t row) {
         if (index++ % pass.member.size != pass.member.rank) return;
         const float* const rows = x + row * hidden;
-        if (config.pooling == IDEMBED_MEAN) {
-            pass.kernels.mean_pooling(rows, text.length, hidden, text.vector);
+        const float count = static_cast<float>(text.length);
+        if (config.pooling == IDEMBED_MEAN || config.pooling == IDEMBED_MEAN_SQRT_LEN) {
+            const float divisor = config.pooling == IDEMBED_MEAN ? count : std::sqrt(count);
+            pass.kernels.mean_pooling(rows, text.length, hidden, divisor, text.vector);
         } else if (config.pooling == IDEMBED_MAX) {
             pass.kernels.max_pooling(rows, text.length, hidden, text.vector);
         } else {

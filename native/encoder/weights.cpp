@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 #include "../numerics.h"
@@ -11,15 +12,28 @@ namespace {
 
 constexpr int64_t pack_version = 1;  // raised whenever the same tensors would give other bytes
 
-bool all_finite(const float* x, int64_t n) {
-    constexpr uint32_t exponent = 0x7f800000;  // all of its bits: infinity or NaN
-    uint32_t bad = 0;
-    for (int64_t i = 0; i < n; ++i) {
-        uint32_t bits;
-        std::memcpy(&bits, x + i, sizeof bits);
-        bad |= (bits & exponent) == exponent;
+// Which of MPNet's 32 biases belongs to a key that comes `distance` tokens after the query: 16 for those at
+// or before it, 16 for those after it. Distances below 8 have one each, the others share: a step of the
+// square root of 2 each, and from 91 on all the last.
+int64_t relative_bucket(int64_t distance) {
+    constexpr int64_t half = IDEMBED_RELATIVE_BUCKETS / 2, single = half / 2;
+    const int64_t side = distance > 0 ? half : 0, size = std::abs(distance);
+    if (size < single) return side + size;
+    int64_t shared = 0;
+    while (shared < half - single - 1 && size * size >= single * single << (shared + 1)) ++shared;
+    return side + single + shared;
+}
+
+// [buckets, heads] becomes one bias for every head and distance -(positions-1) .. positions-1, and zeros
+// behind, which kernels read and do not use: [heads, stride].
+void pack_relative(const Place& place, const float* buckets) {
+    const int64_t stride = relative_stride(place.positions);
+    for (int64_t head = 0; head < place.in; ++head) {
+        float* const to = place.to + head * stride;
+        for (int64_t i = 0; i < 2 * place.positions - 1; ++i) {
+            to[i] = buckets[relative_bucket(i - (place.positions - 1)) * place.in + head];
+        }
     }
-    return bad == 0;
 }
 
 // Rows of W become columns of W^T, as many at once as one panel holds.
@@ -38,8 +52,19 @@ void pack_columns(const Place& place, const float* w) {
 
 }  // namespace
 
+bool all_finite(const float* x, int64_t n) {
+    constexpr uint32_t exponent = 0x7f800000;  // all of its bits: infinity or NaN
+    uint32_t bad = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        uint32_t bits;
+        std::memcpy(&bits, x + i, sizeof bits);
+        bad |= (bits & exponent) == exponent;
+    }
+    return bad == 0;
+}
+
 Layout::Layout(const idembed_config& config, const Kernels& kernels, void* block)
-    : encoder_{config, &kernels, nullptr, nullptr, nullptr, {}, {}},
+    : encoder_{config, &kernels, nullptr, nullptr, nullptr, {}, nullptr, {}},
       block_(static_cast<unsigned char*>(block)),
       bytes_(0) {
     const int64_t hidden = config.hidden, intermediate = config.intermediate;
@@ -53,6 +78,7 @@ Layout::Layout(const idembed_config& config, const Kernels& kernels, void* block
                                        layer_norm()});
         }
         encoder_.embedding_norm = layer_norm();
+        if (config.relative) encoder_.relative = take(config.heads * relative_stride(config.positions));
         encoder_.type = take(config.types * hidden);
         encoder_.position = take(config.positions * hidden);
         encoder_.word = take(config.vocab * hidden);  // last: a text reads a few of its rows
@@ -61,6 +87,10 @@ Layout::Layout(const idembed_config& config, const Kernels& kernels, void* block
     put(encoder_.position, config.positions, hidden);
     put(encoder_.type, config.types, hidden);
     put(encoder_.embedding_norm);
+    if (config.relative) {
+        places_.push_back(
+            {encoder_.relative, IDEMBED_RELATIVE_BUCKETS, config.heads, 0, 0, config.positions});
+    }
     for (const Layer& layer : encoder_.layers) {
         for (int64_t part = 0; part < 3; ++part) put(layer.query_key_value, part * hidden, hidden);
         put(layer.output, 0, hidden);
@@ -96,11 +126,11 @@ LayerNorm Layout::layer_norm() {
 }
 
 void Layout::put(float* to, int64_t rows, int64_t in) {
-    places_.push_back({to, rows, in, 0, 0});
+    places_.push_back({to, rows, in, 0, 0, 0});
 }
 
 void Layout::put(const Linear& layer, int64_t column, int64_t rows) {
-    places_.push_back({layer.weight, rows, layer.in, layer.panel, column});
+    places_.push_back({layer.weight, rows, layer.in, layer.panel, column, 0});
     put(layer.bias ? layer.bias + column : nullptr, rows);
 }
 
@@ -118,6 +148,8 @@ int32_t pack_tensor(const Place& place, const float* tensor) {
     if (!all_finite(tensor, size)) return IDEMBED_NOT_FINITE;
     if (place.panel > 0) {
         pack_columns(place, tensor);
+    } else if (place.positions > 0) {
+        pack_relative(place, tensor);
     } else {
         std::memcpy(place.to, tensor, static_cast<size_t>(size) * sizeof(float));
     }
@@ -142,8 +174,9 @@ Matmul product(const Linear& layer, const float* x, int64_t rows, float* y) {
 
 int32_t check_config(const idembed_config& c) {
     if (c.profile != IDEMBED_F32_1 || c.vocab < 1 || c.positions < 1 || c.types < 1 || c.layers < 0 ||
-        c.layers > 1024 || c.pooling < IDEMBED_MEAN || c.pooling > IDEMBED_MAX || c.normalize < 0 ||
-        c.normalize > 1 || !(c.layer_norm_eps > 0) || !std::isfinite(c.layer_norm_eps)) {
+        c.layers > 1024 || c.pooling < IDEMBED_MEAN || c.pooling > IDEMBED_MEAN_SQRT_LEN || c.normalize < 0 ||
+        c.normalize > 1 || c.relative < 0 || c.relative > 1 || !(c.layer_norm_eps > 0) ||
+        !std::isfinite(c.layer_norm_eps)) {
         return IDEMBED_ARGUMENT;
     }
     constexpr int32_t widest = 1 << 20;  // far beyond any checkpoint; sizes stay far below 2^63

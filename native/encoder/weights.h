@@ -7,6 +7,7 @@
 
 #include "../idembed.h"
 #include "../kernels.h"
+#include "../numerics.h"
 #include "block.h"
 
 namespace idembed {
@@ -33,6 +34,11 @@ struct Layer {
 };
 
 // Written while a block is packed, only read ever after.
+// Biases that a head has where a text has so many positions.
+constexpr int64_t relative_stride(int64_t positions) {
+    return 2 * positions - 1 + lanes - 1;
+}
+
 struct Encoder {
     idembed_config config;
     const Kernels* kernels;
@@ -40,10 +46,17 @@ struct Encoder {
     float* position;  // [positions, hidden]
     float* type;      // [types, hidden]; a text alone has type 0
     LayerNorm embedding_norm;
+    float* relative;  // [heads, relative_stride]: the bias of each distance; null: none
     std::vector<Layer> layers;
 
     int64_t hidden() const { return config.hidden; }
     int64_t head_dim() const { return config.hidden / config.heads; }
+
+    // Where the biases of one head for the token at `row` begin: that of the key at j stands at [j].
+    const float* biases(int64_t head, int64_t row) const {
+        return relative ? relative + head * relative_stride(config.positions) + config.positions - 1 - row
+                        : nullptr;
+    }
 };
 
 // Where one tensor [rows, in] goes: as it is, or turned into columns of a linear layer, from `column` on.
@@ -52,6 +65,7 @@ struct Place {
     int64_t rows, in;
     int64_t panel;  // 0: as it is
     int64_t column;
+    int64_t positions;  // > 0: biases by bucket, which are spread over the distances of so many positions
 };
 
 // A block and everything in it: a pure function of the config's shape and of the kernels' panel.
@@ -77,6 +91,8 @@ class Layout {
     unsigned char* block_;
     int64_t bytes_;  // taken so far
 };
+
+bool all_finite(const float* x, int64_t n);
 
 // IDEMBED_OK, IDEMBED_ARGUMENT or IDEMBED_SHAPE.
 int32_t check_config(const idembed_config& config);

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -38,7 +37,7 @@ def durable(path: Path, mode: Literal["w", "wb"]) -> AbstractContextManager[IO[A
 def _durable(path: Path, mode: Literal["w", "wb"]) -> Iterator[IO[Any]]:
     path = Path(os.path.realpath(path))
     refuse_others(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     try:
         try:
             with _create(temporary, mode) as file:

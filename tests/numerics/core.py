@@ -64,6 +64,7 @@ def canonical_forward(config: native.EncoderConfig, seed: int, length: int) -> n
     checkpoint = canonical.Checkpoint(
         *(config.heads, config.layers, config.pooling, config.normalize, config.layer_norm_eps),
         tensors(config, seed),
+        config.relative,
     )
     return np.array(canonical.forward(checkpoint, texts([length])[0].tolist()), np.float32)
 
@@ -82,7 +83,7 @@ def numpy_forward(config: native.EncoderConfig, weights: list[np.ndarray], text:
 
 # ---- the parts --------------------------------------------------------------------------------------------
 
-_FUNCTIONS = {"exp": 0, "erf": 1, "gelu": 2}
+_FUNCTIONS = {"exp": 0, "erf": 1, "gelu": 2, "tanh": 3}
 
 
 def _call(name: str, *arguments: object) -> None:
@@ -115,9 +116,10 @@ def fma(a: np.ndarray, b: np.ndarray, c: np.ndarray, isa: str) -> np.ndarray:
     return out
 
 
-def softmax(x: np.ndarray, scale: float, isa: str) -> tuple[np.ndarray, np.ndarray]:
+def softmax(x: np.ndarray, scale: float, isa: str, bias: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """`bias` [rows - 1 + n]: that of row r begins at rows - 1 - r."""
     numerators, inverse = np.empty_like(x), np.empty(len(x), np.float32)
-    _call("idembed_test_softmax", isa.encode(), x, scale, numerators, inverse, *x.shape)
+    _call("idembed_test_softmax", isa.encode(), x, scale, bias, numerators, inverse, *x.shape)
     return numerators, inverse
 
 

@@ -66,22 +66,24 @@ static void check(const char* what, int32_t status) {
 // ---- the areas ----
 
 // Texts of every length to 20; sizes that are no powers of two, so that scales and means round.
-static void encoder(const char* area) {
+static void encoder(const char* area, int32_t relative) {
     enum { VOCAB = 50, TYPES = 2, HIDDEN = 48, LAYERS = 2, HEADS = 1, INTERMEDIATE = 80, TEXTS = 20 };
     enum { TOKENS = TEXTS * (TEXTS + 1) / 2 };
-    static const int32_t poolings[] = {IDEMBED_MEAN, IDEMBED_CLS, IDEMBED_MAX};
+    static const int32_t poolings[] = {IDEMBED_MEAN, IDEMBED_CLS, IDEMBED_MAX, IDEMBED_MEAN_SQRT_LEN};
+    const int count_of_poolings = relative ? 4 : 3;
     const int64_t outer[] = {VOCAB * HIDDEN, TEXTS * HIDDEN, TYPES * HIDDEN, HIDDEN, HIDDEN};
     const int64_t square = HIDDEN * HIDDEN, wide = INTERMEDIATE * HIDDEN;
     const int64_t layer[] = {square, HIDDEN, square, HIDDEN,       square, HIDDEN, square, HIDDEN,
                              HIDDEN, HIDDEN, wide,   INTERMEDIATE, wide,   HIDDEN, HIDDEN, HIDDEN};
     int64_t offsets[TEXTS + 1] = {0};
-    float* tensors[5 + 16 * LAYERS];
+    float* tensors[6 + 16 * LAYERS];
     int32_t tokens[TOKENS];
     static float vectors[TEXTS * HIDDEN];
     int64_t count = 0;
     begin();
     // With large gammas a token's own share outweighs the biases, and tokens stay apart.
     for (int i = 0; i < 5; ++i) tensors[count++] = numbers(outer[i], i == 3 ? large : next);
+    if (relative) tensors[count++] = numbers(IDEMBED_RELATIVE_BUCKETS * HEADS, large);
     for (int l = 0; l < LAYERS; ++l) {
         for (int i = 0; i < 16; ++i) tensors[count++] = numbers(layer[i], i == 8 || i == 14 ? large : next);
     }
@@ -92,9 +94,9 @@ static void encoder(const char* area) {
     }
     for (int i = 0; i < TEXTS; ++i) offsets[i + 1] = offsets[i] + i + 1;
     for (int i = 0; i < TOKENS; ++i) tokens[i] = i * 7 % VOCAB;
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < count_of_poolings; ++i) {
         const idembed_config config = {VOCAB,        TEXTS,       TYPES, HIDDEN,        LAYERS, HEADS,
-                                       INTERMEDIATE, poolings[i], 1,     IDEMBED_F32_1, 1e-12f};
+                                       INTERMEDIATE, poolings[i], 1,     IDEMBED_F32_1, 1e-12f, relative};
         int64_t wanted, bytes, layout;
         check("idembed_block_kind", idembed_block_kind(&config, NULL, &wanted, &bytes, &layout));
         check("as many tensors", wanted == count ? IDEMBED_OK : IDEMBED_ARGUMENT);
@@ -114,6 +116,28 @@ static void encoder(const char* area) {
     }
     for (int i = 0; i < count; ++i) free(tensors[i]);
     end(area);
+}
+
+// A layer that is no multiple of 16 wide, with tanh and without.
+static void dense(void) {
+    enum { IN = 37, OUT = 21, ROWS = 70 };
+    begin();
+    float* const weight = numbers(OUT * IN, next);
+    float* const bias = numbers(OUT, next);
+    float* const x = numbers(ROWS * IN, next);
+    float y[ROWS * OUT];
+    for (int32_t activation = IDEMBED_IDENTITY; activation <= IDEMBED_TANH; ++activation) {
+        idembed_dense* made = NULL;
+        check("idembed_dense_new",
+              idembed_dense_new(IN, OUT, activation, weight, activation ? bias : NULL, NULL, &made));
+        check("idembed_dense_apply", idembed_dense_apply(made, x, ROWS, y));
+        idembed_dense_free(made);
+        add(y, ROWS * OUT);
+    }
+    free(weight);
+    free(bias);
+    free(x);
+    end("dense");
 }
 
 // All dimensions to 37: whole steps of 16 and every kind of rest.
@@ -138,8 +162,8 @@ static void search(void) {
 // Floats of every size, and as many where the functions bend. The result of infinities is not specified.
 static void functions(void) {
     enum { N = 20000 };
-    static const char* const names[] = {"exp", "erf", "gelu"};
-    for (int32_t function = IDEMBED_TEST_EXP; function <= IDEMBED_TEST_GELU; ++function) {
+    static const char* const names[] = {"exp", "erf", "gelu", "tanh"};
+    for (int32_t function = IDEMBED_TEST_EXP; function <= IDEMBED_TEST_TANH; ++function) {
         begin();
         float* const x = numbers(2 * N, finite);
         float* const y = (float*)malloc(2 * N * sizeof(float));
@@ -221,7 +245,7 @@ static void float_mode(void) {
     const uint64_t other = 3 << 22 | 1 << 24;
 #endif
     const uint64_t before = idembed_test_float_mode(&other);
-    encoder("float_mode");
+    encoder("float_mode", 0);
     const uint64_t after = idembed_test_float_mode(&before);
     if (after != other) {
         fprintf(stderr, "the float mode became %" PRIx64 "\n", after);
@@ -232,7 +256,9 @@ static void float_mode(void) {
 int main(void) {
     if (!idembed_isa()) check("idembed_isa", IDEMBED_ISA);
     printf("isa %s\n", idembed_isa());
-    encoder("encoder");
+    encoder("encoder", 0);
+    encoder("relative", 1);
+    dense();
     search();
     functions();
     fused();

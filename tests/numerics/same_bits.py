@@ -10,10 +10,13 @@ HERE = Path(__file__).parent
 # because an instruction set, a compiler or a machine came along.
 HASHES = {
     "encoder": "d7a307c47f88536c",
+    "relative": "4e9077479f8e18ce",
+    "dense": "3fcf3f5da4f076a4",
     "search": "a43574b1b803dcf6",
     "exp": "d9d7077c19798ec9",
     "erf": "b91055ec2ba8b257",
     "gelu": "0feb188979b18950",
+    "tanh": "2d76ca516da772d7",
     "fma": "b4966e8314faed94",
     "skipgram": "5b383ac2d51df3bd",
     "cbow": "55333169a3b0db6e",

@@ -8,7 +8,7 @@ import pytest
 
 from idembed import errors, native
 
-POOLINGS = ("mean", "cls", "max")
+POOLINGS = ("mean", "cls", "max", "mean_sqrt_len_tokens")
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,8 @@ POOLINGS = ("mean", "cls", "max")
         (1, {}),
         (5, {"pooling": "cls", "normalize": False}),
         (7, {"pooling": "max", "heads": 1, "layers": 1}),
+        (5, {"pooling": "mean_sqrt_len_tokens", "layers": 1, "normalize": False}),
+        (11, {"relative": True, "layers": 1}),
         (3, {"hidden": 48, "heads": 3, "intermediate": 80, "layers": 1, "layer_norm_eps": 1e-5}),
     ],
 )
@@ -39,7 +41,13 @@ def test_forward_is_close_to_float64(pooling: str, normalize: bool, isa: str) ->
 
 
 @pytest.mark.parametrize(
-    ("n", "shape"), [(1000, {}), (60, {"hidden": 96, "heads": 3, "intermediate": 272}), (60, {"heads": 1})]
+    ("n", "shape"),
+    [
+        (1000, {}),
+        (60, {"hidden": 96, "heads": 3, "intermediate": 272}),
+        (60, {"heads": 1}),
+        (60, {"relative": True}),
+    ],
 )
 def test_instruction_sets_agree_on_many_texts(n: int, shape: dict, fast_isa: str) -> None:
     batch = core.random_texts(n)
@@ -61,6 +69,25 @@ def test_a_text_alone_equals_itself_in_any_batch_and_order(fast_isa: str) -> Non
             assert got.tobytes() == alone[chosen].tobytes()
 
 
+def test_distances_share_32_biases(fast_isa: str) -> None:
+    """One layer whose values are the tokens' own, and scores of biases alone: a token's vector tells who is near."""
+    config = core.config(relative=True, positions=200, layers=1, hidden=32, heads=2, pooling="cls", normalize=False)
+    weights = dict(zip(native.tensor_shapes(config), core.tensors(config), strict=True))
+    name = "encoder.layer.0.attention.self.query"
+    weights[f"{name}.weight"][:] = 0
+    weights[f"{name}.bias"][:] = 0
+    values = list(weights.values())
+    batch = core.texts([200])
+    first = core.forward(native.Encoder(config, values, isa=fast_isa), batch)
+    biases = weights["encoder.relative_attention_bias.weight"]
+    for bucket, followed in [(0, True), (16, False), (17, True), (15, False), (31, True)]:
+        before = biases[bucket].copy()
+        biases[bucket] += 1
+        moved = core.forward(native.Encoder(config, values, isa=fast_isa), batch)
+        assert (moved.tobytes() != first.tobytes()) == followed  # nobody comes before the first token
+        biases[bucket] = before
+
+
 @pytest.mark.parametrize("threads", range(1, 9))
 def test_threads_change_nothing(threads: int, fast_isa: str) -> None:
     encoder = core.encoder(fast_isa, hidden=96, heads=6, intermediate=272)
@@ -77,9 +104,10 @@ def test_threads_share_a_lone_text_with_the_scalar_bits(fast_isa: str) -> None:
             assert core.forward(core.encoder(fast_isa), batch, threads).tobytes() == expected.tobytes()
 
 
-def test_a_long_text_beside_short_ones_in_a_shape_with_several_query_blocks(fast_isa: str) -> None:
-    encoder = core.encoder(fast_isa, positions=300, hidden=64, heads=2)
-    scalar = core.encoder("scalar", positions=300, hidden=64, heads=2)
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_long_text_beside_short_ones_in_a_shape_with_several_query_blocks(relative: bool, fast_isa: str) -> None:
+    encoder = core.encoder(fast_isa, positions=300, hidden=64, heads=2, relative=relative)
+    scalar = core.encoder("scalar", positions=300, hidden=64, heads=2, relative=relative)
     batch = core.texts([300, 1, 48, 49, 95, 96, 97, 12])
     expected = np.concatenate([core.forward(scalar, [text]) for text in batch])
     for threads in (1, 2, 4):

@@ -1,4 +1,4 @@
-"""fma, exp, erf, gelu: exact where exact is promised, close to the truth, and one result on every CPU."""
+"""fma, exp, erf, gelu, tanh: exact where exact is promised, close to the truth, and one result on every CPU."""
 
 import math
 
@@ -76,7 +76,7 @@ def test_software_fma_equals_the_instruction_on_millions_of_hard_cases(fast_isa:
     assert (core.bits(core.fma(a, b, c, "scalar")) == core.bits(core.fma(a, b, c, fast_isa))).all()
 
 
-# ---- exp, erf, gelu ---------------------------------------------------------------------------------------
+# ---- exp, erf, gelu, tanh ---------------------------------------------------------------------------------------
 
 
 def ulps(got: np.ndarray, truth: np.ndarray) -> float:
@@ -124,7 +124,24 @@ def test_gelu_of_nan_and_infinity_is_not_hidden(isa: str) -> None:
     assert not np.isfinite(core.apply("gelu", np.array([math.nan, math.inf], np.float32), isa)).any()
 
 
-@pytest.mark.parametrize("function", ["exp", "erf", "gelu"])
+def test_tanh_is_within_a_little_more_than_one_ulp() -> None:
+    x = np.concatenate([np.linspace(-10, 10, 800_001), np.geomspace(1e-30, 1, 50_001)]).astype(np.float32)
+    assert ulps(core.apply("tanh", x, "scalar"), np.tanh(x.astype(np.float64))) < 1.1
+
+
+def test_tanh_reaches_one_and_never_passes_it(isa: str) -> None:
+    x = np.concatenate([np.linspace(8, 10, 200_001), [1e30, math.inf]]).astype(np.float32)
+    got = core.apply("tanh", x, isa)
+    assert got.max() == 1
+    assert (got[x >= 9.02] == 1).all()
+    assert core.bits(core.apply("tanh", -x, isa)).tolist() == core.bits(-got).tolist()
+
+
+def test_tanh_of_nan_is_not_hidden(isa: str) -> None:
+    assert np.isnan(core.apply("tanh", np.array([math.nan], np.float32), isa)).all()
+
+
+@pytest.mark.parametrize("function", ["exp", "erf", "gelu", "tanh"])
 def test_functions_equal_the_oracle(function: str, isa: str) -> None:
     random = np.random.default_rng(4)
     x = np.concatenate([random.normal(0, 2, 1500), random.uniform(-90, 90, 300), 10 ** random.uniform(-44, 0, 200)])
@@ -133,7 +150,7 @@ def test_functions_equal_the_oracle(function: str, isa: str) -> None:
     assert core.bits(core.apply(function, x, isa)).tolist() == core.bits(expected).tolist()
 
 
-@pytest.mark.parametrize("function", ["exp", "erf", "gelu"])
+@pytest.mark.parametrize("function", ["exp", "erf", "gelu", "tanh"])
 def test_functions_are_the_same_bits_on_every_instruction_set(function: str, fast_isa: str) -> None:
     x = np.random.default_rng(5).integers(0, 2**32, 500_000, dtype=np.uint32).view(np.float32)
     x = np.concatenate([x, np.linspace(-90, 90, 300_001).astype(np.float32)])

@@ -42,6 +42,17 @@ def test_softmax_equals_the_oracle(length: int, isa: str) -> None:
         assert core.bits(inverse[i]) == core.bits(one)
 
 
+@pytest.mark.parametrize("length", [1, 15, 17, 40])
+def test_softmax_adds_the_bias_of_each_rows_distances(length: int, isa: str) -> None:
+    x, bias, scale = 9 * normal(3, length), 3 * normal(2 + length, seed=1), 0.17677669
+    numerators, inverse = core.softmax(x, scale, isa, bias)
+    for i, row in enumerate(x.tolist()):
+        own = bias[2 - i : 2 - i + length].tolist()
+        expected, one = canonical.softmax(row, canonical.f32(scale), own)
+        assert core.bits(numerators[i]).tolist() == core.bits(expected).tolist()
+        assert core.bits(inverse[i]) == core.bits(one)
+
+
 def test_softmax_sums_to_one_and_survives_large_scores(isa: str) -> None:
     x = np.array([[1e30, -1e30, 0], [-1e30, -1e30, -1e30], [-200, 0, 0]], np.float32)
     numerators, inverse = core.softmax(x, 1.0, isa)
@@ -66,6 +77,35 @@ def test_layer_norm_of_a_constant_row_is_beta(isa: str) -> None:
         normal(32, seed=1),
     )
     assert core.add_layer_norm(x, zero, one, beta, 1e-12, isa)[0].tolist() == beta.tolist()
+
+
+@pytest.mark.parametrize("activation", native.ACTIVATIONS)
+@pytest.mark.parametrize(("into", "out", "biased"), [(32, 16, True), (33, 20, True), (16, 1, False), (5, 70, True)])
+def test_a_dense_layer_equals_the_oracle(into: int, out: int, biased: bool, activation: str, isa: str) -> None:
+    x, weight = normal(3, into), normal(out, into, seed=1)
+    bias = normal(out, seed=2) if biased else None
+    expected = [
+        canonical.dense(row, weight.tolist(), bias.tolist() if bias is not None else None, activation)
+        for row in x.tolist()
+    ]
+    got = native.Dense(weight, bias, activation, isa=isa)(x)
+    assert core.bits(got).tolist() == core.bits(expected).tolist()
+
+
+def test_a_vector_behind_a_dense_layer_does_not_depend_on_its_batch(isa: str) -> None:
+    x, dense = normal(150, 48), native.Dense(normal(40, 48, seed=1), None, "tanh", isa=isa)
+    alone = np.concatenate([dense(x[i : i + 1]) for i in range(len(x))])
+    assert dense(x).tobytes() == alone.tobytes()
+    assert dense(x[:0]).shape == (0, 40)
+
+
+def test_a_dense_layer_refuses_what_is_not_finite() -> None:
+    weight = normal(20, 8)
+    with pytest.raises(errors.ModelError, match="overflowed"):
+        native.Dense(np.full_like(weight, 3e38), None, "tanh")(np.full((1, 8), 9, np.float32))
+    weight[3, 3] = math.nan
+    with pytest.raises(errors.ModelError, match="infinite or NaN weights"):
+        native.Dense(weight, None, "identity")
 
 
 @pytest.mark.parametrize("dim", [1, 5, 16, 17, 31, 100, 384])

@@ -63,5 +63,10 @@ def forward(
         q, k, v = (linear(x, *take(2)) for _ in range(3))
         x = layer_norm(x + linear(self_attention(q, k, v, heads), *take(2)), *take(2), eps)
         x = layer_norm(x + linear(gelu(linear(x, *take(2))), *take(2)), *take(2), eps)
-    vector = {"mean": x.mean(axis=0), "max": x.max(axis=0), "cls": x[0]}[pooling]
+    vector = {
+        "mean": x.mean(axis=0),
+        "mean_sqrt_len_tokens": x.sum(axis=0) / math.sqrt(len(x)),
+        "max": x.max(axis=0),
+        "cls": x[0],
+    }[pooling]
     return vector / max(np.linalg.norm(vector), 1e-12) if normalize else vector

@@ -115,6 +115,20 @@ def gelu(x: float) -> float:
     return fma(half, erf(multiply(x, f32(math.sqrt(0.5)))), half)
 
 
+TANH_CORE = [
+    *("0x1.c753ccp-10", "-0x1.f5d36ep-8", "0x1.5f785ap-6", "-0x1.b97d3cp-5", "0x1.110db8p-3", "-0x1.55554ap-2"),
+]
+
+
+def tanh(x: float) -> float:
+    if abs(x) < 0.75:
+        square = multiply(x, x)
+        return fma(multiply(x, square), horner(TANH_CORE, square), x)
+    size = min(abs(x), 9.25)
+    power = exp(add(size, size))
+    return math.copysign(subtract(1.0, divide(2.0, add(power, 1.0))), x)
+
+
 # ---- sums -------------------------------------------------------------------------------------------------
 
 
@@ -166,31 +180,48 @@ def layer_norm(x: Vector, gamma: Vector, beta: Vector, eps: float) -> Vector:
     return [fma(multiply(c, inverse), g, b) for c, g, b in zip(centred, gamma, beta, strict=True)]
 
 
-def softmax(scores: Vector, scale: float) -> tuple[Vector, float]:
+def softmax(scores: Vector, scale: float, bias: Vector | None = None) -> tuple[Vector, float]:
     """Numerators and the inverse of their sum."""
-    z = [multiply(s, scale) for s in scores]
+    if bias is None:
+        z = [multiply(s, scale) for s in scores]
+    else:
+        z = [fma(s, scale, b) for s, b in zip(scores, bias, strict=True)]
     peak = max(z)
     numerators = [exp(subtract(v, peak)) for v in z]
     return numerators, divide(1.0, total(numerators))
 
 
-def attention(query: Matrix, key: Matrix, value: Matrix) -> Matrix:
-    """One head: [length, head_dim] each."""
+SHARED_FROM = (8, 12, 16, 23, 32, 46, 64, 91)
+"""The shortest distances of buckets 8 to 15: shorter ones have a bucket each."""
+
+
+def bucket(distance: int) -> int:
+    """Of a key that comes ``distance`` tokens after the query."""
+    size = abs(distance)
+    near = size if size < 8 else 7 + sum(size >= first for first in SHARED_FROM)
+    return near + 16 if distance > 0 else near
+
+
+def attention(query: Matrix, key: Matrix, value: Matrix, biases: Vector | None = None) -> Matrix:
+    """One head: [length, head_dim] each; ``biases`` by bucket."""
     scale = divide(1.0, square_root(float(len(query[0]))))
     columns = [list(column) for column in zip(*value, strict=True)]
     context = []
-    for q in query:
-        numerators, inverse = softmax([chain(0.0, q, k) for k in key], scale)
+    for i, q in enumerate(query):
+        bias = None if biases is None else [biases[bucket(j - i)] for j in range(len(key))]
+        numerators, inverse = softmax([chain(0.0, q, k) for k in key], scale, bias)
         context.append([multiply(chain(0.0, numerators, column), inverse) for column in columns])
     return context
 
 
-def self_attention(q: Matrix, k: Matrix, v: Matrix, heads: int) -> Matrix:
+def self_attention(q: Matrix, k: Matrix, v: Matrix, heads: int, relative: Matrix | None = None) -> Matrix:
+    """`relative` is [buckets, heads]."""
     dim = len(q[0]) // heads
     parts = []
     for head in range(heads):
         own = slice(head * dim, (head + 1) * dim)
-        parts.append(attention([r[own] for r in q], [r[own] for r in k], [r[own] for r in v]))
+        biases = None if relative is None else [row[head] for row in relative]
+        parts.append(attention([r[own] for r in q], [r[own] for r in k], [r[own] for r in v], biases))
     return [[value for part in parts for value in part[i]] for i in range(len(q))]
 
 
@@ -201,13 +232,15 @@ def add_layer_norm(x: Matrix, change: Matrix, gamma: Vector, beta: Vector, eps: 
     ]
 
 
-def mean_pooling(x: Matrix) -> Vector:
+def mean_pooling(x: Matrix, *, square_root_of_length: bool = False) -> Vector:
+    count = float(len(x))
+    divisor = square_root(count) if square_root_of_length else count
     out = []
     for column in zip(*x, strict=True):
         acc = column[0]
         for value in column[1:]:
             acc = add(acc, value)
-        out.append(divide(acc, float(len(x))))
+        out.append(divide(acc, divisor))
     return out
 
 
@@ -219,6 +252,20 @@ def max_pooling(x: Matrix) -> Vector:
             peak = value if value > peak else peak
         out.append(peak)
     return out
+
+
+def pooled(x: Matrix, pooling: str) -> Vector:
+    if pooling == "cls":
+        return x[0]
+    if pooling == "max":
+        return max_pooling(x)
+    return mean_pooling(x, square_root_of_length=pooling == "mean_sqrt_len_tokens")
+
+
+def dense(x: Vector, weight: Matrix, bias: Vector | None, activation: str) -> Vector:
+    """`weight` is [out, in]."""
+    made = linear([x], weight, bias or [0.0] * len(weight))[0]
+    return [tanh(v) for v in made] if activation == "tanh" else made
 
 
 def normalize(x: Vector) -> Vector:
@@ -237,6 +284,7 @@ class Checkpoint:
     normalize: bool
     eps: float
     tensors: list[np.ndarray]
+    relative: bool = False
 
 
 def forward(checkpoint: Checkpoint, tokens: list[int]) -> Vector:
@@ -248,15 +296,16 @@ def forward(checkpoint: Checkpoint, tokens: list[int]) -> Vector:
 
     eps = checkpoint.eps
     word, position, token_type, gamma, beta = take(), take(), take(), take(), take()
+    relative = take() if checkpoint.relative else None
     x = []
     for i, token in enumerate(tokens):
         both = [add(w, t) for w, t in zip(word[token], token_type[0], strict=True)]
         x.append(layer_norm([add(b, p) for b, p in zip(both, position[i], strict=True)], gamma, beta, eps))
     for _ in range(checkpoint.layers):
         q, k, v = (linear(x, take(), take()) for _ in range(3))
-        context = self_attention(q, k, v, checkpoint.heads)
+        context = self_attention(q, k, v, checkpoint.heads, relative)
         x = add_layer_norm(x, linear(context, take(), take()), take(), take(), eps)
         inner = [[gelu(value) for value in row] for row in linear(x, take(), take())]
         x = add_layer_norm(x, linear(inner, take(), take()), take(), take(), eps)
-    vector = {"mean": mean_pooling, "max": max_pooling, "cls": lambda rows: rows[0]}[checkpoint.pooling](x)
+    vector = pooled(x, checkpoint.pooling)
     return normalize(vector) if checkpoint.normalize else vector

@@ -1,4 +1,4 @@
-"""Derive the coefficients of exp and erf in profile ``f32-1``: ``python derive_polynomials.py`` prints them.
+"""Derive the coefficients of exp, erf and tanh in profile ``f32-1``: ``python derive_polynomials.py`` prints them.
 
 All are weighted least-squares fits driven to equal ripples by Lawson's iteration (C. L. Lawson, 1961): solve,
 multiply each point's weight by its error, solve again. The worst relative error then is the smallest.
@@ -54,6 +54,14 @@ def derive_erf_tail() -> np.ndarray:
     return minimax(columns, np.log(complement), complement)
 
 
+def derive_tanh() -> np.ndarray:
+    """a0 .. a5 of tanh(x) = x + x^3 (a0 + a1 x^2 + .. + a5 x^10) for |x| <= 0.75."""
+    x = chebyshev(0, 0.75, 1500)
+    ratio = np.tanh(x) / x
+    columns = np.stack([x ** (2 * i) for i in range(1, 7)], axis=1)
+    return minimax(columns, ratio - 1, 1 / ratio)
+
+
 def show(name: str, coefficients: np.ndarray) -> None:
     for i, c in enumerate(coefficients):
         print(f"{name}{i} = {float(np.float32(c)).hex()}")
@@ -64,6 +72,7 @@ if __name__ == "__main__":
     show("exp c", np.array([1.0, 1.0, *exp]))
     show("erf core a", derive_erf_core())
     show("erf tail b", derive_erf_tail())
+    show("tanh a", derive_tanh())
     print("log2(e) =", float(np.float32(math.log2(math.e))).hex())
     # ln(2) in two floats; the first has 9 bits to spare, so that n * high is exact for every |n| <= 127.
     high = round(math.log(2) * 2**15) / 2**15

@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -95,6 +94,8 @@ def _is_digest(value: object) -> bool:
 
 def _write(memory: Path, key: str, value: str) -> None:
     """Read, add, rename into place; two writers at once may forget one another's entry, never damage it."""
+    import tempfile  # of a package that is not needed where everything is remembered
+
     temporary = ""
     try:
         memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

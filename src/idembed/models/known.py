@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -107,5 +106,7 @@ def known(name: str) -> Known | None:
 def suggestions(name: str) -> list[str]:
     """Up to three known names that look like ``name``."""
     names = {model.name.lower(): model.name for model in KNOWN}
+    import difflib
+
     close = difflib.get_close_matches(name.lower().rpartition("/")[2], names, n=3, cutoff=0.6)
     return [names[found] for found in close]

@@ -118,9 +118,13 @@ def _mapped(path: Path, size: int) -> mmap.mmap:
             raise ValueError(f"a file of {size} bytes was expected")
         if hasattr(os, "geteuid") and found.st_uid not in (os.geteuid(), 0):
             raise ValueError("the file belongs to another user")
-        return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
+        memory = mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
     finally:
         os.close(descriptor)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory
 
 
 def _write(path: Path, block: Bytes) -> bool:

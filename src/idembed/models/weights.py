@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
 from idembed.errors import IntegrityError, ModelError, UnsupportedModelError
 from idembed.native import EncoderConfig, tensor_shapes
@@ -77,6 +76,8 @@ def _tensors(
 
 
 def _open(path: Path) -> Any:
+    from safetensors import SafetensorError, safe_open  # not where packed weights are kept
+
     try:
         return safe_open(path, framework="numpy")
     except (SafetensorError, OSError) as error:

@@ -11,17 +11,22 @@ the core.
 from __future__ import annotations
 
 from idembed.native.block import CHUNK, BlockKind, block_kind, is_whole, pack
+from idembed.native.dense import ACTIVATIONS, Activation, Dense
 from idembed.native.encoder import Encoder
 from idembed.native.library import ABI, available_isas, default_threads, isa
 from idembed.native.search import TopK, normalize, scores, top_k
-from idembed.native.shape import EncoderConfig, tensor_shapes
+from idembed.native.shape import EncoderConfig, Pooling, tensor_shapes
 
 __all__ = [
     "ABI",
+    "ACTIVATIONS",
     "CHUNK",
+    "Activation",
     "BlockKind",
+    "Dense",
     "Encoder",
     "EncoderConfig",
+    "Pooling",
     "TopK",
     "available_isas",
     "block_kind",

@@ -34,11 +34,13 @@ def library_path() -> Path:
     """Where the library lies; IDEMBED_LIBRARY names another."""
     if forced := os.environ.get("IDEMBED_LIBRARY"):
         return Path(forced)
-    from importlib import resources  # takes 10 ms, so not before it is needed
+    name = _FILES.get(sys.platform, "libidembed.so")
+    if (installed := Path(__file__).parents[1] / "_native" / name).exists():
+        return installed
+    # An editable install keeps the library elsewhere; the import system knows, but takes 10 ms to say so.
+    from importlib import resources
 
-    # An editable install keeps the library elsewhere than this file, so ask the import system.
-    folder = resources.files("idembed") / "_native"
-    return Path(str(folder / _FILES.get(sys.platform, "libidembed.so")))
+    return Path(str(resources.files("idembed") / "_native" / name))
 
 
 class Status(IntEnum):
@@ -97,6 +99,9 @@ def _declare(loaded: ctypes.CDLL) -> None:
         "idembed_encoder_open": (i32, [p, text, p, i64, p]),
         "idembed_encoder_forward": (i32, [p, p, p, i64, p, i32]),
         "idembed_encoder_free": (None, [p]),
+        "idembed_dense_new": (i32, [i64, i64, i32, p, p, text, p]),
+        "idembed_dense_apply": (i32, [p, p, i64, p]),
+        "idembed_dense_free": (None, [p]),
         "idembed_scores": (i32, [p, i64, i64, i64, p, i64, p, p, i32, text]),
         "idembed_top_k": (i32, [p, i64, i64, p, p, p, i64, p, p]),
         "idembed_normalize": (i32, [p, i64, i64, i64, text]),

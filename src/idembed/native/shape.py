@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from idembed.errors import ModelError, UnsupportedModelError
 
-__all__ = ["EncoderConfig", "c_config", "tensor_shapes"]
+__all__ = ["RELATIVE_BUCKETS", "EncoderConfig", "Pooling", "c_config", "tensor_shapes"]
 
-_POOLING: Final = {"mean": 0, "cls": 1, "max": 2}
+Pooling: TypeAlias = Literal["mean", "cls", "max", "mean_sqrt_len_tokens"]
+RELATIVE_BUCKETS: Final = 32
+"""How many biases a head has for the distances between two tokens (docs/numerics.md)."""
+_POOLING: Final[dict[Pooling, int]] = {"mean": 0, "cls": 1, "max": 2, "mean_sqrt_len_tokens": 3}
 _F32_1: Final = 0
 
 
@@ -18,7 +21,8 @@ _F32_1: Final = 0
 class EncoderConfig:
     """Shape of a BERT-family encoder with exact (erf) GELU.
 
-    `hidden`, `hidden / heads` and `intermediate` must be multiples of 16.
+    `hidden`, `hidden / heads` and `intermediate` must be multiples of 16. `relative`: a bias by the distance of two
+    tokens is added to their score, as in MPNet.
     """
 
     vocab: int
@@ -28,9 +32,10 @@ class EncoderConfig:
     layers: int
     heads: int
     intermediate: int
-    pooling: Literal["mean", "cls", "max"] = "mean"
+    pooling: Pooling = "mean"
     normalize: bool = True
     layer_norm_eps: float = 1e-12
+    relative: bool = False
 
     def __post_init__(self) -> None:
         for name in ("vocab", "positions", "types", "hidden", "heads", "intermediate"):
@@ -47,7 +52,7 @@ class EncoderConfig:
                 intermediate=self.intermediate,
             )
         if self.pooling not in _POOLING:
-            raise ModelError(f"unknown pooling {self.pooling!r}", hint="mean, cls or max")
+            raise ModelError(f"unknown pooling {self.pooling!r}", hint=", ".join(_POOLING))
         if not 0 < self.layer_norm_eps < 1:
             raise ModelError(f"layer_norm_eps must be between 0 and 1, not {self.layer_norm_eps}")
 
@@ -68,6 +73,8 @@ def tensor_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
         "embeddings.token_type_embeddings.weight": (config.types, hidden),
         **layer_norm("embeddings.LayerNorm"),
     }
+    if config.relative:
+        shapes["encoder.relative_attention_bias.weight"] = (RELATIVE_BUCKETS, config.heads)
     for i in range(config.layers):
         layer = f"encoder.layer.{i}"
         for part in ("query", "key", "value"):
@@ -85,6 +92,7 @@ class _Config(ctypes.Structure):
         *((name, ctypes.c_int32) for name in ("vocab", "positions", "types", "hidden", "layers", "heads")),
         *((name, ctypes.c_int32) for name in ("intermediate", "pooling", "normalize", "profile")),
         ("layer_norm_eps", ctypes.c_float),
+        ("relative", ctypes.c_int32),
     )
 
 
@@ -93,4 +101,5 @@ def c_config(config: EncoderConfig) -> ctypes.Structure:
     return _Config(
         *(config.vocab, config.positions, config.types, config.hidden, config.layers, config.heads),
         *(config.intermediate, _POOLING[config.pooling], config.normalize, _F32_1, config.layer_norm_eps),
+        config.relative,
     )
