@@ -17,7 +17,7 @@ namespace idembed {
 namespace {
 
 struct Cpu {
-    bool avx2 = false, avx512 = false, neon = false;
+    bool avx2 = false, avx512 = false, avx512vnni = false, neon = false;
 };
 
 #if defined(IDEMBED_X86)
@@ -55,13 +55,15 @@ Cpu detect() {
     constexpr uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;  // leaf 1, ecx
     constexpr uint32_t avx2 = 1u << 5;                                      // leaf 7, ebx
     constexpr uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  // F, DQ, BW, VL
+    constexpr uint32_t vnni = 1u << 11;                                     // leaf 7, ecx
     Cpu cpu;
     if (cpuid(0, 0).a < 7) return cpu;
     if (const uint32_t need = fma | osxsave | avx; (cpuid(1, 0).c & need) != need) return cpu;
     const uint64_t saved = saved_registers();
-    const uint32_t extended = cpuid(7, 0).b;
-    cpu.avx2 = (saved & 0x6) == 0x6 && (extended & avx2) != 0;
-    cpu.avx512 = cpu.avx2 && (saved & 0xe6) == 0xe6 && (extended & avx512) == avx512;
+    const Registers extended = cpuid(7, 0);
+    cpu.avx2 = (saved & 0x6) == 0x6 && (extended.b & avx2) != 0;
+    cpu.avx512 = cpu.avx2 && (saved & 0xe6) == 0xe6 && (extended.b & avx512) == avx512;
+    cpu.avx512vnni = cpu.avx512 && (extended.c & vnni) != 0;
     return cpu;
 }
 
@@ -87,6 +89,7 @@ const Kernels* named(const char* isa) {
 #if defined(IDEMBED_X86)
     if (std::strcmp(isa, "avx2") == 0 && cpu().avx2) return &kernels_avx2;
     if (std::strcmp(isa, "avx512") == 0 && cpu().avx512) return &kernels_avx512;
+    if (std::strcmp(isa, "avx512vnni") == 0 && cpu().avx512vnni) return &kernels_avx512vnni;
 #elif defined(IDEMBED_ARM64)
     if (std::strcmp(isa, "neon") == 0 && cpu().neon) return &kernels_neon;
 #endif
@@ -96,7 +99,7 @@ const Kernels* named(const char* isa) {
 const Kernels* choose() {
     const char* const forced = std::getenv("IDEMBED_ISA");
     if (forced && *forced) return named(forced);
-    for (const char* isa : {"avx512", "avx2", "neon"}) {
+    for (const char* isa : {"avx512vnni", "avx512", "avx2", "neon"}) {
         if (const Kernels* kernels = named(isa)) return kernels;
     }
     return &kernels_scalar;
@@ -111,6 +114,7 @@ const Kernels* kernels_for(const char* isa) {
 
 const char* usable_isas() {
     if (cpu().neon) return "neon,scalar";
+    if (cpu().avx512vnni) return "avx512vnni,avx512,avx2,scalar";
     return cpu().avx512 ? "avx512,avx2,scalar" : cpu().avx2 ? "avx2,scalar" : "scalar";
 }
 

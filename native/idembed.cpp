@@ -8,6 +8,7 @@
 
 #include "cpu.h"
 #include "encoder/dense.h"
+#include "encoder/int_layers.h"
 #include "encoder/schedule.h"
 #include "encoder/weights.h"
 #include "memory.h"
@@ -391,11 +392,33 @@ int32_t idembed_test_linear(const char* isa, const float* x, const float* weight
         const int64_t panels = (out_features + kernels.panel - 1) / kernels.panel;
         Floats packed(panels * kernels.panel * in), start(out_features);
         const Linear layer{in, out_features, kernels.panel, packed.data(), start.data()};
-        pack_tensor({layer.weight, out_features, in, layer.panel, 0}, weight);
+        pack_tensor({layer.weight, out_features, in, layer.panel, 0, 0, nullptr}, weight);
         std::copy(bias, bias + out_features, layer.bias);
         Matmul m = product(layer, x, rows, out);
         m.gelu = gelu != 0;
         kernels.matmul(m);
+        return IDEMBED_OK;
+    });
+}
+
+int32_t idembed_test_int_linear(const char* isa, int32_t profile, const float* x, const float* weight,
+                                const float* bias, float* out, int64_t rows, int64_t in,
+                                int64_t out_features) {
+    return with_kernels(isa, [&](const Kernels& kernels) -> int32_t {
+        if (out_features % lanes != 0 || in % lanes != 0) return IDEMBED_SHAPE;
+        if (profile != IDEMBED_I16_1 && profile != IDEMBED_I8_1) return IDEMBED_ARGUMENT;
+        const bool i8 = profile == IDEMBED_I8_1;
+        IntLinear layer{in,      out_features, kernels.panel, i8,     i8 ? kernels.i8 : kernels.i16,
+                        nullptr, nullptr,      nullptr,       nullptr};
+        std::vector<unsigned char> memory(static_cast<size_t>(layer.weight_bytes()));
+        std::vector<float> scale(static_cast<size_t>(chunks_of(in) * out_features)), sum(scale.size());
+        std::vector<float> own_bias(bias, bias + out_features);
+        layer.weight = memory.data();
+        layer.scale = scale.data();
+        layer.sum = sum.data();
+        layer.bias = own_bias.data();
+        if (!pack_columns(layer, 0, out_features, weight)) return IDEMBED_RANGE;
+        int_linear(layer, x, rows, out);
         return IDEMBED_OK;
     });
 }

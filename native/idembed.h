@@ -5,7 +5,7 @@
 // function returns IDEMBED_OK, but for IDEMBED_NOT_FINITE of a forward pass and of idembed_normalize, see
 // there.
 //
-// `isa` is "scalar", "avx2", "avx512" or "neon"; null or "" means the library's own choice, see
+// `isa` is "scalar", "avx2", "avx512", "avx512vnni" or "neon"; null or "" means the library's own choice, see
 // idembed_isa(). No result depends on `isa` or on `threads`: docs/numerics.md specifies every bit.
 #ifndef IDEMBED_H
 #define IDEMBED_H
@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define IDEMBED_ABI 3  // raised whenever anything on this page changes
+#define IDEMBED_ABI 4  // raised whenever anything on this page changes
 
 enum {
     IDEMBED_OK = 0,
@@ -33,7 +33,8 @@ enum {
     IDEMBED_TOKEN = 5,       // a token id outside 0 .. vocab-1
     IDEMBED_LENGTH = 6,      // a text of no tokens, or of more than `positions`
     IDEMBED_MEMORY = 7,
-    IDEMBED_BLOCK = 8  // a block that is damaged, or packed for something else
+    IDEMBED_BLOCK = 8,  // a block that is damaged, or packed for something else
+    IDEMBED_RANGE = 9   // weights whose products in whole numbers could overflow
 };
 
 // IDEMBED_ABI of the library.
@@ -43,7 +44,7 @@ IDEMBED_API int32_t idembed_abi(void);
 // names one that cannot be used here.
 IDEMBED_API const char* idembed_isa(void);
 
-// All that this CPU can run, widest first: "avx512,avx2,scalar" or, on 64-bit ARM, "neon,scalar".
+// All that this CPU can run, widest first: "avx512vnni,avx512,avx2,scalar" or, on 64-bit ARM, "neon,scalar".
 IDEMBED_API const char* idembed_isas(void);
 
 // ---- encoder ----
@@ -58,13 +59,13 @@ enum {
 };
 
 enum { IDEMBED_RELATIVE_BUCKETS = 32 };
-enum { IDEMBED_F32_1 = 0 };  // profiles
+enum { IDEMBED_F32_1 = 0, IDEMBED_I16_1 = 1, IDEMBED_I8_1 = 2 };  // profiles
 
 typedef struct {
     int32_t vocab, positions, types, hidden, layers, heads, intermediate;
     int32_t pooling;    // IDEMBED_MEAN, ..
     int32_t normalize;  // 1: divide each vector by its Euclidean norm
-    int32_t profile;    // IDEMBED_F32_1
+    int32_t profile;    // IDEMBED_F32_1, IDEMBED_I16_1 or IDEMBED_I8_1
     float layer_norm_eps;
     int32_t relative;  // 1: a bias by the distance of two tokens is added to their score, as in MPNet
 } idembed_config;
@@ -105,7 +106,7 @@ IDEMBED_API int32_t idembed_block_kind(const idembed_config* config, const char*
 //   gamma      [hidden]                  beta [hidden]           layer norm
 //
 // A matrix is [out_features, in_features], as BERT checkpoints store it. Returns IDEMBED_NOT_FINITE for a
-// tensor that is not finite.
+// tensor that is not finite, and IDEMBED_RANGE where an integer profile cannot hold it, which its scales exclude.
 // clang-format on
 IDEMBED_API int32_t idembed_block_pack(const idembed_config* config, const char* isa, int64_t index,
                                        const float* tensor, void* block);
@@ -285,6 +286,10 @@ IDEMBED_API int32_t idembed_test_layer_norm(const char* isa, const float* x, con
 IDEMBED_API int32_t idembed_test_linear(const char* isa, const float* x, const float* weight,
                                         const float* bias, int32_t gelu, float* out, int64_t rows, int64_t in,
                                         int64_t out_features);
+// `profile` is IDEMBED_I16_1 or IDEMBED_I8_1.
+IDEMBED_API int32_t idembed_test_int_linear(const char* isa, int32_t profile, const float* x,
+                                            const float* weight, const float* bias, float* out, int64_t rows,
+                                            int64_t in, int64_t out_features);
 // This thread's MXCSR or FPCR before it becomes `set`; null only reads.
 IDEMBED_API uint64_t idembed_test_float_mode(const uint64_t* set);
 

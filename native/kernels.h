@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "int_kernels.h"
 #include "word2vec/word_kernels.h"
 
 namespace idembed {
@@ -61,13 +62,15 @@ struct Kernels {
     void (*map)(Function function, const float* x, float* out, int64_t n);
     void (*fma)(const float* a, const float* b, const float* c, float* out, int64_t n);
 
-    WordKernels words;  // training word vectors
+    WordKernels words;   // training word vectors
+    IntKernels i16, i8;  // the integer profiles
 };
 
 extern const Kernels kernels_scalar;
-extern const Kernels kernels_avx2;    // x86-64 only
-extern const Kernels kernels_avx512;  // x86-64 only
-extern const Kernels kernels_neon;    // 64-bit ARM only
+extern const Kernels kernels_avx2;        // x86-64 only
+extern const Kernels kernels_avx512;      // x86-64 only
+extern const Kernels kernels_avx512vnni;  // x86-64 only; the same but for the integer profiles
+extern const Kernels kernels_neon;        // 64-bit ARM only
 
 }  // namespace idembed
 #endif

@@ -1,5 +1,6 @@
 // AVX2 and FMA: a Vec is two ymm registers.
 #include <immintrin.h>
+#include <string.h>
 
 #include "kernels.h"
 #include "numerics.h"
@@ -137,13 +138,64 @@ inline void prefetch_row(const void* p) {
     _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0);
 }
 
+// ---- for int_kernels_body.h and quantise_body.h ----
+
+struct Ints {
+    __m256i low, high;
+};
+
+inline Ints zero_ints() {
+    return {_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
+inline Vec to_floats(Ints x) {
+    return {_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)};
+}
+
+struct Dot16 {
+    using Whole = int16_t;
+    static constexpr int64_t group = 2;
+    struct Weights {
+        __m256i low, high;
+    };
+    static __m256i load_eight(const int16_t* p) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    }
+    static Weights load(const int16_t* p) { return {load_eight(p), load_eight(p + lanes)}; }
+    static __m256i broadcast(const int16_t* p) {
+        int32_t pair;
+        memcpy(&pair, p, sizeof pair);
+        return _mm256_set1_epi32(pair);
+    }
+    static Ints dot(Ints acc, __m256i a, Weights w) {
+        return {_mm256_add_epi32(acc.low, _mm256_madd_epi16(a, w.low)),
+                _mm256_add_epi32(acc.high, _mm256_madd_epi16(a, w.high))};
+    }
+};
+
+inline void store_whole(int16_t* p, Vec x) {
+    const __m256i packed = _mm256_packs_epi32(_mm256_cvtps_epi32(x.low), _mm256_cvtps_epi32(x.high));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xd8));
+}
+
 #include "kernels_body.h"
 #include "word2vec/word_kernels_body.h"
 
 }  // namespace
 
-const Kernels kernels_avx2 = {"avx2",     tile_vecs* lanes, matmul,        softmax,      add_layer_norm,
-                              add_arrays, mean_pooling,     max_pooling,   l2_normalize, dots,
-                              map,        fma_arrays,       words::kernels};
+const Kernels kernels_avx2 = {"avx2",
+                              tile_vecs * lanes,
+                              matmul,
+                              softmax,
+                              add_layer_norm,
+                              add_arrays,
+                              mean_pooling,
+                              max_pooling,
+                              l2_normalize,
+                              dots,
+                              map,
+                              fma_arrays,
+                              words::kernels,
+                              {2, Dot16::group, quantise<Symmetric, int16_t>, int_product<Dot16, false>},
+                              {2, Dot16::group, quantise<FromLow, int16_t>, int_product<Dot16, true>}};
 
 }  // namespace idembed

@@ -1,5 +1,6 @@
 // AVX-512 (F, BW, DQ, VL): a Vec is one zmm register.
 #include <immintrin.h>
+#include <string.h>
 
 #include "kernels.h"
 #include "numerics.h"
@@ -7,87 +8,7 @@
 namespace idembed {
 namespace {
 
-struct Vec {
-    __m512 v;
-};
-
-constexpr int tile_rows = 6, tile_vecs = 4;  // 24 accumulators, 4 weights, 1 activation
-
-inline __mmask16 mask_first(int64_t count) {
-    return static_cast<__mmask16>(count >= lanes ? 0xffff : (1u << count) - 1);
-}
-
-inline Vec load(const float* p) {
-    return {_mm512_loadu_ps(p)};
-}
-inline Vec load_first(const float* p, int64_t count) {
-    return {_mm512_maskz_loadu_ps(mask_first(count), p)};
-}
-inline void store(float* p, Vec x) {
-    _mm512_storeu_ps(p, x.v);
-}
-inline Vec broadcast(float x) {
-    return {_mm512_set1_ps(x)};
-}
-inline Vec add(Vec x, Vec y) {
-    return {_mm512_add_ps(x.v, y.v)};
-}
-inline Vec subtract(Vec x, Vec y) {
-    return {_mm512_sub_ps(x.v, y.v)};
-}
-inline Vec multiply(Vec x, Vec y) {
-    return {_mm512_mul_ps(x.v, y.v)};
-}
-inline Vec divide(Vec x, Vec y) {
-    return {_mm512_div_ps(x.v, y.v)};
-}
-inline Vec fma(Vec x, Vec y, Vec z) {
-    return {_mm512_fmadd_ps(x.v, y.v, z.v)};
-}
-inline Vec maximum(Vec x, Vec y) {
-    return {_mm512_max_ps(x.v, y.v)};
-}
-inline Vec minimum(Vec x, Vec y) {
-    return {_mm512_min_ps(x.v, y.v)};
-}
-inline Vec absolute(Vec x) {
-    return {_mm512_andnot_ps(_mm512_set1_ps(-0.0f), x.v)};
-}
-inline Vec copy_sign(Vec size, Vec sign) {  // size is not negative
-    return {_mm512_or_ps(size.v, _mm512_and_ps(_mm512_set1_ps(-0.0f), sign.v))};
-}
-inline Vec select_less(Vec a, Vec b, Vec x, Vec y) {
-    return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), y.v, x.v)};
-}
-inline Vec first(Vec x, int64_t count, Vec y) {
-    return {_mm512_mask_blend_ps(mask_first(count), y.v, x.v)};
-}
-
-// 2^n of shifted = round_magic + n: n sits in the last bits.
-inline Vec power_of_two(Vec shifted) {
-    const __m512i n = _mm512_castps_si512(shifted.v);
-    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(127)), 23))};
-}
-
-inline float sum(Vec x) {
-    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1));
-    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
-}
-inline float largest(Vec x) {
-    const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1));
-    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-    const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
-}
-inline float square_root(float x) {
-    return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x)));
-}
-
-inline void prefetch(const float* p) {  // into the second cache; any address will do
-    _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
-}
+#include "vec_avx512.h"
 
 // ---- for word2vec/word_kernels_body.h ----
 
@@ -116,13 +37,61 @@ inline void prefetch_row(const void* p) {
     _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0);
 }
 
+// ---- for int_kernels_body.h and quantise_body.h ----
+
+struct Dot16 {
+    using Whole = int16_t;
+    static constexpr int64_t group = 2;
+    using Weights = __m512i;
+    static Weights load(const int16_t* p) { return _mm512_loadu_si512(p); }
+    static __m512i broadcast(const int16_t* p) { return broadcast_four_bytes(p); }
+    static Ints dot(Ints acc, __m512i a, Weights w) {
+        return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(a, w))};
+    }
+};
+
+inline void store_whole(int16_t* p, Vec x) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(x.v)));
+}
+inline void store_whole(uint8_t* p, Vec x) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x.v)));
+}
+
 #include "kernels_body.h"
 #include "word2vec/word_kernels_body.h"
 
 }  // namespace
 
-const Kernels kernels_avx512 = {"avx512",   tile_vecs* lanes, matmul,        softmax,      add_layer_norm,
-                                add_arrays, mean_pooling,     max_pooling,   l2_normalize, dots,
-                                map,        fma_arrays,       words::kernels};
+const Kernels kernels_avx512 = {"avx512",
+                                tile_vecs * lanes,
+                                matmul,
+                                softmax,
+                                add_layer_norm,
+                                add_arrays,
+                                mean_pooling,
+                                max_pooling,
+                                l2_normalize,
+                                dots,
+                                map,
+                                fma_arrays,
+                                words::kernels,
+                                {2, Dot16::group, quantise<Symmetric, int16_t>, int_product<Dot16, false>},
+                                {2, Dot16::group, quantise<FromLow, int16_t>, int_product<Dot16, true>}};
+
+const Kernels kernels_avx512vnni = {"avx512vnni",
+                                    tile_vecs * lanes,
+                                    matmul,
+                                    softmax,
+                                    add_layer_norm,
+                                    add_arrays,
+                                    mean_pooling,
+                                    max_pooling,
+                                    l2_normalize,
+                                    dots,
+                                    map,
+                                    fma_arrays,
+                                    words::kernels,
+                                    {2, 2, quantise<Symmetric, int16_t>, product_avx512vnni_i16},
+                                    {1, 4, quantise<FromLow, uint8_t>, product_avx512vnni_i8}};
 
 }  // namespace idembed

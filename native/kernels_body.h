@@ -8,13 +8,7 @@
 //
 // Whatever these do is IEEE arithmetic in the order written here, so the bits agree on every instruction set.
 
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#elif defined(__GNUC__)
-#define UNROLL _Pragma("GCC unroll 16")
-#else
-#define UNROLL
-#endif
+#include "tile_shape.h"
 
 // ---- functions ----
 
@@ -160,13 +154,6 @@ void gelu_rows(float* x, int64_t stride, int64_t rows, int64_t columns) {
     for (int64_t r = 0; r < rows; ++r, x += stride) {
         for (int64_t i = 0; i < columns; i += lanes) store(x + i, gelu(load(x + i)));
     }
-}
-
-// How many of the remaining rows the next tile takes. A last tile of 1 or 2 rows would waste its loads of b,
-// so it shares with the tile before.
-inline int64_t rows_of_tile(int64_t left) {
-    if (left <= tile_rows) return left;
-    return tile_rows > 2 && left < tile_rows + 3 ? (left + 1) / 2 : tile_rows;
 }
 
 void matmul(const Matmul& m) {
@@ -369,3 +356,8 @@ void fma_arrays(const float* a, const float* b, const float* c, float* out, int6
                     fma(load_first(a + i, count), load_first(b + i, count), load_first(c + i, count)), count);
     }
 }
+
+// ---- whole numbers ----
+
+#include "int_kernels_body.h"
+#include "quantise_body.h"

@@ -162,13 +162,61 @@ inline void prefetch_row(const void* p) {
     __builtin_prefetch(p, 0, 3);
 }
 
+// ---- for int_kernels_body.h and quantise_body.h ----
+
+struct Ints {
+    int32x4_t a, b, c, d;
+};
+
+inline Ints zero_ints() {
+    const int32x4_t zero = vdupq_n_s32(0);
+    return {zero, zero, zero, zero};
+}
+inline Vec to_floats(Ints x) {
+    return {vcvtq_f32_s32(x.a), vcvtq_f32_s32(x.b), vcvtq_f32_s32(x.c), vcvtq_f32_s32(x.d)};
+}
+
+struct Dot16 {
+    using Whole = int16_t;
+    static constexpr int64_t group = 1;
+    struct Weights {
+        int16x8_t low, high;
+    };
+    static Weights load(const int16_t* p) { return {vld1q_s16(p), vld1q_s16(p + 8)}; }
+    static int16_t broadcast(const int16_t* p) { return *p; }
+    static Ints dot(Ints acc, int16_t a, Weights w) {
+        return {vmlal_n_s16(acc.a, vget_low_s16(w.low), a), vmlal_n_s16(acc.b, vget_high_s16(w.low), a),
+                vmlal_n_s16(acc.c, vget_low_s16(w.high), a), vmlal_n_s16(acc.d, vget_high_s16(w.high), a)};
+    }
+};
+
+inline int16x8_t whole(float32x4_t x, float32x4_t y) {
+    return vcombine_s16(vmovn_s32(vcvtnq_s32_f32(x)), vmovn_s32(vcvtnq_s32_f32(y)));
+}
+inline void store_whole(int16_t* p, Vec x) {
+    vst1q_s16(p, whole(x.a, x.b));
+    vst1q_s16(p + 8, whole(x.c, x.d));
+}
+
 #include "kernels_body.h"
 #include "word2vec/word_kernels_body.h"
 
 }  // namespace
 
-const Kernels kernels_neon = {"neon",     tile_vecs* lanes, matmul,        softmax,      add_layer_norm,
-                              add_arrays, mean_pooling,     max_pooling,   l2_normalize, dots,
-                              map,        fma_arrays,       words::kernels};
+const Kernels kernels_neon = {"neon",
+                              tile_vecs * lanes,
+                              matmul,
+                              softmax,
+                              add_layer_norm,
+                              add_arrays,
+                              mean_pooling,
+                              max_pooling,
+                              l2_normalize,
+                              dots,
+                              map,
+                              fma_arrays,
+                              words::kernels,
+                              {2, Dot16::group, quantise<Symmetric, int16_t>, int_product<Dot16, false>},
+                              {2, Dot16::group, quantise<FromLow, int16_t>, int_product<Dot16, true>}};
 
 }  // namespace idembed

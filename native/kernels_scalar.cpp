@@ -167,13 +167,56 @@ inline Vec joined(const Vec& a, const Vec& b, const Vec& c, const Vec& d) {
 }
 inline void prefetch_row(const void*) {}
 
+// ---- for int_kernels_body.h and quantise_body.h ----
+
+struct Ints {
+    uint32_t v[lanes];  // sums fit int32, and unsigned ones may wrap where a row is not finite
+};
+
+inline Ints zero_ints() {
+    return {};
+}
+inline Vec to_floats(const Ints& x) {
+    return each([&](int l) { return static_cast<float>(static_cast<int32_t>(x.v[l])); });
+}
+
+struct Dot16 {
+    using Whole = int16_t;
+    static constexpr int64_t group = 1;
+    using Weights = const int16_t*;
+    static Weights load(const int16_t* p) { return p; }
+    static uint32_t broadcast(const int16_t* p) { return static_cast<uint32_t>(*p); }
+    static Ints dot(Ints acc, uint32_t a, Weights w) {
+        for (int l = 0; l < lanes; ++l) acc.v[l] += a * static_cast<uint32_t>(w[l]);
+        return acc;
+    }
+};
+
+inline void store_whole(int16_t* p,
+                        const Vec& x) {  // |x| is far below 2^22: the last bits of the sum are the number
+    for (int l = 0; l < lanes; ++l)
+        p[l] = static_cast<int16_t>(bits_of(x.v[l] + round_magic) - bits_of(round_magic));
+}
+
 #include "kernels_body.h"
 #include "word2vec/word_kernels_body.h"
 
 }  // namespace
 
-const Kernels kernels_scalar = {"scalar",   tile_vecs* lanes, matmul,        softmax,      add_layer_norm,
-                                add_arrays, mean_pooling,     max_pooling,   l2_normalize, dots,
-                                map,        fma_arrays,       words::kernels};
+const Kernels kernels_scalar = {"scalar",
+                                tile_vecs * lanes,
+                                matmul,
+                                softmax,
+                                add_layer_norm,
+                                add_arrays,
+                                mean_pooling,
+                                max_pooling,
+                                l2_normalize,
+                                dots,
+                                map,
+                                fma_arrays,
+                                words::kernels,
+                                {2, Dot16::group, quantise<Symmetric, int16_t>, int_product<Dot16, false>},
+                                {2, Dot16::group, quantise<FromLow, int16_t>, int_product<Dot16, true>}};
 
 }  // namespace idembed

@@ -12,7 +12,7 @@ Dense make_dense(int64_t in, int64_t out, bool tanh, const float* weight, const 
     dense.linear = {in, columns, panel, dense.weight.data(), dense.bias.data()};
     std::fill_n(dense.linear.weight, size, 0.0f);
     std::fill_n(dense.linear.bias, columns, 0.0f);
-    pack_tensor({dense.linear.weight, out, in, panel, 0, 0}, weight);
+    pack_tensor({dense.linear.weight, out, in, panel, 0, 0, nullptr}, weight);
     if (bias) std::copy_n(bias, out, dense.linear.bias);
     return dense;
 }

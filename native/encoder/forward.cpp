@@ -5,34 +5,15 @@
 #include <cstring>
 
 #include "../numerics.h"
+#include "int_layers.h"
 
 namespace idembed {
 namespace {
 
 constexpr int64_t query_rows = 48;  // of one head at a time: their scores stay in the first cache
 
-// What forward() hands down.
-struct Pass {
-    const Encoder& encoder;
-    const Kernels& kernels;
-    const Block& block;
-    const Member& member;
-
-    int64_t hidden() const { return encoder.hidden(); }
-
-    // Calls f(text, its first row).
-    template <class F>
-    void each_text(F f) const {
-        int64_t row = 0;
-        for (int64_t i = 0; i < block.count; ++i) {
-            f(block.texts[i], row);
-            row += block.texts[i].length;
-        }
-    }
-};
-
 // y = x W^T + b, then GELU if asked. Members share the columns.
-void linear(const Pass& pass, const Linear& layer, const float* x, float* y, bool gelu = false) {
+void linear(const ForwardPass& pass, const Linear& layer, const float* x, float* y, bool gelu = false) {
     Matmul m = product(layer, x, pass.block.rows, y);
     m.begin = pass.member.begin(layer.out / lanes) * lanes;
     m.end = pass.member.end(layer.out / lanes) * lanes;
@@ -41,7 +22,7 @@ void linear(const Pass& pass, const Linear& layer, const float* x, float* y, boo
 }
 
 // x = layer_norm(x + change). Members share the rows.
-void add_layer_norm(const Pass& pass, const LayerNorm& norm, const float* change, float* x) {
+void add_layer_norm(const ForwardPass& pass, const LayerNorm& norm, const float* change, float* x) {
     const int64_t begin = pass.member.begin(pass.block.rows), end = pass.member.end(pass.block.rows);
     const int64_t offset = begin * pass.hidden();
     pass.kernels.add_layer_norm(change + offset, x + offset, end - begin, pass.hidden(), norm.gamma,
@@ -49,7 +30,7 @@ void add_layer_norm(const Pass& pass, const LayerNorm& norm, const float* change
 }
 
 // x = layer_norm((word + token_type) + position)
-void embeddings(const Pass& pass, float* x) {
+void embeddings(const ForwardPass& pass, float* x) {
     const Encoder& e = pass.encoder;
     const int64_t hidden = pass.hidden();
     pass.each_text([&](const Text& text, int64_t row) {
@@ -64,7 +45,7 @@ void embeddings(const Pass& pass, float* x) {
 }
 
 // context = softmax(Q K^T / sqrt(head_dim) + biases) V, for one head of one text.
-void attend(const Pass& pass, int64_t head, const float* query, int64_t length, float* context,
+void attend(const ForwardPass& pass, int64_t head, const float* query, int64_t length, float* context,
             HeadScratch& scratch) {
     const int64_t hidden = pass.hidden(), dim = pass.encoder.head_dim();
     const int64_t stride = 3 * hidden, padded = round_up_to_lanes(length);
@@ -114,7 +95,8 @@ void attend(const Pass& pass, int64_t head, const float* query, int64_t length, 
 }
 
 // Members share the pairs of text and head.
-void self_attention(const Pass& pass, const float* query_key_value, float* context, HeadScratch& scratch) {
+void self_attention(const ForwardPass& pass, const float* query_key_value, float* context,
+                    HeadScratch& scratch) {
     const int64_t hidden = pass.hidden(), dim = pass.encoder.head_dim(), heads = pass.encoder.config.heads;
     int64_t pair = 0;
     pass.each_text([&](const Text& text, int64_t row) {
@@ -128,7 +110,7 @@ void self_attention(const Pass& pass, const float* query_key_value, float* conte
 
 // y = gelu(x up^T + b) down^T + b, some columns of the inner layer at a time: the sums of `down` go on from
 // where the columns before left them, so the order of every sum is that of the whole.
-void feed_forward(const Pass& pass, const Layer& layer, const float* x, float* y, float* inner,
+void feed_forward(const ForwardPass& pass, const Layer& layer, const float* x, float* y, float* inner,
                   int64_t columns) {
     const Linear &up = layer.up, &down = layer.down;
     if (columns >= up.out) {
@@ -159,7 +141,46 @@ void feed_forward(const Pass& pass, const Layer& layer, const float* x, float* y
     }
 }
 
-bool pooling(const Pass& pass, const float* x) {
+void float_layer(const ForwardPass& pass, const Layer& layer, Activations& a, HeadScratch& scratch) {
+    float* const x = a.hidden.data();
+    linear(pass, layer.query_key_value, x, a.query_key_value.data());
+    pass.member.wait();
+    self_attention(pass, a.query_key_value.data(), a.context.data(), scratch);
+    pass.member.wait();
+    linear(pass, layer.output, a.context.data(), a.change.data());
+    pass.member.wait();
+    add_layer_norm(pass, layer.attention_norm, a.change.data(), x);
+    pass.member.wait();
+    feed_forward(pass, layer, x, a.change.data(), a.inner.data(), a.inner_columns);
+    pass.member.wait();
+    add_layer_norm(pass, layer.output_norm, a.change.data(), x);
+    pass.member.wait();
+}
+
+// The same with products of whole numbers, which are made of each product's left side before it.
+void int_layer(const ForwardPass& pass, const Layer& norms, const IntLayer& layer, Activations& a,
+               HeadScratch& scratch) {
+    float* const x = a.hidden.data();
+    const IntRows whole = a.whole.rows();
+    quantise(pass, x, layer.query_key_value, whole);
+    pass.member.wait();
+    linear(pass, layer.query_key_value, whole, a.query_key_value.data());
+    pass.member.wait();
+    self_attention(pass, a.query_key_value.data(), a.context.data(), scratch);
+    pass.member.wait();
+    quantise(pass, a.context.data(), layer.output, whole);
+    pass.member.wait();
+    linear(pass, layer.output, whole, a.change.data());
+    pass.member.wait();
+    add_layer_norm(pass, norms.attention_norm, a.change.data(), x);
+    quantise(pass, x, layer.up, whole);  // by the member who has just made these rows
+    pass.member.wait();
+    feed_forward(pass, layer, whole, a.change.data(), a.inner.data(), a.inner_columns, a.inner_whole.rows());
+    pass.member.wait();
+    add_layer_norm(pass, norms.output_norm, a.change.data(), x);
+}
+
+bool pooling(const ForwardPass& pass, const float* x) {
     const int64_t hidden = pass.hidden();
     const idembed_config& config = pass.encoder.config;
     bool finite = true;
@@ -191,7 +212,9 @@ Activations::Activations(const Encoder& encoder, int64_t rows, int64_t inner)
       query_key_value(rows * 3 * encoder.hidden()),
       context(rows * encoder.hidden()),
       change(rows * encoder.hidden()),
-      inner(rows * inner_columns) {}
+      inner(rows * inner_columns),
+      whole(encoder.int_layers.empty() ? 0 : rows, encoder.hidden()),
+      inner_whole(encoder.int_layers.empty() ? 0 : rows, inner_columns) {}
 
 HeadScratch::HeadScratch(const Encoder& encoder, int64_t longest)
     : keys(encoder.head_dim() * round_up_to_lanes(longest)),
@@ -201,24 +224,18 @@ HeadScratch::HeadScratch(const Encoder& encoder, int64_t longest)
 
 bool forward(const Encoder& encoder, const Block& block, Activations& a, HeadScratch& scratch,
              const Member& member) {
-    const Pass pass{encoder, *encoder.kernels, block, member};
+    const ForwardPass pass{encoder, *encoder.kernels, block, member};
     float* const x = a.hidden.data();
     embeddings(pass, x);
     member.wait();
-    for (const Layer& layer : encoder.layers) {
-        linear(pass, layer.query_key_value, x, a.query_key_value.data());
-        member.wait();
-        self_attention(pass, a.query_key_value.data(), a.context.data(), scratch);
-        member.wait();
-        linear(pass, layer.output, a.context.data(), a.change.data());
-        member.wait();
-        add_layer_norm(pass, layer.attention_norm, a.change.data(), x);
-        member.wait();
-        feed_forward(pass, layer, x, a.change.data(), a.inner.data(), a.inner_columns);
-        member.wait();
-        add_layer_norm(pass, layer.output_norm, a.change.data(), x);
-        member.wait();
+    for (size_t i = 0; i < encoder.layers.size(); ++i) {
+        if (encoder.int_layers.empty()) {
+            float_layer(pass, encoder.layers[i], a, scratch);
+        } else {
+            int_layer(pass, encoder.layers[i], encoder.int_layers[i], a, scratch);
+        }
     }
+    if (!encoder.int_layers.empty()) member.wait();
     return pooling(pass, x);
 }
 

@@ -23,16 +23,29 @@ struct Block {
     int64_t count, rows;
 };
 
+// Activations as whole numbers.
+class IntActivations {
+  public:
+    IntActivations(int64_t rows, int64_t features);
+    IntRows rows() const;
+
+  private:
+    int64_t features_;
+    Floats whole_, scale_, low_;
+};
+
 // What all members of a team share while they work on one block.
 struct Activations {
     Activations(const Encoder& encoder, int64_t rows, int64_t inner_columns);
 
-    int64_t inner_columns;   // how many columns of the intermediate layer are held at a time
-    Floats hidden;           // [rows, hidden], between the layers
-    Floats query_key_value;  // [rows, 3 hidden]
-    Floats context;          // [rows, hidden], what the heads attended to
-    Floats change;           // [rows, hidden], what a sublayer adds
-    Floats inner;            // [rows, inner_columns]
+    int64_t inner_columns;       // how many columns of the intermediate layer are held at a time
+    Floats hidden;               // [rows, hidden], between the layers
+    Floats query_key_value;      // [rows, 3 hidden]
+    Floats context;              // [rows, hidden], what the heads attended to
+    Floats change;               // [rows, hidden], what a sublayer adds
+    Floats inner;                // [rows, inner_columns]
+    IntActivations whole;        // [rows, hidden], the left side of the next product
+    IntActivations inner_whole;  // [rows, inner_columns]
 };
 
 // What each member has for itself: one head's attention.

@@ -85,7 +85,10 @@ int32_t encode(const Encoder& encoder, const int32_t* tokens, const int64_t* off
     std::vector<HeadScratch> scratch;
     for (int i = 0; i < threads; ++i) {
         if (i == 0 || !together) {
-            activations.emplace_back(encoder, rows, together ? encoder.config.intermediate : inner_columns);
+            activations.emplace_back(encoder, rows,
+                                     together                     ? encoder.config.intermediate
+                                     : encoder.int_layers.empty() ? inner_columns
+                                                                  : chunk);
         }
         scratch.emplace_back(encoder, longest);
     }

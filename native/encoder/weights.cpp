@@ -64,7 +64,7 @@ bool all_finite(const float* x, int64_t n) {
 }
 
 Layout::Layout(const idembed_config& config, const Kernels& kernels, void* block)
-    : encoder_{config, &kernels, nullptr, nullptr, nullptr, {}, nullptr, {}},
+    : encoder_{config, &kernels, nullptr, nullptr, nullptr, {}, nullptr, {}, {}},
       block_(static_cast<unsigned char*>(block)),
       bytes_(0) {
     const int64_t hidden = config.hidden, intermediate = config.intermediate;
@@ -72,10 +72,18 @@ Layout::Layout(const idembed_config& config, const Kernels& kernels, void* block
     for (int pass = 0; pass < 2; ++pass) {
         if (pass == 1) bytes_ = head_bytes(bytes_);
         encoder_.layers.clear();
+        encoder_.int_layers.clear();
         for (int i = 0; i < config.layers; ++i) {  // first what every text reads
-            encoder_.layers.push_back({linear(hidden, 3 * hidden), linear(hidden, hidden), layer_norm(),
-                                       linear(hidden, intermediate), linear(intermediate, hidden),
-                                       layer_norm()});
+            if (config.profile == IDEMBED_F32_1) {
+                encoder_.layers.push_back({linear(hidden, 3 * hidden), linear(hidden, hidden), layer_norm(),
+                                           linear(hidden, intermediate), linear(intermediate, hidden),
+                                           layer_norm()});
+                continue;
+            }
+            encoder_.int_layers.push_back({int_linear(hidden, 3 * hidden), int_linear(hidden, hidden),
+                                           int_linear(hidden, intermediate),
+                                           int_linear(intermediate, hidden)});
+            encoder_.layers.push_back({{}, {}, layer_norm(), {}, {}, layer_norm()});
         }
         encoder_.embedding_norm = layer_norm();
         if (config.relative) encoder_.relative = take(config.heads * relative_stride(config.positions));
@@ -89,16 +97,27 @@ Layout::Layout(const idembed_config& config, const Kernels& kernels, void* block
     put(encoder_.embedding_norm);
     if (config.relative) {
         places_.push_back(
-            {encoder_.relative, IDEMBED_RELATIVE_BUCKETS, config.heads, 0, 0, config.positions});
+            {encoder_.relative, IDEMBED_RELATIVE_BUCKETS, config.heads, 0, 0, config.positions, nullptr});
     }
-    for (const Layer& layer : encoder_.layers) {
-        for (int64_t part = 0; part < 3; ++part) put(layer.query_key_value, part * hidden, hidden);
-        put(layer.output, 0, hidden);
-        put(layer.attention_norm);
-        put(layer.up, 0, intermediate);
-        put(layer.down, 0, hidden);
-        put(layer.output_norm);
+    for (size_t i = 0; i < encoder_.layers.size(); ++i) {
+        const Layer& layer = encoder_.layers[i];
+        if (encoder_.int_layers.empty()) {
+            put_layer(layer, layer);
+        } else {
+            put_layer(encoder_.int_layers[i], layer);
+        }
     }
+}
+
+template <class AnyLayer>
+void Layout::put_layer(const AnyLayer& layer, const Layer& norms) {
+    const int64_t hidden = encoder_.hidden();
+    for (int64_t part = 0; part < 3; ++part) put(layer.query_key_value, part * hidden, hidden);
+    put(layer.output, 0, hidden);
+    put(norms.attention_norm);
+    put(layer.up, 0, layer.up.out);
+    put(layer.down, 0, hidden);
+    put(norms.output_norm);
 }
 
 BlockKind Layout::kind() const {
@@ -120,17 +139,34 @@ Linear Layout::linear(int64_t in, int64_t out) {
     return layer;
 }
 
+IntLinear Layout::int_linear(int64_t in, int64_t out) {
+    const Kernels& kernels = *encoder_.kernels;
+    IntLinear layer{in,      out,     kernels.panel, encoder_.config.profile == IDEMBED_I8_1, {}, nullptr,
+                    nullptr, nullptr, nullptr};
+    layer.kernels = layer.i8 ? kernels.i8 : kernels.i16;
+    layer.weight = reinterpret_cast<unsigned char*>(take((layer.weight_bytes() + 3) / 4));
+    layer.scale = take(chunks_of(in) * out);
+    layer.sum = layer.i8 ? take(chunks_of(in) * out) : layer.scale;
+    layer.bias = take(out);
+    return layer;
+}
+
 LayerNorm Layout::layer_norm() {
     float* const gamma = take(encoder_.hidden());
     return {gamma, take(encoder_.hidden())};
 }
 
 void Layout::put(float* to, int64_t rows, int64_t in) {
-    places_.push_back({to, rows, in, 0, 0, 0});
+    places_.push_back({to, rows, in, 0, 0, 0, nullptr});
 }
 
 void Layout::put(const Linear& layer, int64_t column, int64_t rows) {
-    places_.push_back({layer.weight, rows, layer.in, layer.panel, column, 0});
+    places_.push_back({layer.weight, rows, layer.in, layer.panel, column, 0, nullptr});
+    put(layer.bias ? layer.bias + column : nullptr, rows);
+}
+
+void Layout::put(const IntLinear& layer, int64_t column, int64_t rows) {
+    places_.push_back({nullptr, rows, layer.in, layer.panel, column, 0, &layer});
     put(layer.bias ? layer.bias + column : nullptr, rows);
 }
 
@@ -140,13 +176,20 @@ void Layout::put(const LayerNorm& norm) {
 }
 
 int64_t layout_number(const idembed_config& config, const Kernels& kernels) {
-    return pack_version << 32 | static_cast<int64_t>(config.profile) << 16 | kernels.panel;
+    int64_t whole = 0;
+    if (config.profile != IDEMBED_F32_1) {
+        const IntKernels& own = config.profile == IDEMBED_I8_1 ? kernels.i8 : kernels.i16;
+        whole = own.group << 4 | own.bytes;
+    }
+    return pack_version << 32 | static_cast<int64_t>(config.profile) << 16 | whole << 8 | kernels.panel;
 }
 
 int32_t pack_tensor(const Place& place, const float* tensor) {
     const int64_t size = place.rows * place.in;
     if (!all_finite(tensor, size)) return IDEMBED_NOT_FINITE;
-    if (place.panel > 0) {
+    if (place.whole) {
+        if (!pack_columns(*place.whole, place.column, place.rows, tensor)) return IDEMBED_RANGE;
+    } else if (place.panel > 0) {
         pack_columns(place, tensor);
     } else if (place.positions > 0) {
         pack_relative(place, tensor);
@@ -173,10 +216,10 @@ Matmul product(const Linear& layer, const float* x, int64_t rows, float* y) {
 }
 
 int32_t check_config(const idembed_config& c) {
-    if (c.profile != IDEMBED_F32_1 || c.vocab < 1 || c.positions < 1 || c.types < 1 || c.layers < 0 ||
-        c.layers > 1024 || c.pooling < IDEMBED_MEAN || c.pooling > IDEMBED_MEAN_SQRT_LEN || c.normalize < 0 ||
-        c.normalize > 1 || c.relative < 0 || c.relative > 1 || !(c.layer_norm_eps > 0) ||
-        !std::isfinite(c.layer_norm_eps)) {
+    if (c.profile < IDEMBED_F32_1 || c.profile > IDEMBED_I8_1 || c.vocab < 1 || c.positions < 1 ||
+        c.types < 1 || c.layers < 0 || c.layers > 1024 || c.pooling < IDEMBED_MEAN ||
+        c.pooling > IDEMBED_MEAN_SQRT_LEN || c.normalize < 0 || c.normalize > 1 || c.relative < 0 ||
+        c.relative > 1 || !(c.layer_norm_eps > 0) || !std::isfinite(c.layer_norm_eps)) {
         return IDEMBED_ARGUMENT;
     }
     constexpr int32_t widest = 1 << 20;  // far beyond any checkpoint; sizes stay far below 2^63

@@ -9,6 +9,7 @@
 #include "../kernels.h"
 #include "../numerics.h"
 #include "block.h"
+#include "int_weights.h"
 
 namespace idembed {
 
@@ -33,12 +34,17 @@ struct Layer {
     LayerNorm output_norm;     // after the residual sum
 };
 
-// Written while a block is packed, only read ever after.
+// The products of a layer in an integer profile.
+struct IntLayer {
+    IntLinear query_key_value, output, up, down;
+};
+
 // Biases that a head has where a text has so many positions.
 constexpr int64_t relative_stride(int64_t positions) {
     return 2 * positions - 1 + lanes - 1;
 }
 
+// Written while a block is packed, only read ever after.
 struct Encoder {
     idembed_config config;
     const Kernels* kernels;
@@ -48,6 +54,7 @@ struct Encoder {
     LayerNorm embedding_norm;
     float* relative;  // [heads, relative_stride]: the bias of each distance; null: none
     std::vector<Layer> layers;
+    std::vector<IntLayer> int_layers;  // in an integer profile; the layers then have their norms only
 
     int64_t hidden() const { return config.hidden; }
     int64_t head_dim() const { return config.hidden / config.heads; }
@@ -66,9 +73,11 @@ struct Place {
     int64_t panel;  // 0: as it is
     int64_t column;
     int64_t positions;  // > 0: biases by bucket, which are spread over the distances of so many positions
+    const IntLinear* whole;  // columns of this one, not of a layer at `to`; else null
 };
 
-// A block and everything in it: a pure function of the config's shape and of the kernels' panel.
+// A block and everything in it: a pure function of the config's shape and profile and of how the kernels want
+// weights to lie.
 class Layout {
   public:
     // The block may be null when only its kind is wanted.
@@ -81,10 +90,14 @@ class Layout {
   private:
     float* take(int64_t floats);
     Linear linear(int64_t in, int64_t out);
+    IntLinear int_linear(int64_t in, int64_t out);
     LayerNorm layer_norm();
     void put(float* to, int64_t rows, int64_t in = 1);
     void put(const Linear& layer, int64_t column, int64_t rows);
+    void put(const IntLinear& layer, int64_t column, int64_t rows);
     void put(const LayerNorm& norm);
+    template <class AnyLayer>
+    void put_layer(const AnyLayer& layer, const Layer& norms);
 
     Encoder encoder_;
     std::vector<Place> places_;
@@ -100,7 +113,7 @@ int32_t check_config(const idembed_config& config);
 // A number for the way in which these kernels want weights of this profile packed.
 int64_t layout_number(const idembed_config& config, const Kernels& kernels);
 
-// Puts a tensor into its place. IDEMBED_OK or IDEMBED_NOT_FINITE.
+// Puts a tensor into its place. IDEMBED_OK, IDEMBED_NOT_FINITE or IDEMBED_RANGE.
 int32_t pack_tensor(const Place& place, const float* tensor);
 
 // The product y = x W^T + b of x [rows, in] and y [rows, out].

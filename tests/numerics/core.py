@@ -10,7 +10,7 @@ import numpy as np
 
 from idembed import native
 from idembed.native.library import library
-from oracle import bert_numpy, canonical
+from oracle import bert_numpy, canonical, whole
 
 POSITIONS = 40
 
@@ -66,7 +66,10 @@ def canonical_forward(config: native.EncoderConfig, seed: int, length: int) -> n
         tensors(config, seed),
         config.relative,
     )
-    return np.array(canonical.forward(checkpoint, texts([length])[0].tolist()), np.float32)
+    tokens = texts([length])[0].tolist()
+    if config.profile == "f32-1":
+        return np.array(canonical.forward(checkpoint, tokens), np.float32)
+    return np.array(whole.int_forward(checkpoint, tokens, config.profile), np.float32)
 
 
 def numpy_forward(config: native.EncoderConfig, weights: list[np.ndarray], text: np.ndarray) -> np.ndarray:
@@ -83,6 +86,7 @@ def numpy_forward(config: native.EncoderConfig, weights: list[np.ndarray], text:
 
 # ---- the parts --------------------------------------------------------------------------------------------
 
+PROFILES = {"f32-1": 0, "i16-1": 1, "i8-1": 2}
 _FUNCTIONS = {"exp": 0, "erf": 1, "gelu": 2, "tanh": 3}
 
 
@@ -136,6 +140,16 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, isa: str, *, gel
     _call(
         "idembed_test_linear",
         *(isa.encode(), x, weight, bias, ctypes.c_int32(gelu), out),
+        *(len(x), x.shape[1], len(weight)),
+    )
+    return out
+
+
+def int_linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, isa: str, profile: str) -> np.ndarray:
+    out = np.empty((len(x), len(weight)), np.float32)
+    _call(
+        "idembed_test_int_linear",
+        *(isa.encode(), ctypes.c_int32(PROFILES[profile]), x, weight, bias, out),
         *(len(x), x.shape[1], len(weight)),
     )
     return out

@@ -9,6 +9,7 @@ floats, a matrix a list of rows.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -16,6 +17,7 @@ import numpy as np
 
 Vector = list[float]
 Matrix = list[Vector]
+Linear = Callable[[Matrix, Matrix, Vector], Matrix]
 LANES = 16
 
 
@@ -287,8 +289,8 @@ class Checkpoint:
     relative: bool = False
 
 
-def forward(checkpoint: Checkpoint, tokens: list[int]) -> Vector:
-    """The vector of one text."""
+def forward(checkpoint: Checkpoint, tokens: list[int], linear: Linear = linear) -> Vector:
+    """The vector of one text; another profile has another `linear`."""
     tensors = iter(checkpoint.tensors)
 
     def take() -> list:

@@ -594,13 +594,6 @@ def test_names_that_are_no_checkpoints() -> None:
             load(name)
 
 
-def test_profiles() -> None:
-    with pytest.raises(ModelError, match="the profile i8 is not there yet"):
-        load("all-MiniLM-L6-v2", profile="i8")
-    with pytest.raises(OptionError, match="unknown profile 'f16'"):
-        load("all-MiniLM-L6-v2", profile="f16")
-
-
 def test_known_models_are_listed(own_machine: Path, tiny_model: Path) -> None:
     assert hub.known_models()[0] == {
         "name": "tiny-v1",

@@ -80,8 +80,8 @@ def test_a_second_start_does_not_read_the_checkpoints_weights(
     folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = load(folder)
-    expected, weights = model.encode(TEXTS).tobytes(), model._engine.weights_hash("f32-1")
-    monkeypatch.setattr(engine.Engine, "weights_hash", lambda self, profile: weights)  # remembered
+    expected, weights = model.encode(TEXTS).tobytes(), model._engine.weights_hash()
+    monkeypatch.setattr(engine.Engine, "weights_hash", lambda self: weights)  # remembered
     monkeypatch.setattr(engine, "read_tensors", None)
     assert load(folder).encode(TEXTS).tobytes() == expected
 

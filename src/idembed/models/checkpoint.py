@@ -12,10 +12,12 @@ from numpy.typing import ArrayLike
 from idembed.errors import OptionError, TooLongError
 from idembed.models import similarity
 from idembed.models.base import Embedded, Model, OnLong, Receipt, Vectors
-from idembed.models.engine import PROFILE, Engine
+from idembed.models.engine import Engine
 from idembed.models.files import ModelFiles
+from idembed.models.profiles import DEFAULT
 from idembed.models.settings import read_settings
 from idembed.models.texts import check_numpy_only, checked, counting, warn_cut
+from idembed.native import Profile
 from idembed.space import Side, Space
 
 __all__ = ["Checkpoint"]
@@ -36,6 +38,7 @@ class Checkpoint(Model):
         files: ModelFiles,
         name: str,
         *,
+        profile: Profile = DEFAULT,
         threads: int | None = None,
         isa: str | None = None,
         max_length: int | None = None,
@@ -46,8 +49,9 @@ class Checkpoint(Model):
         ``threads`` and ``isa`` change no bit. Raises UnsupportedModelError for what is not computed here."""
         self.name = name
         self.files = files
+        self.profile = profile
         self.settings = read_settings(files.folder).changed(max_length, prompts, default_prompt_name)
-        self._engine = Engine(files.folder, self.settings, threads, isa)
+        self._engine = Engine(files.folder, self.settings, profile, threads, isa)
         self._space: Space | None = None
 
     @property
@@ -74,10 +78,10 @@ class Checkpoint(Model):
             "max_length": settings.max_length,
             "normalize": shape.normalize or settings.similarity == "cosine",
             "pooling": shape.pooling,
-            "profile": PROFILE,
+            "profile": self.profile,
             "prompts": {"document": settings.prompt_of("document"), "query": settings.prompt_of("query")},
             "tokenizer": self._engine.tokenizer_hash(),
-            "weights": self._engine.weights_hash(PROFILE),
+            "weights": self._engine.weights_hash(),
         }
         return Space("checkpoint", shape.hidden, settings.similarity, facts)
 
@@ -256,7 +260,7 @@ class Checkpoint(Model):
     get_sentence_embedding_dimension = get_embedding_dimension
 
     def __repr__(self) -> str:
-        return f"Checkpoint({self.name!r}, dim={self.settings.encoder.hidden}, profile={PROFILE!r})"
+        return f"Checkpoint({self.name!r}, dim={self.settings.encoder.hidden}, profile={self.profile!r})"
 
     # ---- inside -------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -24,9 +25,8 @@ from idembed.models.texts import chunked
 from idembed.models.tokenizer import TextTokenizer
 from idembed.models.weights import read_tensors, weights_sha256
 
-__all__ = ["PROFILE", "Batch", "Engine"]
+__all__ = ["Batch", "Engine"]
 
-PROFILE = "f32-1"
 _TOKENS_A_THREAD = 4096  # about a second of work; bounds memory and is often enough for a progress bar
 _MOST_TOKENS = 262_144
 
@@ -41,7 +41,9 @@ class Batch(NamedTuple):
 class Engine:
     """Texts to token ids to vectors, for one folder and one shape; may be used by several threads."""
 
-    def __init__(self, folder: Path, settings: Settings, threads: int | None, isa: str | None) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, profile: native.Profile, threads: int | None, isa: str | None
+    ) -> None:
         if threads is not None and threads < 1:
             raise OptionError(f"threads must be at least 1, not {threads}")
         inner = transformer_folder(folder)
@@ -49,6 +51,7 @@ class Engine:
         self.isa = isa
         self._folder = folder
         self._shape = settings.encoder
+        self._packed_shape = replace(settings.encoder, profile=profile)
         self._lowercase = settings.lowercase
         self._weights = weight_files(inner)
         self._rules = inner / "tokenizer.json"
@@ -59,9 +62,9 @@ class Engine:
 
     # ---- what it is ---------------------------------------------------------------------------------------
 
-    def weights_hash(self, profile: str) -> str:
-        """SHA-256 of the weights as ``profile`` packs them; reads them once a machine."""
-        depends: list[JSON] = [profile, str(self._shape)]
+    def weights_hash(self) -> str:
+        """SHA-256 of the weights before a profile packs them; reads them once a machine."""
+        depends: list[JSON] = [str(self._shape)]
         value = remembered("weights", self._weights, depends, lambda: weights_sha256(self._weights, self._shape))
         self._check_unchanged()
         return value
@@ -125,12 +128,12 @@ class Engine:
             return self._loaded_encoder
 
     def _open_encoder(self) -> native.Encoder:
-        if packed.worth_keeping(self._shape, isa=self.isa):
+        if packed.worth_keeping(self._packed_shape, isa=self.isa):
             keep = settled(self._identity)
-            return packed.opened(self._shape, self.weights_hash(PROFILE), self._pack, isa=self.isa, keep=keep)
-        return native.Encoder.of_block(self._shape, self._pack(), isa=self.isa)
+            return packed.opened(self._packed_shape, self.weights_hash(), self._pack, isa=self.isa, keep=keep)
+        return native.Encoder.of_block(self._packed_shape, self._pack(), isa=self.isa)
 
     def _pack(self) -> NDArray[np.uint8]:
-        block = native.pack(self._shape, read_tensors(self._weights, self._shape), isa=self.isa)
+        block = native.pack(self._packed_shape, read_tensors(self._weights, self._shape), isa=self.isa)
         self._check_unchanged()
         return block

@@ -19,6 +19,7 @@ from idembed.models.files import ModelFiles, missing_files, transformer_folder
 from idembed.models.fingerprint import file_sha256
 from idembed.models.known import KNOWN, Known, Pin, known, suggestions
 from idembed.models.places import hub_cache_folders, offline
+from idembed.models.profiles import chosen
 from idembed.models.settings import read_settings
 
 __all__ = ["find", "is_path", "known_models", "pull", "recorded_name"]
@@ -102,7 +103,7 @@ def recorded_name(name: str, files: ModelFiles, *, revision: str | None = None) 
 
 def pull(name: str, *, revision: str | None = None) -> Path:
     """The folder with the files of ``name``, fetched now unless they are here. Raises as ``find``."""
-    files = find(name, revision=revision)
+    files = find(chosen(name, None)[0], revision=revision)
     read_settings(files.folder)
     return files.folder
 

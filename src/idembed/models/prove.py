@@ -197,7 +197,7 @@ def _remade(model: Checkpoint | WordTexts, threads: int | None, isa: str | None)
     def ask(texts: list[str]) -> Vectors:
         if isinstance(model, WordTexts):
             return _embedded(WordTexts(model.wv, model.name, isa=isa), texts)
-        return _embedded(Checkpoint(model.files, model.name, threads=threads, isa=isa), texts)
+        return _embedded(Checkpoint(model.files, model.name, profile=model.profile, threads=threads, isa=isa), texts)
 
     return ask
 

@@ -3,9 +3,9 @@
 Results are the same bits for any number of threads, any batch and any instruction set (docs/numerics.md).
 The library is loaded at first use, and the GIL is released while it runs.
 
-Two environment variables are read when it is loaded: ``IDEMBED_ISA`` (``scalar``, ``avx2``, ``avx512`` or
-``neon``) forces an instruction set, and ``IDEMBED_LIBRARY`` names another library file, for development of
-the core.
+Two environment variables are read when it is loaded: ``IDEMBED_ISA`` (``scalar``, ``avx2``, ``avx512``,
+``avx512vnni`` or ``neon``) forces an instruction set, and ``IDEMBED_LIBRARY`` names another library file, for
+development of the core.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from idembed.native.dense import ACTIVATIONS, Activation, Dense
 from idembed.native.encoder import Encoder
 from idembed.native.library import ABI, available_isas, default_threads, isa
 from idembed.native.search import TopK, normalize, scores, top_k
-from idembed.native.shape import EncoderConfig, Pooling, tensor_shapes
+from idembed.native.shape import EncoderConfig, Pooling, Profile, tensor_shapes
 
 __all__ = [
     "ABI",
@@ -27,6 +27,7 @@ __all__ = [
     "Encoder",
     "EncoderConfig",
     "Pooling",
+    "Profile",
     "TopK",
     "available_isas",
     "block_kind",

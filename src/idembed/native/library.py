@@ -26,7 +26,7 @@ __all__ = [
     "thread_count",
 ]
 
-ABI: Final = 3
+ABI: Final = 4
 _FILES: Final = {"win32": "idembed.dll", "darwin": "libidembed.dylib"}
 
 
@@ -55,6 +55,7 @@ class Status(IntEnum):
     LENGTH = 6
     MEMORY = 7
     BLOCK = 8
+    RANGE = 9
 
 
 @cache

@@ -8,13 +8,15 @@ from typing import Final, Literal, TypeAlias
 
 from idembed.errors import ModelError, UnsupportedModelError
 
-__all__ = ["RELATIVE_BUCKETS", "EncoderConfig", "Pooling", "c_config", "tensor_shapes"]
+__all__ = ["RELATIVE_BUCKETS", "EncoderConfig", "Pooling", "Profile", "c_config", "tensor_shapes"]
 
+Profile: TypeAlias = Literal["f32-1", "i16-1", "i8-1"]
+"""The arithmetic, as docs/numerics.md specifies it."""
 Pooling: TypeAlias = Literal["mean", "cls", "max", "mean_sqrt_len_tokens"]
 RELATIVE_BUCKETS: Final = 32
 """How many biases a head has for the distances between two tokens (docs/numerics.md)."""
 _POOLING: Final[dict[Pooling, int]] = {"mean": 0, "cls": 1, "max": 2, "mean_sqrt_len_tokens": 3}
-_F32_1: Final = 0
+_PROFILES: Final[dict[Profile, int]] = {"f32-1": 0, "i16-1": 1, "i8-1": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class EncoderConfig:
     normalize: bool = True
     layer_norm_eps: float = 1e-12
     relative: bool = False
+    profile: Profile = "f32-1"
 
     def __post_init__(self) -> None:
         for name in ("vocab", "positions", "types", "hidden", "heads", "intermediate"):
@@ -53,6 +56,8 @@ class EncoderConfig:
             )
         if self.pooling not in _POOLING:
             raise ModelError(f"unknown pooling {self.pooling!r}", hint=", ".join(_POOLING))
+        if self.profile not in _PROFILES:
+            raise ModelError(f"unknown profile {self.profile!r}", hint=", ".join(_PROFILES))
         if not 0 < self.layer_norm_eps < 1:
             raise ModelError(f"layer_norm_eps must be between 0 and 1, not {self.layer_norm_eps}")
 
@@ -100,6 +105,6 @@ def c_config(config: EncoderConfig) -> ctypes.Structure:
     """The same as ``idembed_config`` of idembed.h."""
     return _Config(
         *(config.vocab, config.positions, config.types, config.hidden, config.layers, config.heads),
-        *(config.intermediate, _POOLING[config.pooling], config.normalize, _F32_1, config.layer_norm_eps),
-        config.relative,
+        *(config.intermediate, _POOLING[config.pooling], config.normalize, _PROFILES[config.profile]),
+        *(config.layer_norm_eps, config.relative),
     )
