@@ -20,7 +20,7 @@ from idembed.errors import (
     TooLongError,
     UnsupportedModelError,
 )
-from idembed.models import Receipt, TruncationWarning, engine, load
+from idembed.models import Receipt, TruncationWarning, engine, load, tokenised
 from idembed.models.checkpoint import Checkpoint
 from idembed.models.settings import read_settings
 from oracle import bert_numpy
@@ -250,7 +250,7 @@ def test_embed_takes_a_list_not_a_string(tmp_path: Path) -> None:
 
 
 def test_a_stream_gives_the_same_vectors_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_TOKENS_A_THREAD", 8)
+    monkeypatch.setattr(tokenised, "_TOKENS_A_THREAD", 8)
     model = made(tmp_path)
     stream = model.encode_iter(text for text in TEXTS * 200)
     assert b"".join(v.tobytes() for v in stream) == model.encode(TEXTS * 200).tobytes()

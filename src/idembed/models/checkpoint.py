@@ -104,10 +104,9 @@ class Checkpoint(Model):
             self._refuse_long(items, prompt)
         vectors = np.empty((len(items), self.settings.encoder.hidden), np.float32)
         receipts: list[Receipt] = []
-        for ids, whole in self._engine.batches(items, prompt, self.settings.max_length):
+        for (ids, whole), made in self._engine.embedded(items, prompt, self.settings.max_length):
             start = len(receipts)
             receipts += _receipts(ids, whole, prompt)
-            made = self._engine.forward(ids)
             unit = self.settings.encoder.normalize or self.settings.similarity == "dot"
             vectors[start : len(receipts)] = made if unit else self._engine.normalize(made)
             if progress is not None:
@@ -166,11 +165,11 @@ class Checkpoint(Model):
         cut: dict[str, int] = {}
         done = 0
         with counting(len(texts), shown=bool(show_progress_bar)) as advance:
-            for ids, whole in self._engine.batches(texts, before, self.settings.max_length):
+            for (ids, whole), made in self._engine.embedded(texts, before, self.settings.max_length):
                 for at, (read, n) in enumerate(zip(ids, whole, strict=True), done):
                     if n > len(read):
                         cut[texts[at]] = n
-                vectors[done : done + len(ids)] = self._shaped(self._engine.forward(ids), dim, normalize_embeddings)
+                vectors[done : done + len(ids)] = self._shaped(made, dim, normalize_embeddings)
                 done += len(ids)
                 advance(len(ids))
         if cut:
@@ -218,7 +217,7 @@ class Checkpoint(Model):
     ) -> Iterator[Vectors]:
         """One vector float32 [dim] for each text, in order, in memory that does not grow with their number.
 
-        Reads ahead: about 4,096 tokens a thread, and up to 256 texts. Warns (TruncationWarning) once, when
+        Reads ahead: about 4,096 tokens a thread, and up to 512 texts. Warns (TruncationWarning) once, when
         the first text is cut. Raises as ``encode``, when it comes to the text in question.
         """
         dim, before = self._dim(truncate_dim), self._prompt(prompt, prompt_name)
@@ -228,13 +227,13 @@ class Checkpoint(Model):
 
     def _stream(self, texts: Iterable[str], prompt: str, dim: int, normalize: bool) -> Iterator[Vectors]:
         position, warned = 0, False
-        for ids, whole in self._engine.batches(texts, prompt, self.settings.max_length):
+        for (ids, whole), made in self._engine.embedded(texts, prompt, self.settings.max_length):
             long = next((at for at, n in enumerate(whole) if n > len(ids[at])), None)
             if long is not None and not warned:
                 warned = True
                 self._warn_cut(None, None, position + long, whole[long])
             position += len(ids)
-            for vector in self._shaped(self._engine.forward(ids), dim, normalize):
+            for vector in self._shaped(made, dim, normalize):
                 yield vector.copy()  # one that is kept must not keep its whole batch
 
     def similarity(self, a: ArrayLike, b: ArrayLike) -> Vectors:

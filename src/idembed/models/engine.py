@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import tokenizers
@@ -18,24 +18,16 @@ from idembed.canonical import JSON
 from idembed.errors import ModelError, OptionError
 from idembed.models import packed
 from idembed.models.base import Vectors
+from idembed.models.beside import Beside
 from idembed.models.files import transformer_folder, weight_files
 from idembed.models.fingerprint import identity, remembered, settled
 from idembed.models.settings import Settings
 from idembed.models.texts import chunked
+from idembed.models.tokenised import Batch, Batches
 from idembed.models.tokenizer import TextTokenizer
 from idembed.models.weights import read_tensors, weights_sha256
 
-__all__ = ["Batch", "Engine"]
-
-_TOKENS_A_THREAD = 4096  # about a second of work; bounds memory and is often enough for a progress bar
-_MOST_TOKENS = 262_144
-
-
-class Batch(NamedTuple):
-    """Token ids of consecutive texts, cut to the maximum length, and how many tokens each had before."""
-
-    ids: list[list[int]]
-    whole: list[int]
+__all__ = ["Engine"]
 
 
 class Engine:
@@ -85,22 +77,45 @@ class Engine:
     # ---- what it does -------------------------------------------------------------------------------------
 
     def batches(self, texts: Iterable[str], prompt: str, limit: int) -> Iterator[Batch]:
-        """Tokenised texts, each with ``prompt`` before it and cut to ``limit`` tokens, in batches of about as
-        many tokens as keep all threads busy. Raises RowError naming a text that cannot be encoded."""
-        tokenizer = self._tokenizer()
-        budget = min(_TOKENS_A_THREAD * max(2, self.threads), _MOST_TOKENS)
-        batch, tokens = Batch([], []), 0
+        """Tokenised texts, each with ``prompt`` before it and cut to ``limit`` tokens. Raises RowError naming a text
+        that cannot be encoded."""
+        batches = Batches(self.threads)
         for chunk in chunked(texts):
-            for ids in tokenizer.encode([prompt + text for text in chunk] if prompt else chunk):
-                kept = ids if len(ids) <= limit else tokenizer.cut(ids, limit)
-                batch.ids.append(kept)
-                batch.whole.append(len(ids))
-                tokens += len(kept)
-                if tokens >= budget:
-                    yield batch
-                    batch, tokens = Batch([], []), 0
-        if batch.ids:
-            yield batch
+            yield from batches.add(self._tokenised(chunk, prompt, limit))
+        yield from batches.rest()
+
+    def embedded(self, texts: Iterable[str], prompt: str, limit: int) -> Iterator[tuple[Batch, Vectors]]:
+        """The same with their vectors, float32 [n, hidden].
+
+        While a batch is computed, a thread tokenises the next chunk of texts, which is taken from ``texts`` by the
+        caller's thread and before the batch is given. No thread is there while a batch is the caller's. An error of
+        ``texts`` is raised when all before it were given.
+        """
+        batches, chunks = Batches(self.threads), chunked(texts)
+        chunk, failure = _next(chunks)
+        tokens = self._tokenised(chunk, prompt, limit)
+        while tokens.ids:
+            ready = batches.add(tokens)
+            chunk, failure = _next(chunks)
+            ahead: Beside[Batch] | None = None
+            for batch in chain(ready, () if chunk else batches.rest()):
+                if ahead is None and chunk:
+                    with Beside(partial(self._tokenised, chunk, prompt, limit)) as ahead:
+                        vectors = self.forward(batch.ids)
+                else:
+                    vectors = self.forward(batch.ids)
+                yield batch, vectors
+            tokens = ahead.result() if ahead else self._tokenised(chunk, prompt, limit)
+        if failure is not None:
+            raise failure
+
+    def _tokenised(self, texts: list[str], prompt: str, limit: int) -> Batch:
+        if not texts:
+            return Batch([], [])
+        tokenizer = self._tokenizer()
+        ids = tokenizer.encode([prompt + text for text in texts] if prompt else texts)
+        whole = list(map(len, ids))
+        return Batch(ids if max(whole) <= limit else [tokenizer.cut(i, limit) for i in ids], whole)
 
     def forward(self, ids: list[list[int]]) -> Vectors:
         """Vectors float32 [n, hidden] of ``n`` texts."""
@@ -137,3 +152,11 @@ class Engine:
         block = native.pack(self._packed_shape, read_tensors(self._weights, self._shape), isa=self.isa)
         self._check_unchanged()
         return block
+
+
+def _next(chunks: Iterator[list[str]]) -> tuple[list[str], Exception | None]:
+    """The next chunk, empty at the end, and what went wrong instead of it."""
+    try:
+        return next(chunks, []), None
+    except Exception as error:
+        return [], error
