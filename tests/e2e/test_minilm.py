@@ -16,6 +16,8 @@ import pytest
 from idembed import native
 from idembed.models import load
 from idembed.models.checkpoint import Checkpoint
+from idembed.models.prove import golden
+from idembed.models.prove.texts import TEXTS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SENTENCES = [
@@ -118,6 +120,15 @@ def test_any_order_is_the_same(model: Checkpoint, texts: list[str], vectors: np.
 @pytest.mark.parametrize("threads", [1, 2, 3, 5, 8])
 def test_threads_are_the_same(minilm: Path, texts: list[str], vectors: np.ndarray, threads: int) -> None:
     assert same(load(minilm, threads=threads).encode(texts[:500]), vectors[:500])
+
+
+@pytest.mark.parametrize("isa", [None, "avx2", "avx512", "neon"])
+def test_its_vectors_are_the_golden_ones(minilm: Path, isa: str | None) -> None:
+    if isa not in (None, *native.available_isas()):
+        pytest.skip(f"this CPU has no {isa}")
+    model = load(minilm, isa=isa)
+    sha256 = hashlib.sha256(model.embed(TEXTS).vectors.tobytes()).hexdigest()
+    assert golden.compare(model.space, sha256).state == "matches"
 
 
 @pytest.mark.parametrize("isa", ["avx2", "avx512", "neon"])

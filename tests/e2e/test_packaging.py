@@ -70,6 +70,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
     assert {top.partition("-")[0] for top in tops} == {"idembed"}
     assert "idembed/py.typed" in names
     assert "idembed/cli/demo_child.py" in names
+    assert "idembed/models/prove/golden.json" in names
     assert len([name for name in names if name.startswith("idembed/_native/")]) == 1
     assert [name for name in names if name.endswith("/licenses/LICENSE")]
 

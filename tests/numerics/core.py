@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 from collections.abc import Sequence
 from functools import cache
 
@@ -13,6 +14,11 @@ from idembed.native.library import library
 from oracle import bert_numpy, canonical, whole
 
 POSITIONS = 40
+
+if platform.machine().lower() in ("aarch64", "arm64"):  # FPCR
+    FLUSH, UP, TOWARDS_ZERO = 1 << 24, 1 << 22, 3 << 22
+else:  # MXCSR: flush to zero and denormals are zero
+    FLUSH, UP, TOWARDS_ZERO = 1 << 15 | 1 << 6, 2 << 13, 3 << 13
 
 
 def bits(x: np.ndarray | Sequence[float] | float) -> np.ndarray:

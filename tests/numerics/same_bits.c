@@ -140,6 +140,53 @@ static void dense(void) {
     end("dense");
 }
 
+// What the small one above is too small for: several heads, more columns within than are computed at a time
+// (256), texts longer than the queries of a head that are computed at a time (48), and weights that fill more
+// than a panel (64).
+static void wide_encoder(const char* area) {
+    enum { VOCAB = 20, POSITIONS = 50, HIDDEN = 96, HEADS = 3, INTERMEDIATE = 272, TENSORS = 21 };
+    enum { TEXTS = 4, TOKENS = 1 + 50 + 17 + 2 };
+    static const int64_t offsets[TEXTS + 1] = {0, 1, 51, 68, 70};
+    const int64_t square = HIDDEN * HIDDEN, inner = INTERMEDIATE * HIDDEN;
+    const int64_t sizes[TENSORS] = {VOCAB * HIDDEN, POSITIONS * HIDDEN,
+                                    HIDDEN,         HIDDEN,
+                                    HIDDEN,         square,
+                                    HIDDEN,         square,
+                                    HIDDEN,         square,
+                                    HIDDEN,         square,
+                                    HIDDEN,         HIDDEN,
+                                    HIDDEN,         inner,
+                                    INTERMEDIATE,   inner,
+                                    HIDDEN,         HIDDEN,
+                                    HIDDEN};
+    const idembed_config config = {VOCAB,        POSITIONS,    1, HIDDEN,        1,     HEADS,
+                                   INTERMEDIATE, IDEMBED_MEAN, 1, IDEMBED_F32_1, 1e-12f, 0};
+    int64_t wanted, bytes, layout;
+    int32_t tokens[TOKENS];
+    float vectors[TEXTS * HIDDEN];
+    begin();
+    check("idembed_block_kind", idembed_block_kind(&config, NULL, &wanted, &bytes, &layout));
+    void* const memory = calloc(1, (size_t)bytes + 64);
+    void* const block = (void*)(((uintptr_t)memory + 63) / 64 * 64);
+    for (int t = 0; t < TENSORS; ++t) {
+        float* const tensor = numbers(sizes[t], t == 3 || t == 13 || t == 19 ? large : next);
+        check("idembed_block_pack", idembed_block_pack(&config, NULL, t, tensor, block));
+        free(tensor);
+    }
+    check("idembed_block_seal", idembed_block_seal(&config, NULL, block));
+    for (int i = 0; i < TOKENS; ++i) tokens[i] = i * 7 % VOCAB;
+    for (int32_t threads = 1; threads <= 3; threads += 2) {
+        idembed_encoder* made = NULL;
+        check("idembed_encoder_open", idembed_encoder_open(&config, NULL, block, bytes, &made));
+        check("idembed_encoder_forward",
+              idembed_encoder_forward(made, tokens, offsets, TEXTS, vectors, threads));
+        idembed_encoder_free(made);
+        add(vectors, TEXTS * HIDDEN);
+    }
+    free(memory);
+    end(area);
+}
+
 // All dimensions to 37: whole steps of 16 and every kind of rest.
 static void search(void) {
     enum { ROWS = 11, QUERIES = 6, STRIDE = 37 };
@@ -258,6 +305,7 @@ int main(void) {
     printf("isa %s\n", idembed_isa());
     encoder("encoder", 0);
     encoder("relative", 1);
+    wide_encoder("wide_encoder");
     dense();
     search();
     functions();

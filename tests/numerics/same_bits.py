@@ -12,6 +12,7 @@ HASHES = {
     "encoder": "d7a307c47f88536c",
     "relative": "4e9077479f8e18ce",
     "dense": "3fcf3f5da4f076a4",
+    "wide_encoder": "20185443d04ac255",
     "search": "a43574b1b803dcf6",
     "exp": "d9d7077c19798ec9",
     "erf": "b91055ec2ba8b257",

@@ -17,10 +17,7 @@ from idembed.native import library
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 ARM64 = platform.machine().lower() in ("aarch64", "arm64")
-if ARM64:  # FPCR
-    FLUSH, UP, TOWARDS_ZERO = 1 << 24, 1 << 22, 3 << 22
-else:  # MXCSR: flush to zero and denormals are zero
-    FLUSH, UP, TOWARDS_ZERO = 1 << 15 | 1 << 6, 2 << 13, 3 << 13
+FLUSH, UP, TOWARDS_ZERO = core.FLUSH, core.UP, core.TOWARDS_ZERO
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

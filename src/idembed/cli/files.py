@@ -16,7 +16,19 @@ from idembed.errors import OptionError, SourceError
 if TYPE_CHECKING:
     from idembed.models.base import Vectors
 
-__all__ = ["VectorWriter", "check_folder", "check_target", "read_lines", "vector_writer", "write_json_line"]
+__all__ = [
+    "ROWS",
+    "VectorWriter",
+    "check_folder",
+    "check_target",
+    "read_lines",
+    "read_texts",
+    "vector_writer",
+    "write_json_line",
+]
+
+ROWS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+"""Endings of files that hold rows and not lines of text."""
 
 _HEADER_BYTES = 128
 
@@ -37,6 +49,19 @@ def read_lines(path: str) -> Iterator[str]:
                 yield text.removesuffix("\n").removesuffix("\r")
     except OSError as error:
         raise SourceError(f"{name} cannot be read: {error.strerror}", file=name) from error
+
+
+def read_texts(path: str) -> Iterator[str]:
+    """The texts of rows, where the ending of ``path`` says that it holds rows (``.jsonl``, ``.csv``, ..), else the
+    lines as ``read_lines`` gives them. Raises SourceError, RowError."""
+    suffix = Path(path.removesuffix(".gz")).suffix.lower()
+    if suffix not in ROWS:
+        yield from read_lines(path)
+        return
+    from idembed.sources import open_source
+
+    for _, row in open_source(path).rows():
+        yield row.text
 
 
 class VectorWriter(Protocol):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from idembed.cli.files import ROWS
 from idembed.errors import CorpusError, OptionError, SourceError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Position", "Sentences", "bytes_read", "open_sentences"]
 
-_ROWS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 _DATABASES = (".db", ".sqlite", ".sqlite3", ".idembed", ".lance")  # open_source says what they are
 _UNPACKERS = {".xz": "xz -dc", ".bz2": "bzip2 -dc", ".zst": "zstd -dc", ".zip": "unzip -p", ".7z": "7z x -so"}
 _LONGEST = 1 << 16
@@ -85,7 +85,7 @@ def open_sentences(
 
     path = Path(source)
     suffix = Path(path.stem).suffix if path.suffix.lower() == ".gz" else path.suffix
-    if source != "-" and ("://" in source or path.is_dir() or suffix.lower() in _ROWS + _DATABASES):
+    if source != "-" and ("://" in source or path.is_dir() or suffix.lower() in ROWS + _DATABASES):
         return _RowLines(open_source(source, id_field=id_field, text_field=text_field), tokenizer)
     if id_field is not None or text_field is not None:
         raise OptionError("--id-field and --text-field are for rows", hint="a text file has a sentence a line")

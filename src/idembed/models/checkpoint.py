@@ -252,6 +252,12 @@ class Checkpoint(Model):
         other._space = None
         return other
 
+    def on(self, *, threads: int | None = None, isa: str | None = None) -> Checkpoint:
+        """The same checkpoint on so many threads, or with the kernels of an instruction set: no bit is another."""
+        other = copy.copy(self)
+        other._engine = self._engine.on(threads, isa)
+        return other
+
     def get_embedding_dimension(self) -> int:
         """Numbers in a vector."""
         return self.settings.encoder.hidden

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tokenizers
@@ -29,6 +32,18 @@ from idembed.models.weights import read_tensors, weights_sha256
 
 __all__ = ["Engine"]
 
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    """In a forked child: nobody is left to release what another thread held when the process was copied."""
+    for engine in _engines:
+        engine._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
+
 
 class Engine:
     """Texts to token ids to vectors, for one folder and one shape; may be used by several threads."""
@@ -48,9 +63,33 @@ class Engine:
         self._weights = weight_files(inner)
         self._rules = inner / "tokenizer.json"
         self._identity = identity([*self._weights, self._rules])
-        self._lock = threading.Lock()
         self._loaded_tokenizer: TextTokenizer | None = None
         self._loaded_encoder: native.Encoder | None = None
+        self._keeps_packed = True
+        self._own_lock()
+
+    def _own_lock(self) -> None:
+        self._lock = threading.Lock()
+        _engines.add(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to load it again: no weights."""
+        return self.__dict__ | {"_lock": None, "_loaded_tokenizer": None, "_loaded_encoder": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._own_lock()
+
+    def on(self, threads: int | None, isa: str | None) -> Engine:
+        """The same on so many threads, sharing what is loaded, or with the kernels of ``isa``, whose weights are packed
+        again, and not kept in a file; None: as they are."""
+        other = Engine.__new__(Engine)  # copy.copy would leave out what is loaded, as __getstate__ does
+        other.__dict__.update(self.__dict__)
+        other._own_lock()
+        other.threads = threads or self.threads
+        if isa is not None:
+            other.isa, other._loaded_encoder, other._keeps_packed = isa, None, False
+        return other
 
     # ---- what it is ---------------------------------------------------------------------------------------
 
@@ -144,7 +183,7 @@ class Engine:
 
     def _open_encoder(self) -> native.Encoder:
         if packed.worth_keeping(self._packed_shape, isa=self.isa):
-            keep = settled(self._identity)
+            keep = self._keeps_packed and settled(self._identity)
             return packed.opened(self._packed_shape, self.weights_hash(), self._pack, isa=self.isa, keep=keep)
         return native.Encoder.of_block(self._packed_shape, self._pack(), isa=self.isa)
 
