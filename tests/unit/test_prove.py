@@ -50,8 +50,11 @@ def words(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No processes are started, which takes a second."""
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few batches, and no processes, which take a second."""
+    monkeypatch.setattr(batches, "PLACES", (2, 3))
+    monkeypatch.setattr(batches, "SIZES", (17, 33))
+    monkeypatch.setattr(asked, "MOST_THREADS", 2)
     for name in ("can_spawn", "can_fork"):
         monkeypatch.setattr(asked, name, lambda: False)
 
@@ -84,7 +87,7 @@ def test_a_checkpoint_gives_the_same_bytes_however_it_is_asked(line: Line, folde
     assert found["space"] == model.space.id
 
 
-@pytest.mark.usefixtures("one_process")
+@pytest.mark.usefixtures("quick")
 def test_what_is_proved_is_said_line_by_line(line: Line, folder: str) -> None:
     said = line("prove", folder)[1].splitlines()
     assert re.fullmatch(
@@ -97,7 +100,7 @@ def test_what_is_proved_is_said_line_by_line(line: Line, folder: str) -> None:
     assert said[-1] == "verdict: same text, same bits"
 
 
-@pytest.mark.usefixtures("one_process")
+@pytest.mark.usefixtures("quick")
 def test_other_bytes_are_counted_and_the_first_is_found(
     line: Line, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,10 +117,8 @@ def test_other_bytes_are_counted_and_the_first_is_found(
     said = out.splitlines()
     assert code == 9
     assert said[0].endswith(", 2 differing bits")
-    moved = next(text for text in said if text.startswith("other bytes"))
-    assert re.fullmatch(
-        r"other bytes in batches of 17 to 1,024: 1 of 6,047 vectors, first text \d+ at place 7 of 33", moved
-    )
+    moved = next(text for text in said if text.startswith("other bits"))
+    assert re.fullmatch(r"other bits in batches of 17 to 33: 1 of 50 vectors, first text \d+ at place 7 of 33", moved)
     assert said[-1] == "verdict: NOT the same bits; please report it, with the lines above"
 
 
@@ -141,7 +142,7 @@ def test_the_hash_is_compared_with_the_golden_one(
     assert golden.compare(space, "1" * 64) == expected
 
 
-@pytest.mark.usefixtures("one_process")
+@pytest.mark.usefixtures("quick")
 def test_other_bits_than_the_golden_ones_disprove_it(line: Line, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = json.loads(line("prove", folder, "--json")[1])["manifest"]
     assert set(recorded) == set(golden.FIELDS)
@@ -163,7 +164,7 @@ def test_the_fixed_texts_are_those_that_the_golden_hashes_are_of() -> None:
         assert set(one) == set(golden.FIELDS)
 
 
-@pytest.mark.usefixtures("one_process")
+@pytest.mark.usefixtures("quick")
 def test_word_vectors_are_asked_for_words_that_they_know(line: Line, words: str) -> None:
     Path("own.txt").write_text("wordax wordbx\nnothing known\nwordcx\n", "utf-8")
     code, out, err = line("prove", words, "--json", "--texts", "own.txt")
@@ -174,7 +175,7 @@ def test_word_vectors_are_asked_for_words_that_they_know(line: Line, words: str)
     assert not any("thread" in way["name"] for way in found["ways"])
 
 
-@pytest.mark.usefixtures("one_process")
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("name", ["own.txt", "own.jsonl"])
 def test_own_texts_are_proved_too(line: Line, folder: str, name: str) -> None:
     texts = [f"the cat {n} sat" for n in range(300)]
@@ -189,7 +190,7 @@ def test_own_texts_are_proved_too(line: Line, folder: str, name: str) -> None:
     assert " vectors of 103 texts and 300 texts of yours compared" in said[0]
 
 
-@pytest.mark.usefixtures("one_process")
+@pytest.mark.usefixtures("quick")
 def test_random_batches_go_on_until_the_minutes_are_over(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = itertools.count()
     monkeypatch.setattr(local, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
@@ -200,7 +201,7 @@ def test_random_batches_go_on_until_the_minutes_are_over(folder: str, monkeypatc
     assert proof.seconds == 31  # 30 looks at the clock, and one at the end
 
 
-@pytest.mark.usefixtures("one_process")
+@pytest.mark.usefixtures("quick")
 def test_ctrl_c_gives_what_was_compared_until_then(line: Line, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
@@ -210,14 +211,14 @@ def test_ctrl_c_gives_what_was_compared_until_then(line: Line, folder: str, monk
     assert code == 130
     assert out.splitlines()[1:5] == [
         "103 alone, once more",
-        "6,615 at every place of batches of 2 to 16, 32 and 64",
-        "6,047 in batches of 17 to 1,024",
+        "13 at every place of batches of 2 to 16, 32 and 64",
+        "50 in batches of 17 to 33",
         "206 all at once, shuffled",
     ]
     assert out.splitlines()[-1] == "interrupted; until then: same text, same bits"
     assert err == "error: interrupted; what was compared is counted\n"
     code, out, _ = line("prove", folder, "--json")
-    assert (code, json.loads(out)["stopped"], json.loads(out)["vectors"]) == (130, True, 103 + 6615 + 6047 + 206)
+    assert (code, json.loads(out)["stopped"], json.loads(out)["vectors"]) == (130, True, 103 + 13 + 50 + 206)
 
 
 def test_a_process_that_fails_says_why(folder: str) -> None:

@@ -91,9 +91,9 @@ def _of_this_machine(found: LocalProof) -> list[str]:
     lines = [
         f"{found.model}, profile {found.profile}: {number_of(found.vectors, 'vector')} of {found.texts} texts{own} "
         f"compared with those of each text alone, {number_of(found.differing_bits, 'differing bit')}",
-        *(f"  {way.vectors:>9,} {way.name}" for way in found.ways),
+        *(f"{way.vectors:,} {way.name}" for way in found.ways),
         *(
-            f"other bytes {way.name}: {way.differing:,} of {number_of(way.vectors, 'vector')}, first {way.first}"
+            f"other bits {way.name}: {way.differing:,} of {number_of(way.vectors, 'vector')}, first {way.first}"
             for way in found.ways
             if way.differing
         ),

@@ -23,7 +23,7 @@ Ask = Callable[[list[str]], Vectors]
 """Texts to their vectors, float32 [n, dim]."""
 
 _CALLERS = 4
-_MOST_THREADS = 8
+MOST_THREADS = 8
 _SLOW = "scalar"
 _SLOW_CHARACTERS = 300
 """So much of the shortest texts is enough for kernels that take seventy times as long."""
@@ -60,7 +60,7 @@ def steps(model: LocalModel, texts: Sequence[str]) -> Iterator[Step]:
         yield Step("streamed in odd pieces", piece, streamed(model))
     yield Step(f"by {_CALLERS} callers at once", choose.sample(everything, len(texts)), _by_callers(model))
     if isinstance(model, Checkpoint):
-        for threads in range(1, _MOST_THREADS + 1):
+        for threads in range(1, MOST_THREADS + 1):
             name = f"on {threads} thread{'s' * (threads > 1)}"
             yield Step(name, choose.sample(everything, len(texts)), embedded(model.on(threads=threads)))
         yield from _processes(model, everything, choose)
@@ -71,7 +71,7 @@ def random_step(model: LocalModel, texts: Sequence[str], choose: random.Random) 
     """Any batch, on any number of threads, embedded or streamed."""
     ask = streamed if choose.random() < 0.25 else embedded
     if isinstance(model, Checkpoint):
-        model = model.on(threads=choose.randint(1, _MOST_THREADS))
+        model = model.on(threads=choose.randint(1, MOST_THREADS))
     return Step("random batches", batches.random_batch(texts, choose), ask(model))
 
 

@@ -16,7 +16,7 @@ from idembed.models.base import TruncationWarning, Vectors
 from idembed.models.prove import golden
 from idembed.models.prove.asked import LocalModel, Step, embedded, random_step, steps, streamed
 from idembed.models.prove.golden import Golden
-from idembed.models.prove.tally import Tally, Way, totals
+from idembed.models.prove.tally import Tally, Way
 from idembed.models.prove.texts import TEXTS
 from idembed.models.texts import chunked
 from idembed.models.words.texts import WordTexts
@@ -61,6 +61,11 @@ class LocalProof:
         return sum(way.vectors for way in self.ways)
 
     @property
+    def differing_vectors(self) -> int:
+        """How many of them were others."""
+        return sum(way.differing for way in self.ways)
+
+    @property
     def differing_bits(self) -> int:
         """In how many bits they differed."""
         return sum(way.bits for way in self.ways)
@@ -68,23 +73,19 @@ class LocalProof:
     @property
     def ok(self) -> bool:
         """Whether no bit differed, from the golden ones neither."""
-        return not any(way.differing for way in self.ways) and self.golden.state != "differs"
+        return not self.differing_vectors and self.golden.state != "differs"
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, for JSON; ``manifest`` is what ``golden.json`` records."""
-        names = ("model", "space", "profile", "dim", "texts", "own_texts", "left_out", "sha256", "stopped")
-        sums = totals(self.ways)
+        names = ("model", "space", "profile", "dim", "texts", "own_texts", "left_out", "sha256", "stopped", "ok")
+        counts = ("vectors", "differing_vectors", "differing_bits")
         return {
             "kind": "local",
-            **{name: getattr(self, name) for name in names},
+            **{name: getattr(self, name) for name in (*names, *counts)},
             "seconds": round(self.seconds, 1),
-            "vectors": sums["vectors"],
-            "differing_vectors": sums["differing"],
-            "differing_bits": sums["bits"],
             "golden": self.golden._asdict(),
             "manifest": {name: getattr(self, name) for name in golden.FIELDS},
             "ways": [way._asdict() for way in self.ways],
-            "ok": self.ok,
         }
 
 
@@ -114,22 +115,23 @@ def prove_local(
             _all_steps(model, texts, alone, tally, tell)
             _until(began, 60 * minutes, model, texts, alone, tally, tell)
         except KeyboardInterrupt:
+            if not tally.vectors:
+                raise
             stopped = True
-    facts = model.space.facts
     return LocalProof(
-        model.name,
-        model.space.id,
-        str(facts["profile"]),
-        str(facts["weights"]),
-        alone.shape[1],
-        fixed,
-        own.count,
-        own.left_out,
-        sha256,
-        golden.compare(model.space, sha256),
-        tally.ways,
-        time.monotonic() - began,
-        stopped,
+        model=model.name,
+        space=model.space.id,
+        profile=str(model.space.facts["profile"]),
+        weights=str(model.space.facts["weights"]),
+        dim=alone.shape[1],
+        texts=fixed,
+        own_texts=own.count,
+        left_out=own.left_out,
+        sha256=sha256,
+        golden=golden.compare(model.space, sha256),
+        ways=tally.ways,
+        seconds=time.monotonic() - began,
+        stopped=stopped,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -57,8 +57,3 @@ class Tally:
     def vectors(self) -> int:
         """How many vectors were compared."""
         return sum(way.vectors for way in self._ways.values())
-
-
-def totals(ways: tuple[Way, ...]) -> dict[str, Any]:
-    """The sums over all ways, by name."""
-    return {name: sum(getattr(way, name) for way in ways) for name in ("vectors", "differing", "bits")}
