@@ -42,7 +42,7 @@ def unseen() -> set[str]:
 
 
 def failed(library: Path, tests: Iterable[str]) -> set[str]:
-    """Those of the tests that fail with this library, with any parameters; scalar kernels are left out: they are slow."""
+    """Those of the tests that fail with this library, with any parameters but scalar kernels, which are slow."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "IDEMBED_ISA"))}
     done = subprocess.run(
         [

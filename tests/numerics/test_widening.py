@@ -17,7 +17,7 @@ WORDS = next(iter(native.tensor_shapes(CONFIG)))
 
 
 def words(folder: Path) -> np.ndarray:
-    return read_tensors([folder / "model.safetensors"], CONFIG)[0].ravel()
+    return next(iter(read_tensors([folder / "model.safetensors"], CONFIG))).ravel()
 
 
 def others() -> dict[str, np.ndarray]:
