@@ -141,26 +141,26 @@ static void dense(void) {
 }
 
 // What the small one above is too small for: several heads, more columns within than are computed at a time
-// (256), texts longer than the queries of a head that are computed at a time (48), and weights that fill more
-// than a panel (64).
-static void wide_encoder(const char* area) {
-    enum { VOCAB = 20, POSITIONS = 50, HIDDEN = 96, HEADS = 3, INTERMEDIATE = 272, TENSORS = 21 };
+// (256), texts longer than the queries of a head that are computed at a time (48), weights of more than a
+// panel (64); in each profile.
+static void wide_encoder(const char* area, int32_t relative, int32_t profile) {
+    enum { VOCAB = 20, POSITIONS = 50, HIDDEN = 96, HEADS = 3, INTERMEDIATE = 272 };
     enum { TEXTS = 4, TOKENS = 1 + 50 + 17 + 2 };
     static const int64_t offsets[TEXTS + 1] = {0, 1, 51, 68, 70};
     const int64_t square = HIDDEN * HIDDEN, inner = INTERMEDIATE * HIDDEN;
-    const int64_t sizes[TENSORS] = {VOCAB * HIDDEN, POSITIONS * HIDDEN,
-                                    HIDDEN,         HIDDEN,
-                                    HIDDEN,         square,
-                                    HIDDEN,         square,
-                                    HIDDEN,         square,
-                                    HIDDEN,         square,
-                                    HIDDEN,         HIDDEN,
-                                    HIDDEN,         inner,
-                                    INTERMEDIATE,   inner,
-                                    HIDDEN,         HIDDEN,
-                                    HIDDEN};
-    const idembed_config config = {VOCAB,        POSITIONS,    1, HIDDEN,        1,     HEADS,
-                                   INTERMEDIATE, IDEMBED_MEAN, 1, IDEMBED_F32_1, 1e-12f, 0};
+    const int64_t sizes[] = {VOCAB * HIDDEN, POSITIONS * HIDDEN,
+                             HIDDEN,         HIDDEN,
+                             HIDDEN,         square,
+                             HIDDEN,         square,
+                             HIDDEN,         square,
+                             HIDDEN,         square,
+                             HIDDEN,         HIDDEN,
+                             HIDDEN,         inner,
+                             INTERMEDIATE,   inner,
+                             HIDDEN,         HIDDEN,
+                             HIDDEN};
+    const idembed_config config = {VOCAB,        POSITIONS,    1, HIDDEN,  1,      HEADS,
+                                   INTERMEDIATE, IDEMBED_MEAN, 1, profile, 1e-12f, relative};
     int64_t wanted, bytes, layout;
     int32_t tokens[TOKENS];
     float vectors[TEXTS * HIDDEN];
@@ -168,8 +168,10 @@ static void wide_encoder(const char* area) {
     check("idembed_block_kind", idembed_block_kind(&config, NULL, &wanted, &bytes, &layout));
     void* const memory = calloc(1, (size_t)bytes + 64);
     void* const block = (void*)(((uintptr_t)memory + 63) / 64 * 64);
-    for (int t = 0; t < TENSORS; ++t) {
-        float* const tensor = numbers(sizes[t], t == 3 || t == 13 || t == 19 ? large : next);
+    for (int64_t t = 0; t < wanted; ++t) {
+        const int64_t at = relative && t > 5 ? t - 1 : t;
+        const int64_t size = relative && t == 5 ? IDEMBED_RELATIVE_BUCKETS * HEADS : sizes[at];
+        float* const tensor = numbers(size, at == 3 || at == 13 || at == 19 ? large : next);
         check("idembed_block_pack", idembed_block_pack(&config, NULL, t, tensor, block));
         free(tensor);
     }
@@ -305,7 +307,10 @@ int main(void) {
     printf("isa %s\n", idembed_isa());
     encoder("encoder", 0);
     encoder("relative", 1);
-    wide_encoder("wide_encoder");
+    wide_encoder("wide_encoder", 0, IDEMBED_F32_1);
+    wide_encoder("wide_relative", 1, IDEMBED_F32_1);
+    wide_encoder("wide_i16", 0, IDEMBED_I16_1);
+    wide_encoder("wide_i8", 0, IDEMBED_I8_1);
     dense();
     search();
     functions();
