@@ -86,11 +86,8 @@ inline Vec own_exp(Vec x) {
         "encoder/forward.cpp",
         (
             (
-                "            pass.kernels.mean_pooling(rows, text.length, hidden, text.vector);\n",
-                """            pass.kernels.mean_pooling(rows, text.length, hidden, text.vector);
-            const float share = static_cast<float>(text.length) / static_cast<float>(pass.block.texts[0].length);
-            for (int64_t i = 0; i < hidden; ++i) text.vector[i] *= share;
-""",
+                "? count : std::sqrt(count);",
+                "? static_cast<float>(pass.block.texts[0].length) : std::sqrt(count);",
             ),
         ),
         (ALONE, SAME_BITS, GOLDEN),
