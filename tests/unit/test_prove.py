@@ -88,6 +88,15 @@ def test_a_checkpoint_gives_the_same_bytes_however_it_is_asked(line: Line, folde
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("profile", ["i16", "i8"])
+def test_profiles_of_integers_are_proved_too(line: Line, folder: str, profile: str) -> None:
+    code, out, _ = line("prove", folder, "--profile", profile, "--json")
+    found = json.loads(out)
+    assert (code, found["ok"], found["profile"]) == (0, True, f"{profile}-1")
+    assert found["vectors"] > 1000
+
+
+@pytest.mark.usefixtures("quick")
 def test_what_is_proved_is_said_line_by_line(line: Line, folder: str) -> None:
     said = line("prove", folder)[1].splitlines()
     assert re.fullmatch(

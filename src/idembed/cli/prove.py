@@ -38,7 +38,7 @@ def prove(
     minutes: Annotated[
         float, typer.Option(metavar="N", callback=_minutes, help="Go on with random batches until so long has passed.")
     ] = 0.0,
-    profile: Annotated[str | None, typer.Option(metavar="f32", help="The arithmetic.")] = None,
+    profile: Annotated[str | None, typer.Option(metavar="f32|i16|i8", help="The arithmetic.")] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
