@@ -10,6 +10,7 @@ import numpy as np
 
 import tiny
 from idembed import native
+from idembed.models.architectures import Layout
 from idembed.models.weights import read_tensors
 
 CONFIG = core.config(vocab=2048, positions=1, types=1, layers=0)  # word embeddings of 65,536 numbers
@@ -17,7 +18,7 @@ WORDS = next(iter(native.tensor_shapes(CONFIG)))
 
 
 def words(folder: Path) -> np.ndarray:
-    return next(iter(read_tensors([folder / "model.safetensors"], CONFIG))).ravel()
+    return next(iter(read_tensors([folder / "model.safetensors"], CONFIG, Layout()))).ravel()
 
 
 def others() -> dict[str, np.ndarray]:

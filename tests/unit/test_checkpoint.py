@@ -520,7 +520,11 @@ def test_threads_may_share_a_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"config": {"model_type": "roberta", "architectures": ["RobertaModel"]}}, "'roberta' .RobertaModel."),
+        (
+            {"config": {"model_type": "nomic_bert", "architectures": ["NomicBertModel"]}},
+            "'nomic_bert' .NomicBertModel.",
+        ),
+        ({"config": {"model_type": "roberta", "architectures": ["BertModel"]}}, "the architecture .BertModel."),
         ({"config": {"architectures": ["BertForSequenceClassification"]}}, "cross-encoder or classifier"),
         ({"config": {"hidden_act": "gelu_new"}}, "hidden_act 'gelu_new'"),
         ({"config": {"position_embedding_type": "relative_key"}}, "position_embedding_type 'relative_key'"),
@@ -530,7 +534,8 @@ def test_threads_may_share_a_model(tmp_path: Path) -> None:
         ({"pooling": {"pooling_mode_max_tokens": True}}, r"pooling max \+ mean"),
         ({"pooling": {"pooling_mode": "lasttoken"}}, "pooling lasttoken"),
         ({"pooling": {"include_prompt": False}}, "include_prompt"),
-        ({"modules": [*tiny.MODULES[:2], {"path": "2_Dense", "type": "x.Dense"}]}, "module Dense"),
+        ({"modules": [*tiny.MODULES[:2], {"path": "2_LSTM", "type": "x.LSTM"}]}, "module LSTM"),
+        ({"modules": [*tiny.MODULES, tiny.MODULES[2]]}, "Pooling, Normalize, Normalize"),
         ({"modules": tiny.MODULES[1:]}, "modules Pooling, Normalize"),
         ({"own": {"similarity_fn_name": "euclidean"}}, "similarity 'euclidean'"),
         ({"own": {"truncate_dim": 8}}, "truncate_dim"),
@@ -547,8 +552,19 @@ def test_a_refusal_says_what_is_supported_and_the_way_round(tmp_path: Path) -> N
     with pytest.raises(UnsupportedModelError) as caught:
         made(tmp_path, pooling={"pooling_mode": "weightedmean"})
     assert caught.value.message == "the pooling weightedmean is not computed here"
-    assert caught.value.hint.startswith("supported: mean, cls, max; ")
-    assert "OpenAI-compatible" in caught.value.hint
+    assert caught.value.hint == (
+        "supported: mean, cls, max, mean_sqrt_len_tokens; any other model works through an OpenAI-compatible server "
+        "that runs it: name it http://localhost:8080/v1#MODEL (docs/apis.md)"
+    )
+
+
+def test_an_architecture_that_is_not_computed_is_named_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedModelError) as caught:
+        made(tmp_path, config={"model_type": "modernbert", "architectures": ["ModernBertModel"]})
+    assert caught.value.message == "the architecture 'modernbert' (ModernBertModel) is not computed here"
+    assert caught.value.hint.startswith(
+        "supported: BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet; any other model works"
+    )
 
 
 def _with(tmp_path: Path, change) -> Checkpoint:

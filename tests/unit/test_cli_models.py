@@ -62,6 +62,8 @@ def test_on_a_terminal_they_stand_in_columns(line: Line, monkeypatch: pytest.Mon
     assert len({row.index(" tokens") for row in rows}) == 1
     told = {row.split()[0]: row for row in rows}
     assert told["openai:text-embedding-3-large"].endswith("8,192 tokens  $0.13 a million tokens (2026-11-22)")
+    assert told["e5-base-v2"].endswith('512 tokens  "query:" before a query, "passage:" before a document')
+    assert told["gte-base"].endswith("512 tokens")
     assert told["azure:text-embedding-3-large"].endswith("$0.143 a million tokens (2026-11-22)")
     assert told["vertex:text-embedding-005"].endswith("$0.10 a million tokens (2026-11-22), ends on 2027-04-01")
     assert told["google:gemini-embedding-001"].endswith(", ends not before 2028-05-14")

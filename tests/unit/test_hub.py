@@ -194,7 +194,7 @@ def test_a_snapshot_may_lack_the_length_where_the_rest_says_the_same(own_machine
 def test_a_snapshot_without_the_prompts_that_a_known_model_brings_is_passed_over(
     own_machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = Known("tiny-v2", "org/tiny-v2", 32, 16, prompts={"query": "query: "})
+    entry = Known("tiny-v2", "org/tiny-v2", 32, 16, prompts={"query": "query: "}, brings_prompts=True)
     monkeypatch.setattr(known, "KNOWN", (entry,))
     folder = snapshot(own_machine, tiny.checkpoint(own_machine / "truth"), "org/tiny-v2")
     (folder / "config_sentence_transformers.json").unlink()
@@ -609,6 +609,52 @@ def test_known_models_are_listed(own_machine: Path, tiny_model: Path) -> None:
     names = [model["name"] for model in hub.known_models()]
     assert "all-MiniLM-L6-v2" in names
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "dim", "max_length", "prompts"),
+    [
+        ("all-mpnet-base-v2", 768, 384, {}),
+        ("multi-qa-mpnet-base-cos-v1", 768, 512, {}),
+        ("paraphrase-multilingual-mpnet-base-v2", 768, 128, {}),
+        ("BAAI/bge-base-en-v1.5", 768, 512, {"query": "Represent this sentence for searching relevant passages: "}),
+        ("e5-large-v2", 1024, 512, {"query": "query: ", "document": "passage: "}),
+        ("multilingual-e5-small", 384, 512, {"query": "query: ", "document": "passage: "}),
+        ("gte-base", 768, 512, {}),
+        ("snowflake-arctic-embed-m", 768, 512, {"query": "Represent this sentence for searching relevant passages: "}),
+    ],
+)
+def test_what_is_known_of_a_model(name: str, dim: int, max_length: int, prompts: dict[str, str]) -> None:
+    model = known.known(name)
+    assert model is not None
+    assert (model.dim, model.max_length, dict(model.prompts)) == (dim, max_length, prompts)
+
+
+def test_prompts_that_no_file_brings_are_those_of_the_table(own_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = Known("tiny-v3", "org/tiny-v3", 32, 16, prompts={"query": "query: ", "document": "passage: "})
+    monkeypatch.setattr(known, "KNOWN", (entry,))
+    folder = snapshot(own_machine, tiny.checkpoint(own_machine / "truth"), "org/tiny-v3")
+    model = load("tiny-v3")
+    assert model.name.startswith("org/tiny-v3@")
+    assert (model.settings.prompt_of("query"), model.settings.prompt_of("document")) == ("query: ", "passage: ")
+    assert model.space.facts["prompts"] == {"document": "passage: ", "query": "query: "}
+    assert model.encode("cat").tobytes() == model.encode("cat", prompt="").tobytes()
+    assert model.encode_query("cat").tobytes() == model.encode("query: cat").tobytes()
+    assert load(model.name).space == model.space  # the name that an index records
+    assert load(f"{model.name}?profile=i8").settings.prompts == model.settings.prompts
+    assert load("tiny-v3", prompts={"query": "q: "}).settings.prompt_of("query") == "q: "
+    assert load(folder).settings.prompt_of("query") == ""  # a folder is nobody but itself
+
+
+def test_prompts_that_files_bring_come_before_those_of_the_table(
+    own_machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = Known("tiny-v3", "org/tiny-v3", 32, 16, prompts={"query": "query: ", "document": "passage: "})
+    monkeypatch.setattr(known, "KNOWN", (entry,))
+    made = tiny.checkpoint(own_machine / "truth", own={"prompts": {"query": "ask: ", "document": ""}})
+    snapshot(own_machine, made, "org/tiny-v3")
+    model = load("tiny-v3")
+    assert (model.settings.prompt_of("query"), model.settings.prompt_of("document")) == ("ask: ", "")
 
 
 def test_the_official_bytes_of_minilm_are_pinned() -> None:

@@ -55,10 +55,9 @@ def _show(out: Output, known: list[dict[str, Any]], apis: list[Offered]) -> None
         return
     width = max(len(name) for name in (*(model["name"] for model in known), *(api.name for api in apis)))
     for model in known:
-        here = "here" if model["here"] else ""
-        print(
-            f"{model['name']:<{width}}  {model['dim']:>5} dimensions  {model['max_length']:>7,} tokens  {here}".rstrip()
-        )
+        line = f"{model['name']:<{width}}  {model['dim']:>5} dimensions  {model['max_length']:>7,} tokens"
+        prompts = ", ".join(f'"{prompt.strip()}" before a {side}' for side, prompt in model["prompts"].items())
+        print("  ".join([line, *(["here"] if model["here"] else []), *([prompts] if prompts else [])]))
     for api in apis:
         ends = f", ends {'not before ' if api.or_later else 'on '}{api.ends}" if api.ends else ""
         tokens = f"{api.max_length:>7,} tokens" if api.max_length else f"{'':>14}"

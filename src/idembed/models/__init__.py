@@ -52,7 +52,8 @@ def load(
     ``org/name@commit``, which is the name that a checkpoint of the hub gets unless its bytes are pinned; of an API, a
     number (docs/apis.md). ``dimensions``: of an API whose vectors may be shorter, as ``?dimensions=256`` in its name.
     ``max_length`` and ``prompts`` stand in for the checkpoint's own and make it another space; word vectors have none
-    of these.
+    of these. Prompts that its files do not bring are those that the authors of a model known by name ask for
+    (docs/models.md).
 
     Files are looked for on this machine, ``hub_cache`` first, then fetched unless ``local_only`` (see
     ``hub.find``). Weights are read when they are

@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike
 
 from idembed.errors import OptionError, TooLongError
 from idembed.models import similarity
+from idembed.models.architectures import architecture_facts
 from idembed.models.base import Embedded, Model, OnLong, Receipt, Vectors
 from idembed.models.engine import Engine
 from idembed.models.files import ModelFiles
-from idembed.models.profiles import DEFAULT
+from idembed.models.known import known_prompts
+from idembed.models.profiles import DEFAULT, chosen
 from idembed.models.settings import read_settings
 from idembed.models.texts import check_numpy_only, checked, counting, warn_cut
 from idembed.native import Profile
@@ -45,12 +47,14 @@ class Checkpoint(Model):
         prompts: Mapping[str, str] | None = None,
         default_prompt_name: str | None = None,
     ) -> None:
-        """``max_length``, ``prompts`` and ``default_prompt_name`` stand in for the checkpoint's own;
+        """``max_length``, ``prompts`` and ``default_prompt_name`` stand in for the checkpoint's own; prompts that its
+        files do not bring are those of the table of known models, unless it was given by its folder;
         ``threads`` and ``isa`` change no bit. Raises UnsupportedModelError for what is not computed here."""
         self.name = name
         self.files = files
         self.profile = profile
-        self.settings = read_settings(files.folder).changed(max_length, prompts, default_prompt_name)
+        usual = {} if files.source == "folder" else known_prompts(chosen(name, None)[0])
+        self.settings = read_settings(files.folder).prompted(usual).changed(max_length, prompts, default_prompt_name)
         self._engine = Engine(files.folder, self.settings, profile, threads, isa)
         self._space: Space | None = None
 
@@ -63,27 +67,19 @@ class Checkpoint(Model):
 
     def _make_space(self) -> Space:
         shape, settings = self.settings.encoder, self.settings
-        numbers = (
-            "layers",
-            "hidden",
-            "heads",
-            "intermediate",
-            "vocab",
-            "positions",
-            "types",
-            "layer_norm_eps",
-        )
         facts: dict[str, Any] = {
-            "architecture": {"family": "bert", "activation": "gelu"} | {n: getattr(shape, n) for n in numbers},
+            "architecture": architecture_facts(shape),
             "max_length": settings.max_length,
-            "normalize": shape.normalize or settings.similarity == "cosine",
+            "normalize": settings.normalize or settings.similarity == "cosine",
             "pooling": shape.pooling,
             "profile": self.profile,
             "prompts": {"document": settings.prompt_of("document"), "query": settings.prompt_of("query")},
             "tokenizer": self._engine.tokenizer_hash(),
             "weights": self._engine.weights_hash(),
         }
-        return Space("checkpoint", shape.hidden, settings.similarity, facts)
+        if settings.dense:
+            facts["dense"] = self._engine.dense_facts()
+        return Space("checkpoint", settings.dim, settings.similarity, facts)
 
     def embed(
         self,
@@ -102,12 +98,12 @@ class Checkpoint(Model):
         items = checked(texts)
         if on_long == "error":
             self._refuse_long(items, prompt)
-        vectors = np.empty((len(items), self.settings.encoder.hidden), np.float32)
+        vectors = np.empty((len(items), self.settings.dim), np.float32)
         receipts: list[Receipt] = []
         for (ids, whole), made in self._engine.embedded(items, prompt, self.settings.max_length):
             start = len(receipts)
             receipts += _receipts(ids, whole, prompt)
-            unit = self.settings.encoder.normalize or self.settings.similarity == "dot"
+            unit = self.settings.normalize or self.settings.similarity == "dot"
             vectors[start : len(receipts)] = made if unit else self._engine.normalize(made)
             if progress is not None:
                 progress(len(ids))
@@ -260,12 +256,12 @@ class Checkpoint(Model):
 
     def get_embedding_dimension(self) -> int:
         """Numbers in a vector."""
-        return self.settings.encoder.hidden
+        return self.settings.dim
 
     get_sentence_embedding_dimension = get_embedding_dimension
 
     def __repr__(self) -> str:
-        return f"Checkpoint({self.name!r}, dim={self.settings.encoder.hidden}, profile={self.profile!r})"
+        return f"Checkpoint({self.name!r}, dim={self.settings.dim}, profile={self.profile!r})"
 
     # ---- inside -------------------------------------------------------------------------------------------
 
@@ -275,13 +271,13 @@ class Checkpoint(Model):
     def _dim(self, truncate_dim: int | None) -> int:
         if truncate_dim is not None and truncate_dim < 1:
             raise OptionError(f"truncate_dim must be at least 1, not {truncate_dim}")
-        hidden = self.settings.encoder.hidden
+        hidden = self.settings.dim
         return hidden if truncate_dim is None else min(truncate_dim, hidden)
 
     def _shaped(self, vectors: Vectors, dim: int, normalize: bool) -> Vectors:
-        if dim < self.settings.encoder.hidden:
+        if dim < self.settings.dim:
             vectors = np.ascontiguousarray(vectors[:, :dim])
-        elif self.settings.encoder.normalize:
+        elif self.settings.normalize:
             return vectors  # of unit length already: dividing again would only move last bits
         return self._engine.normalize(vectors) if normalize else vectors
 

@@ -22,7 +22,8 @@ from idembed.errors import ModelError, OptionError
 from idembed.models import packed
 from idembed.models.base import Vectors
 from idembed.models.beside import Beside
-from idembed.models.files import transformer_folder, weight_files
+from idembed.models.dense import dense_sha256, open_dense
+from idembed.models.files import dense_folders, transformer_folder, weight_files
 from idembed.models.fingerprint import identity, remembered, settled
 from idembed.models.settings import Settings
 from idembed.models.texts import chunked
@@ -59,14 +60,23 @@ class Engine:
         self._folder = folder
         self._shape = settings.encoder
         self._packed_shape = replace(settings.encoder, profile=profile)
+        self._layout = settings.layout
+        self._layers = settings.dense
+        self._unit = settings.normalize
         self._lowercase = settings.lowercase
         self._weights = weight_files(inner)
+        self._dense = [layer / "model.safetensors" for layer in dense_folders(folder)]
         self._rules = inner / "tokenizer.json"
-        self._identity = identity([*self._weights, self._rules])
+        self._identity = identity(self._files)
         self._loaded_tokenizer: TextTokenizer | None = None
         self._loaded_encoder: native.Encoder | None = None
+        self._loaded_dense: list[native.Dense] | None = None
         self._keeps_packed = True
         self._own_lock()
+
+    @property
+    def _files(self) -> list[Path]:
+        return [*self._weights, *self._dense, self._rules]
 
     def _own_lock(self) -> None:
         self._lock = threading.Lock()
@@ -74,7 +84,8 @@ class Engine:
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process needs to load it again: no weights."""
-        return self.__dict__ | {"_lock": None, "_loaded_tokenizer": None, "_loaded_encoder": None}
+        loaded = ("_lock", "_loaded_tokenizer", "_loaded_encoder", "_loaded_dense")
+        return self.__dict__ | dict.fromkeys(loaded)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -88,17 +99,33 @@ class Engine:
         other._own_lock()
         other.threads = threads or self.threads
         if isa is not None:
-            other.isa, other._loaded_encoder, other._keeps_packed = isa, None, False
+            other.isa, other._loaded_encoder, other._loaded_dense, other._keeps_packed = isa, None, None, False
         return other
 
     # ---- what it is ---------------------------------------------------------------------------------------
 
     def weights_hash(self) -> str:
         """SHA-256 of the weights before a profile packs them; reads them once a machine."""
-        depends: list[JSON] = [str(self._shape)]
-        value = remembered("weights", self._weights, depends, lambda: weights_sha256(self._weights, self._shape))
+        depends: list[JSON] = [str(self._shape), self._layout.architecture.name, self._layout.skipped]
+        value = remembered(
+            "weights", self._weights, depends, lambda: weights_sha256(self._weights, self._shape, self._layout)
+        )
         self._check_unchanged()
         return value
+
+    def dense_facts(self) -> list[dict[str, JSON]]:
+        """What a space says of each Dense module."""
+        facts: list[dict[str, JSON]] = [
+            {
+                "activation": layer.activation,
+                "in": layer.into,
+                "out": layer.out,
+                "weights": dense_sha256(file, layer),
+            }
+            for file, layer in zip(self._dense, self._layers, strict=True)
+        ]
+        self._check_unchanged()
+        return facts
 
     def tokenizer_hash(self) -> str:
         """SHA-256 of how the tokenizer behaves, with the installed version of the library."""
@@ -108,7 +135,7 @@ class Engine:
         return value
 
     def _check_unchanged(self) -> None:
-        if identity([*self._weights, self._rules]) != self._identity:
+        if identity(self._files) != self._identity:
             raise ModelError(
                 f"the checkpoint in {self._folder} changed after it was opened", hint="load the model again"
             )
@@ -157,11 +184,14 @@ class Engine:
         return Batch(ids if max(whole) <= limit else [tokenizer.cut(i, limit) for i in ids], whole)
 
     def forward(self, ids: list[list[int]]) -> Vectors:
-        """Vectors float32 [n, hidden] of ``n`` texts."""
+        """Vectors float32 [n, dim] of ``n`` texts."""
         offsets = np.zeros(len(ids) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, ids), np.int64, len(ids)), out=offsets[1:])
         tokens = np.fromiter(chain.from_iterable(ids), np.int32, int(offsets[-1]))
-        return self._encoder().forward(tokens, offsets, self.threads)
+        vectors = self._encoder().forward(tokens, offsets, self.threads)
+        for layer in self._dense_layers():
+            vectors = layer(vectors)
+        return self.normalize(vectors) if self._layers and self._unit else vectors
 
     def normalize(self, vectors: Vectors) -> Vectors:
         """The vectors divided by their lengths."""
@@ -188,9 +218,21 @@ class Engine:
         return native.Encoder.of_block(self._packed_shape, self._pack(), isa=self.isa)
 
     def _pack(self) -> NDArray[np.uint8]:
-        block = native.pack(self._packed_shape, read_tensors(self._weights, self._shape), isa=self.isa)
+        tensors = read_tensors(self._weights, self._shape, self._layout)
+        block = native.pack(self._packed_shape, tensors, isa=self.isa)
         self._check_unchanged()
         return block
+
+    def _dense_layers(self) -> list[native.Dense]:
+        if not self._layers:
+            return []
+        with self._lock:
+            if self._loaded_dense is None:
+                self._check_unchanged()
+                layers = zip(self._dense, self._layers, strict=True)
+                self._loaded_dense = [open_dense(file, shape, isa=self.isa) for file, shape in layers]
+                self._check_unchanged()
+            return self._loaded_dense
 
 
 def _next(chunks: Iterator[list[str]]) -> tuple[list[str], Exception | None]:

@@ -13,6 +13,7 @@ __all__ = [
     "PATTERNS",
     "WEIGHT_PATTERNS",
     "ModelFiles",
+    "dense_folders",
     "missing_files",
     "pooling_file",
     "read_json",
@@ -36,7 +37,7 @@ PATTERNS = (
 WEIGHT_PATTERNS = (
     "model.safetensors",
     "model-*-of-*.safetensors",
-    "0_Transformer/model.safetensors",
+    "[0-9]_*/model.safetensors",
 )
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.ckpt")
 
@@ -88,6 +89,15 @@ def pooling_file(folder: Path) -> Path | None:
     return None
 
 
+def dense_folders(folder: Path) -> list[Path]:
+    """The folders of the Dense modules that ``modules.json`` names, in order."""
+    return [
+        folder / str(module.get("path", ""))
+        for module in read_modules(folder)
+        if str(module.get("type", "")).endswith("Dense")
+    ]
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a complete transformer folder: one, or the shards of its index."""
     whole = folder / "model.safetensors"
@@ -110,10 +120,13 @@ def missing_files(folder: Path) -> list[str]:
     needed = [inner / "config.json", inner / "tokenizer.json", *weight_files(inner)]
     if (pooling := pooling_file(folder)) is not None:
         needed.append(pooling)
+    dense = dense_folders(folder)
+    needed += [layer / name for layer in dense for name in ("config.json", "model.safetensors")]
     missing = [path.relative_to(folder).as_posix() for path in needed if not path.is_file()]
-    pickled = [name for name in _PICKLED if (inner / name).exists()]
-    if pickled and any(name.endswith("model.safetensors") for name in missing):
-        refuse_pickled(pickled[0], str(folder))
+    for place in (inner, *dense):
+        pickled = [name for name in _PICKLED if (place / name).exists()]
+        if pickled and (place / "model.safetensors").relative_to(folder).as_posix() in missing:
+            refuse_pickled((place / pickled[0]).relative_to(folder).as_posix(), str(folder))
     return missing
 
 
@@ -121,7 +134,7 @@ def refuse_pickled(file: str, where: str) -> None:
     """Raise for weights that only a pickle holds: reading one runs whatever code it contains."""
     raise UnsupportedModelError(
         f"{where} holds its weights only as a pickle ({file}), which can run any code when it is read",
-        hint="convert it once where you trust it: AutoModel.from_pretrained(…).save_pretrained(FOLDER, "
+        hint="convert it once where you trust it: SentenceTransformer(…).save_pretrained(FOLDER, "
         "safe_serialization=True), then load FOLDER",
         file=file,
     )

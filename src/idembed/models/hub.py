@@ -215,7 +215,7 @@ def _missing_in_cache(snapshot: Path, model: Known | None) -> list[str]:
     lengths = transformer_folder(snapshot) / "sentence_bert_config.json"
     if not lengths.is_file() and read_settings(snapshot).max_length != model.max_length:
         missing.append(lengths.relative_to(snapshot).as_posix())
-    if model.prompts and not (snapshot / "config_sentence_transformers.json").is_file():
+    if model.brings_prompts and not (snapshot / "config_sentence_transformers.json").is_file():
         missing.append("config_sentence_transformers.json")
     return missing
 

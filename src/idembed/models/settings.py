@@ -1,44 +1,47 @@
-"""What a checkpoint's own files say: shape, pooling, prompts, maximum length. Anything that is not computed
-here is refused by name: a vector that is nearly right is worse than an error."""
+"""What a checkpoint's own files say: shape, pooling, prompts, maximum length."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any
 
-from idembed.errors import ModelError, OptionError, UnsupportedModelError
-from idembed.models.files import pooling_file, read_json, read_modules, transformer_folder
+from idembed.errors import ModelError, OptionError
+from idembed.models.architectures import Layout, read_layout, read_shape
+from idembed.models.dense import DenseShape
+from idembed.models.files import read_json, transformer_folder
+from idembed.models.modules import read_behind
+from idembed.models.unsupported import brief, refuse
 from idembed.native import EncoderConfig
 from idembed.space import Side, Similarity
 
 __all__ = ["Settings", "read_settings"]
 
-_ARCHITECTURES = ("BertModel", "BertForMaskedLM", "BertForPreTraining")
-_MODES: Mapping[str, str] = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-}
 _SIDES: Mapping[Side, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 _UNLIMITED = 10**9  # tokenizer_config.json holds 10**30 when nobody set a length
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``encoder`` shape with pooling and the Normalize module, ``max_length`` in tokens with the special
+    """``encoder`` shape with pooling and the ``layout`` of its files, the ``dense`` layers behind it, whether vectors
+    are normalised at the end (by the encoder itself if there are no layers), ``max_length`` in tokens with the special
     ones, ``prompts`` by name, and whether texts are put in ``lowercase`` before the tokenizer's own rules."""
 
     encoder: EncoderConfig
+    layout: Layout
+    dense: tuple[DenseShape, ...]
+    normalize: bool
     similarity: Similarity
     max_length: int
     prompts: Mapping[str, str]
     default_prompt_name: str | None
     lowercase: bool
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        return self.dense[-1].out if self.dense else self.encoder.hidden
 
     def prompt_of(self, side: Side) -> str:
         """What is put before a text of ``side``: the prompt of that name; ``passage`` and ``corpus`` are
@@ -55,6 +58,10 @@ class Settings:
             known = ", ".join(sorted(prompts))
             raise OptionError(f"the checkpoint has no prompt called {name!r}", hint=f"it has: {known}")
         return prompts[name]
+
+    def prompted(self, prompts: Mapping[str, str]) -> Settings:
+        """These settings with ``prompts`` if the files bring none."""
+        return self if any(self.prompts.values()) else replace(self, prompts={**self.prompts, **prompts})
 
     def changed(
         self,
@@ -89,21 +96,25 @@ def read_settings(folder: Path) -> Settings:
     config = read_json(inner / "config.json")
     if not config:
         raise ModelError(f"{inner} has no config.json", hint="give the folder of a checkpoint")
-    _check_architecture(config)
-    pooling, normalize = _modules(folder, _positive(config, "hidden_size"))
+    layout = read_layout(config)
+    hidden = read_shape(config, layout, "mean", False).hidden
+    behind = read_behind(folder, hidden)
     sentence = read_json(inner / "sentence_bert_config.json")
     for name in ("query_length", "document_length", "query_expansion"):
         if sentence.get(name) is not None:
-            _refuse(f"{name} in sentence_bert_config.json", "one maximum length for all texts")
+            refuse(f"{name} in sentence_bert_config.json", "one maximum length for all texts")
     tokenizer = read_json(inner / "tokenizer_config.json")
     if tokenizer.get("truncation_side", "right") != "right":
-        _refuse("truncation on the left", "truncation on the right")
+        refuse("truncation on the left", "truncation on the right")
     own = read_json(folder / "config_sentence_transformers.json")
     if own.get("truncate_dim") is not None:
-        _refuse("truncate_dim in config_sentence_transformers.json", "whole vectors; encode(truncate_dim=…) cuts")
-    encoder = _encoder(config, pooling, normalize)
+        refuse("truncate_dim in config_sentence_transformers.json", "whole vectors; encode(truncate_dim=…) cuts")
+    encoder = read_shape(config, layout, behind.pooling, behind.normalize and not behind.dense)
     return Settings(
         encoder=encoder,
+        layout=layout,
+        dense=behind.dense,
+        normalize=behind.normalize,
         similarity=_similarity(own),
         max_length=_max_length(sentence, tokenizer, encoder.positions),
         prompts=_prompts(own),
@@ -112,85 +123,10 @@ def read_settings(folder: Path) -> Settings:
     )
 
 
-def _check_architecture(config: Mapping[str, Any]) -> None:
-    kind = config.get("model_type", "bert")
-    architectures = config.get("architectures") or ["BertModel"]
-    if kind != "bert":
-        _refuse(f"the architecture {kind!r} ({architectures[0]})", "BERT (model_type bert)")
-    if architectures[0] not in _ARCHITECTURES:
-        what = "a cross-encoder or classifier" if "Classification" in architectures[0] else "the architecture"
-        _refuse(f"{what} ({architectures[0]})", ", ".join(_ARCHITECTURES))
-    wanted: dict[str, object] = {
-        "hidden_act": "gelu",
-        "position_embedding_type": "absolute",
-        "is_decoder": False,
-        "add_cross_attention": False,
-        "quantization_config": None,
-    }
-    for name, value in wanted.items():
-        if config.get(name, value) != value:
-            _refuse(f"{name} {_brief(config[name])}", f"{name} {_brief(value)}")
-
-
-def _encoder(config: Mapping[str, Any], pooling: Literal["mean", "cls", "max"], normalize: bool) -> EncoderConfig:
-    epsilon = config.get("layer_norm_eps", 1e-12)
-    if isinstance(epsilon, bool) or not isinstance(epsilon, int | float):
-        raise ModelError(f"layer_norm_eps in config.json is {_brief(epsilon)}, not a number")
-    return EncoderConfig(
-        vocab=_positive(config, "vocab_size"),
-        positions=_positive(config, "max_position_embeddings"),
-        types=_positive(config, "type_vocab_size", 2),
-        hidden=_positive(config, "hidden_size"),
-        layers=_positive(config, "num_hidden_layers"),
-        heads=_positive(config, "num_attention_heads"),
-        intermediate=_positive(config, "intermediate_size"),
-        pooling=pooling,
-        normalize=normalize,
-        layer_norm_eps=float(epsilon),
-    )
-
-
-def _modules(folder: Path, hidden: int) -> tuple[Literal["mean", "cls", "max"], bool]:
-    """Pooling, and whether vectors are normalised. Without modules.json: mean, not normalised."""
-    modules = read_modules(folder)
-    if not modules and not (folder / "modules.json").exists():
-        return "mean", False
-    kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules]
-    for kind in kinds:
-        if kind not in ("Transformer", "Pooling", "Normalize"):
-            _refuse(f"the module {kind}", "Transformer, Pooling, Normalize")
-    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
-        _refuse(f"the modules {', '.join(kinds) or '[]'}", "Transformer, Pooling, then perhaps Normalize")
-    path = pooling_file(folder)
-    if path is None or not path.is_file():
-        raise ModelError(
-            f"{path} is missing, which says how tokens become one vector", hint="fetch the checkpoint again"
-        )
-    return _pooling(read_json(path), hidden), len(kinds) == 3
-
-
-def _pooling(config: Mapping[str, Any], hidden: int) -> Literal["mean", "cls", "max"]:
-    named = config.get("pooling_mode")
-    listed = [named] if isinstance(named, str) else list(named or [])
-    modes = listed or [mode for key, mode in _MODES.items() if config.get(key)] or ["mean"]
-    if config.get("include_prompt", True) is not True:
-        _refuse("pooling without the prompt (include_prompt false)", "pooling over all tokens")
-    width = config.get("word_embedding_dimension", config.get("embedding_dimension", hidden))
-    if width != hidden:
-        raise ModelError(f"pooling takes {_brief(width)} numbers, but the encoder gives {hidden}")
-    if modes == ["mean"]:
-        return "mean"
-    if modes == ["cls"]:
-        return "cls"
-    if modes == ["max"]:
-        return "max"
-    return _refuse(f"the pooling {' + '.join(map(str, modes))}", "mean, cls, max")
-
-
 def _similarity(own: Mapping[str, Any]) -> Similarity:
     name = own.get("similarity_fn_name") or "cosine"
     if name not in ("cosine", "dot"):
-        _refuse(f"the similarity {_brief(name)}", "cosine, dot")
+        refuse(f"the similarity {brief(name)}", "cosine, dot")
     return "cosine" if name == "cosine" else "dot"
 
 
@@ -201,7 +137,7 @@ def _max_length(sentence: Mapping[str, Any], tokenizer: Mapping[str, Any], posit
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 1:
-            raise ModelError(f"the maximum length {_brief(value)} is not a number of tokens")
+            raise ModelError(f"the maximum length {brief(value)} is not a number of tokens")
         return positions if value > _UNLIMITED else min(int(value), positions)
     return positions
 
@@ -216,26 +152,5 @@ def _prompts(own: Mapping[str, Any]) -> dict[str, str]:
 def _default_prompt(own: Mapping[str, Any]) -> str | None:
     name = own.get("default_prompt_name")
     if name is not None and name not in {"query", "document", *_prompts(own)}:
-        raise ModelError(f"default_prompt_name {_brief(name)} is not among the checkpoint's prompts")
+        raise ModelError(f"default_prompt_name {brief(name)} is not among the checkpoint's prompts")
     return name
-
-
-def _positive(config: Mapping[str, Any], name: str, default: int | None = None) -> int:
-    value = config.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ModelError(f"{name} in config.json is {_brief(value)}, not a positive integer")
-    return value
-
-
-def _refuse(what: str, supported: str) -> NoReturn:
-    raise UnsupportedModelError(
-        f"{what} is not computed here",
-        hint=f"supported: {supported}; others will come through OpenAI-compatible servers",
-        unsupported=what,
-        supported=supported,
-    )
-
-
-def _brief(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -15,12 +15,13 @@ from idembed.native.dense import ACTIVATIONS, Activation, Dense
 from idembed.native.encoder import Encoder
 from idembed.native.library import ABI, available_isas, default_threads, isa
 from idembed.native.search import TopK, normalize, scores, top_k
-from idembed.native.shape import EncoderConfig, Pooling, Profile, tensor_shapes
+from idembed.native.shape import RELATIVE_BUCKETS, EncoderConfig, Pooling, Profile, tensor_shapes
 
 __all__ = [
     "ABI",
     "ACTIVATIONS",
     "CHUNK",
+    "RELATIVE_BUCKETS",
     "Activation",
     "BlockKind",
     "Dense",

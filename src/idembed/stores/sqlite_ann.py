@@ -12,7 +12,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -115,8 +115,12 @@ def forget(connection: sqlite3.Connection, generation: int) -> None:
 
 
 def size(index: str) -> int:
-    """Bytes of all side-cars."""
-    return sum(os.path.getsize(path) for path in _side_cars(index).values())
+    """Bytes of all side-cars; one that goes meanwhile counts as none."""
+    total = 0
+    for path in _side_cars(index).values():
+        with suppress(FileNotFoundError):
+            total += os.path.getsize(path)
+    return total
 
 
 def sweep(index: str, generations: Collection[int]) -> None:
