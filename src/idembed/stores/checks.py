@@ -9,7 +9,7 @@ import numpy as np
 
 from idembed.canonical import check_text
 from idembed.errors import OptionError, RowError, StoreError
-from idembed.rows import ROW_HASH_BYTES, check_id
+from idembed.rows import MAX_ID_BYTES, ROW_HASH_BYTES, check_id
 from idembed.space import ADDRESS_BYTES
 from idembed.stores.records import PartRecord, RowRecord, Vector
 
@@ -23,6 +23,8 @@ __all__ = [
     "refuse_vanished",
 ]
 
+_AT_ONCE: Final = 256
+"""Rows whose texts are looked at as one."""
 _HASH_BYTES: Final = 32
 _FLOAT32: Final = np.dtype(np.float32)
 """Which a type is compared with four times as fast as with ``np.float32``."""
@@ -34,20 +36,46 @@ def check_rows(rows: Sequence[RowRecord], dims: Mapping[int, int]) -> list[RowRe
     Raises RowError, OptionError or StoreError, naming the row.
     """
     last = list({row.id: row for row in rows}.values())
-    for row in last:
-        check_id(row.id, "a row to write")
-        for text in (row.text or "", row.scope, row.metadata):
-            if reason := check_text(text):
-                raise RowError(f"row {row.id!r}: its text, scope or metadata {reason}", id=row.id)
-        if len(row.text_hash) != _HASH_BYTES or len(row.metadata_hash) != _HASH_BYTES:
-            raise OptionError(f"row {row.id!r}: a hash has {_HASH_BYTES} bytes", id=row.id)
-        if row.row_hash is not None and len(row.row_hash) != ROW_HASH_BYTES:
-            raise OptionError(f"row {row.id!r}: a row hash has {ROW_HASH_BYTES} bytes", id=row.id)
-        for generation in row.parts.keys() - dims.keys():
-            raise StoreError(f"row {row.id!r} has vectors for generation {generation}, which does not exist")
+    for begin in range(0, len(last), _AT_ONCE):
+        some = last[begin : begin + _AT_ONCE]
+        if not _are_sound(some):
+            for row in some:
+                _check_row(row)
+    if unknown := {generation for row in last for generation in row.parts} - dims.keys():
+        row = next(row for row in last if not unknown.isdisjoint(row.parts))
+        generation = min(unknown.intersection(row.parts))
+        raise StoreError(f"row {row.id!r} has vectors for generation {generation}, which does not exist")
     for generation, dim in dims.items():
         check_parts(((row.id, row.parts[generation]) for row in last if generation in row.parts), dim)
     return last
+
+
+def _are_sound(rows: Sequence[RowRecord]) -> bool:
+    """Whether ``_check_row`` surely finds nothing; all of them looked at in one go take a third of the time."""
+    try:
+        texts = [[row.id for row in rows], [row.text or "" for row in rows], [row.metadata for row in rows]]
+        joined = "".join([*map("".join, texts), *{row.scope for row in rows}])
+    except TypeError:
+        return False
+    lengths = set(map(len, texts[0]))
+    return (
+        not check_text(joined)
+        and min(lengths) >= 1
+        and max(lengths) <= MAX_ID_BYTES // 4  # no character has more bytes
+        and {len(row.text_hash) for row in rows} == {len(row.metadata_hash) for row in rows} == {_HASH_BYTES}
+        and {ROW_HASH_BYTES if row.row_hash is None else len(row.row_hash) for row in rows} == {ROW_HASH_BYTES}
+    )
+
+
+def _check_row(row: RowRecord) -> None:
+    check_id(row.id, "a row to write")
+    for text in (row.text or "", row.scope, row.metadata):
+        if reason := check_text(text):
+            raise RowError(f"row {row.id!r}: its text, scope or metadata {reason}", id=row.id)
+    if len(row.text_hash) != _HASH_BYTES or len(row.metadata_hash) != _HASH_BYTES:
+        raise OptionError(f"row {row.id!r}: a hash has {_HASH_BYTES} bytes", id=row.id)
+    if row.row_hash is not None and len(row.row_hash) != ROW_HASH_BYTES:
+        raise OptionError(f"row {row.id!r}: a row hash has {ROW_HASH_BYTES} bytes", id=row.id)
 
 
 def check_dim(dim: int, most: int) -> None:

@@ -3,7 +3,6 @@ it for the checksum (one by one: 6 µs)."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -11,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from idembed.space import ADDRESS_BYTES, CHECKSUM_BYTES, checksum
+from idembed.stores.part_checksums import checksums, hashed
 from idembed.stores.postgres_copy import binary, boolean, number4, number8, row_of, vector
 from idembed.stores.records import PartRecord
 
@@ -58,11 +58,7 @@ def _together(keys: Sequence[int], text_hashes: Sequence[bytes], parts: Sequence
     """All fields have the same lengths, so that the rows are an array of records."""
     there = [part.vector for part in parts if part.vector is not None]
     dim = len(there[0])
-    hashed = np.empty(len(parts), _hashed(dim))
-    hashed["address"] = np.frombuffer(b"".join([part.address for part in parts]), f"V{ADDRESS_BYTES}")
-    hashed["vector"] = np.concatenate(there).reshape(-1, dim)
-    hashed["tokens"] = [part.tokens for part in parts]
-    hashed["truncated"] = [part.truncated for part in parts]
+    known = hashed(parts, np.concatenate(there).reshape(-1, dim))
 
     rows = np.full(len(parts), _row(dim))
     rows["key"] = keys
@@ -71,22 +67,9 @@ def _together(keys: Sequence[int], text_hashes: Sequence[bytes], parts: Sequence
     rows["end"] = [part.span[1] for part in parts]
     rows["text_hash"] = np.frombuffer(b"".join(text_hashes), f"V{_TEXT_HASH_BYTES}")
     for name in ("address", "tokens", "truncated", "vector"):
-        rows[name] = hashed[name]
-    rows["checksum"] = np.frombuffer(_checksums(hashed), f"V{CHECKSUM_BYTES}")
+        rows[name] = known[name]
+    rows["checksum"] = np.frombuffer(b"".join(checksums(known)), f"V{CHECKSUM_BYTES}")
     return rows.tobytes()
-
-
-@lru_cache(16)
-def _hashed(dim: int) -> np.dtype[Any]:
-    """What ``space.checksum`` hashes, one after the other."""
-    return np.dtype(
-        [("address", f"V{ADDRESS_BYTES}"), ("vector", "<f4", (dim,)), ("tokens", "<i4"), ("truncated", "u1")]
-    )
-
-
-def _checksums(hashed: np.ndarray[Any, np.dtype[Any]]) -> bytes:
-    size, raw = hashed.dtype.itemsize, hashed.view(np.uint8).data
-    return b"".join([hashlib.sha256(raw[at : at + size]).digest()[:CHECKSUM_BYTES] for at in range(0, len(raw), size)])
 
 
 @lru_cache(16)

@@ -160,7 +160,7 @@ class SQLiteStore(Settings, Store):
         with self._writing(lease) as connection:
             dim = self._existing(connection, generation).space.dim
             check_parts(((row.id, row.parts) for row in rows), dim)
-            count = sqlite_write.fill(connection, generation, rows)
+            count = sqlite_write.fill(connection, generation, rows, sqlite_generations.needed(connection))
             sqlite_schema.trim_changes(connection)
             return count
 

@@ -12,6 +12,7 @@ from idembed.rows import row_hash
 from idembed.space import checksum
 from idembed.stores import sqlite_schema as schema
 from idembed.stores.sqlite_read import lacks
+from idembed.stores.sqlite_triggers import create_triggers
 from idembed.stores.sqlite_vectors import sums_of
 
 __all__ = ["migrate"]
@@ -72,7 +73,7 @@ def _from_1(connection: sqlite3.Connection) -> None:
         )
     for table in ("meta", "leases", "generations", "rows", "changes"):
         connection.execute(f"DROP TABLE old_{table}")
-    schema.create_triggers(connection, generations)
+    create_triggers(connection, generations)
 
 
 def _parts_from_1(connection: sqlite3.Connection, number: int) -> None:

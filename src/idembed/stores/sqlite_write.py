@@ -1,27 +1,18 @@
-"""Writing rows, texts and vectors to SQLite. The caller holds the transaction; ids come checked and unique."""
+"""Writing rows and texts to SQLite, and their vectors by sqlite_parts.py. The caller holds the transaction; ids come
+checked and unique."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import numpy as np
-
-from idembed.space import checksum
 from idembed.stores.checks import refuse_other_scope, refuse_vanished
-from idembed.stores.records import Filling, PartRecord, RowRecord
+from idembed.stores.records import Filling, RowRecord
+from idembed.stores.sqlite_parts import blob, leave_out, note_changes, replace_parts
 from idembed.stores.sqlite_read import chunks, lacks
-from idembed.stores.sqlite_vectors import sums_of
+from idembed.stores.sqlite_triggers import without_triggers
 
 __all__ = ["delete", "fill", "settle", "unsettle", "upsert"]
-
-
-class _Kept(NamedTuple):
-    """A row that is there already."""
-
-    key: int
-    text_hash: bytes | None
 
 
 # Rows ---------------------------------------------------------------------------------------------
@@ -34,39 +25,57 @@ def upsert(connection: sqlite3.Connection, rows: Sequence[RowRecord], generation
     refuse_vanished(rows, kept)
     new = [row for row in rows if row.id not in kept]
     old = [row for row in rows if row.id in kept and row.text is not None]
-    _insert(connection, new, kept, generations)
-    _update(connection, old, kept)
-    for number in generations:
-        written = [row for row in rows if row.text is not None and number in row.parts]
-        _remove_parts(connection, number, [kept[row.id].key for row in old if number in row.parts])
-        _insert_parts(connection, number, [(kept[row.id].key, row.text_hash, row.parts[number]) for row in written])
-        left_out = [kept[row.id].key for row in rows if row.text is not None and number not in row.parts]
-        if left_out:
-            _leave_out(connection, number, left_out)
-    _update_metadata(connection, [row for row in rows if row.text is None], kept, generations)
+    parts = sum(len(parts) for row in rows for parts in row.parts.values())
+    with without_triggers(connection, generations, max(len(rows), parts)):
+        _insert(connection, new, kept, generations)
+        _update(connection, old, kept)
+        for number in generations:
+            _write_parts(connection, number, rows, old, kept)
+        note_changes(connection, [kept[row.id] for row in rows if row.text is not None])
+        _update_metadata(connection, [row for row in rows if row.text is None], kept, generations)
     _found_again(connection, [row.id for row in rows])
 
 
-def _kept(connection: sqlite3.Connection, rows: Sequence[RowRecord]) -> dict[str, _Kept]:
-    """The rows that are there. Raises RowError for one that another scope holds."""
+def _write_parts(
+    connection: sqlite3.Connection,
+    number: int,
+    rows: Sequence[RowRecord],
+    old: Sequence[RowRecord],
+    kept: Mapping[str, int],
+) -> None:
+    """Those of generation ``number``; ``old``: the rows that may have some."""
+    written = [row for row in rows if row.text is not None and number in row.parts]
+    replace_parts(
+        connection,
+        number,
+        [(kept[row.id], row.text_hash, row.parts[number]) for row in written],
+        [kept[row.id] for row in old if number in row.parts],
+    )
+    left_out = [kept[row.id] for row in rows if row.text is not None and number not in row.parts]
+    if left_out:
+        leave_out(connection, number, left_out)
+
+
+def _kept(connection: sqlite3.Connection, rows: Sequence[RowRecord]) -> dict[str, int]:
+    """The keys of rows that are there. Raises RowError for one that another scope holds."""
     scopes = {row.id: row.scope for row in rows}
-    found: dict[str, _Kept] = {}
+    found: dict[str, int] = {}
     for marks, piece in chunks(list(scopes)):
-        sql = f"SELECT id, key, scope, text_hash FROM rows WHERE id IN ({marks})"
-        for row_id, key, scope, text_hash in connection.execute(sql, tuple(piece)):
+        sql = f"SELECT id, key, scope FROM rows WHERE id IN ({marks})"
+        for row_id, key, scope in connection.execute(sql, tuple(piece)):
             refuse_other_scope(row_id, scope, scopes[row_id])
-            found[row_id] = _Kept(key, text_hash)
+            found[row_id] = key
     return found
 
 
 def _insert(
-    connection: sqlite3.Connection, rows: Sequence[RowRecord], kept: dict[str, _Kept], generations: Iterable[int]
+    connection: sqlite3.Connection, rows: Sequence[RowRecord], kept: dict[str, int], generations: Iterable[int]
 ) -> None:
     """New rows, whose keys are added to ``kept``; no key of an orphan is used again."""
     tables = ["rows", "texts", *(f"parts_{int(n)}" for n in generations)]
     greatest = ", ".join(f"(SELECT coalesce(max(key), 0) FROM {table})" for table in tables)
     first = 1 + connection.execute(f"SELECT max({greatest})").fetchone()[0]
-    kept |= {row.id: _Kept(key, None) for key, row in enumerate(rows, first)}
+    kept |= {row.id: key for key, row in enumerate(rows, first)}
     connection.executemany(
         "INSERT INTO texts (key, text) VALUES (?, ?)",
         ((key, row.text) for key, row in enumerate(rows, first)),
@@ -74,35 +83,39 @@ def _insert(
     connection.executemany(
         "INSERT INTO rows (key, id, scope, row_hash, text_hash, metadata, metadata_hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
-            (key, row.id, row.scope, row.row_hash, row.text_hash, row.metadata, row.metadata_hash)
+            (key, row.id, row.scope, *_hashes(row), row.metadata, blob(row.metadata_hash))
             for key, row in enumerate(rows, first)
         ),
     )
 
 
-def _update(connection: sqlite3.Connection, rows: Sequence[RowRecord], kept: Mapping[str, _Kept]) -> None:
+def _hashes(row: RowRecord) -> tuple[bytearray | None, bytearray]:
+    return None if row.row_hash is None else blob(row.row_hash), blob(row.text_hash)
+
+
+def _update(connection: sqlite3.Connection, rows: Sequence[RowRecord], kept: Mapping[str, int]) -> None:
     connection.executemany(
         "INSERT INTO texts (key, text) VALUES (?, ?) "
         "ON CONFLICT (key) DO UPDATE SET text = excluded.text WHERE text IS NOT excluded.text",
-        ((kept[row.id].key, row.text) for row in rows),
+        ((kept[row.id], row.text) for row in rows),
     )
     connection.executemany(
         "UPDATE rows SET row_hash = ?, text_hash = ?, metadata = ?, metadata_hash = ? WHERE key = ?",
-        ((row.row_hash, row.text_hash, row.metadata, row.metadata_hash, kept[row.id].key) for row in rows),
+        ((*_hashes(row), row.metadata, blob(row.metadata_hash), kept[row.id]) for row in rows),
     )
 
 
 def _update_metadata(
     connection: sqlite3.Connection,
     rows: Sequence[RowRecord],
-    kept: Mapping[str, _Kept],
+    kept: Mapping[str, int],
     generations: Mapping[int, bool],
 ) -> None:
     """A row stays settled by this only if another program has not touched it since the plan."""
     settled = f"row_hash IS NOT NULL AND text_hash IS ? AND {_has_vectors(generations)}"
     connection.executemany(
         f"UPDATE rows SET metadata = ?, metadata_hash = ?, row_hash = CASE WHEN {settled} THEN ? END WHERE key = ?",
-        ((row.metadata, row.metadata_hash, row.text_hash, row.row_hash, kept[row.id].key) for row in rows),
+        ((row.metadata, row.metadata_hash, row.text_hash, row.row_hash, kept[row.id]) for row in rows),
     )
 
 
@@ -125,67 +138,9 @@ def _found_again(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
         connection.executemany("DELETE FROM lost WHERE id = ?", ((row_id,) for row_id in ids))
 
 
-# Vectors ------------------------------------------------------------------------------------------
-
-
-def _remove_parts(connection: sqlite3.Connection, generation: int, keys: Sequence[int]) -> None:
-    connection.executemany(f"DELETE FROM parts_{int(generation)} WHERE key = ?", ((key,) for key in keys))
-
-
-def _insert_parts(
-    connection: sqlite3.Connection, generation: int, rows: Sequence[tuple[int, bytes, Sequence[PartRecord]]]
-) -> None:
-    """``rows``: key, text hash and parts of each, of which none is there."""
-    n = int(generation)
-    given = [(key, part) for key, _, parts in rows for part in parts if part.vector is not None]
-    vectors = [part.vector for _, part in given if part.vector is not None]
-    matrix = np.stack(vectors).astype("<f4", copy=False) if vectors else np.empty((0, 0), "<f4")
-    raw, sums = [vector.tobytes() for vector in matrix], sums_of(matrix)
-    seen = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (f"vectors_{n}",)).fetchone()
-    first = 1 + (seen[0] if seen else 0)
-    connection.executemany(
-        f"INSERT INTO vectors_{n} (vid, key, part, vector, sum) VALUES (?, ?, ?, ?, ?)",
-        (
-            (vid, key, int(part.part), vector, total)
-            for vid, ((key, part), vector, total) in enumerate(zip(given, raw, sums, strict=True), first)
-        ),
-    )
-    written = iter(enumerate(raw, first))
-    connection.executemany(
-        f'INSERT INTO parts_{n} (key, part, "start", "end", text_hash, address, tokens, truncated, checksum, vid) '
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (key, int(part.part), int(part.span[0]), int(part.span[1]), text_hash, *_known(part, written))
-            for key, text_hash, parts in rows
-            for part in parts
-        ),
-    )
-
-
-def _known(part: PartRecord, written: Iterator[tuple[int, bytes]]) -> tuple[bytes, int, bool, bytes, int | None]:
-    """Address, tokens, truncated, checksum, vid; vid and vector are the next that were ``written`` if it has one."""
-    vid, raw = next(written) if part.vector is not None else (None, b"")
-    tokens, truncated = int(part.tokens), bool(part.truncated)
-    return part.address, tokens, truncated, checksum(part.address, raw, tokens, truncated), vid
-
-
-def _leave_out(connection: sqlite3.Connection, generation: int, keys: Sequence[int]) -> None:
-    """No vectors of an old text stay behind; a row that lacks vectors now makes the generation incomplete."""
-    n = int(generation)
-    connection.executemany(
-        f"DELETE FROM parts_{n} WHERE key = ?1 "
-        "AND text_hash IS NOT (SELECT r.text_hash FROM rows AS r WHERE r.key = ?1)",
-        ((key,) for key in keys),
-    )
-    for marks, piece in chunks(keys):
-        sql = f"SELECT EXISTS (SELECT 1 FROM rows AS r WHERE r.key IN ({marks}) AND {lacks('r', n)})"
-        if connection.execute(sql, tuple(piece)).fetchone()[0]:
-            connection.execute("UPDATE generations SET complete = 0 WHERE number = ?", (n,))
-            return
-
-
-def fill(connection: sqlite3.Connection, generation: int, rows: Sequence[Filling]) -> int:
-    """Replace the parts of rows whose text is still the one they were made from; how many these are."""
+def fill(connection: sqlite3.Connection, generation: int, rows: Sequence[Filling], generations: Collection[int]) -> int:
+    """Replace the parts of rows whose text is still the one they were made from; how many these are. ``generations``:
+    all there are."""
     given = {row.id: row for row in rows}
     matching = []
     for marks, piece in chunks(list(given)):
@@ -193,8 +148,10 @@ def fill(connection: sqlite3.Connection, generation: int, rows: Sequence[Filling
         for row_id, key, text_hash in connection.execute(sql, tuple(piece)):
             if text_hash == given[row_id].text_hash:
                 matching.append((key, text_hash, given[row_id].parts))
-    _remove_parts(connection, generation, [key for key, _, _ in matching])
-    _insert_parts(connection, generation, matching)
+    keys = [key for key, _, _ in matching]
+    with without_triggers(connection, generations, sum(len(parts) for _, _, parts in matching)):
+        replace_parts(connection, generation, matching, keys)
+        note_changes(connection, keys)
     return len(matching)
 
 
