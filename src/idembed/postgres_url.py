@@ -12,15 +12,18 @@ from idembed.errors import OptionError
 __all__ = ["libpq_options", "refuse_misplaced"]
 
 
-def refuse_misplaced(url: str) -> None:
-    """Raise OptionError for an @, # or ? that makes it unclear where the password of ``url`` ends, which is not
-    shown."""
+def refuse_misplaced(url: str, shown: str) -> None:
+    """Raise OptionError for an @, #, / or ? that makes it unclear where the password of ``url`` ends, which is not
+    shown; and for a # elsewhere, which is: ``shown`` is the URL without any password."""
     body, _, query = url.partition("?")
-    if body.count("@") > 1 or "#" in url or "@" in query:
+    authority, _, path = body.partition("://")[2].partition("/")
+    if authority.count("@") > 1 or "@" in path or "#" in body or "@" in query:
         raise OptionError(
-            "the URL of the database has an @, # or ? in a user, password or host",
-            hint="write %40 for @, %23 for # and %3F for ?",
+            "the URL of the database has an @, #, / or ? in a user, password or host",
+            hint="write %40 for @, %23 for #, %2F for / and %3F for ?",
         )
+    if "#" in query:
+        raise OptionError(f"{shown} has a # in an option", hint="write %23 for #")
 
 
 def libpq_options(url: str, shown: str, example: str) -> dict[str, Any]:

@@ -34,6 +34,9 @@ _ESCAPE = re.compile(
 )
 _REVISION = re.compile(r"@([0-9a-f]{12})[0-9a-f]{28}(?![0-9a-f])")
 _PASSWORD = re.compile(r"(//[^/?#@:]*):[^/?#]*@")
+_BROKEN_PASSWORD = re.compile(r"(//[^/?#@:]*):(?:[^?]*@|[^/]*\?.*@)")
+"""With an @, /, # or ? in it, which should be written otherwise: all to the last @ before the options; or to the last
+of all, where these begin so early that the ? may be part of it. An @ in a query is behind the name of a database."""
 _SECRET = re.compile(r"([?&](?:[a-z_-]*(?:password|token|secret|key))=)[^&#]*(?:#.*)?", re.IGNORECASE)
 _PLAIN = re.compile(r"[\w@%+=:,./~\\-]+")
 _SPACE = re.compile(r"[\s\u2028\u2029]+")
@@ -89,7 +92,11 @@ def without_password(url: str) -> str:
     """``url`` as it may be shown: passwords, tokens and keys replaced by ``***``, and what follows a # in one, for it
     may belong to it."""
     shown = _SECRET.sub(r"\1***", url)
-    return _without_token(shown) if shown.lower().startswith("milvus://") else _PASSWORD.sub(r"\1:***@", shown)
+    if shown.lower().startswith("milvus://"):
+        return _without_token(shown)
+    if shown.lower().startswith(("postgres://", "postgresql://")):
+        shown = _BROKEN_PASSWORD.sub(r"\1:***@", shown)
+    return _PASSWORD.sub(r"\1:***@", shown)
 
 
 def _without_token(url: str) -> str:

@@ -125,6 +125,37 @@ def test_tables_of_other_programs_are_left_alone(tmp_path: Path) -> None:
     assert database.open_table("g1").count_rows() == 1
 
 
+def test_an_index_does_not_lie_among_files_of_others(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(NotAnIndexError, match=r"something else is in it \(thesis.txt\)\n.*an empty folder"):
+        open_store(f"lance://{tmp_path}")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_an_index_may_lie_beside_tables_of_others(tmp_path: Path) -> None:
+    lancedb.connect(tmp_path).create_table("mine", [{"a": 1}])
+    open_store(f"lance://{tmp_path}").close()
+    (tmp_path / "notes.txt").write_text("since then")
+    open_store(f"lance://{tmp_path}", create=False).close()
+
+
+@pytest.mark.parametrize("name", ["taken", "taken/pets"])
+def test_a_file_where_the_folder_should_be_is_said(tmp_path: Path, name: str) -> None:
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(StoreError, match=r"there is no folder .*taken.*and none can be made \(.*\)\n.*name a folder"):
+        open_store(f"lance://{tmp_path}/{name}")
+
+
+def test_the_size_is_known_though_files_go_meanwhile(
+    engine: LanceEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = engine.size()
+    assert before > 0
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda *of: [*walk(*of), (str(folder), [], ["tidied.lance"])])
+    assert engine.size() == before
+
+
 # Filters ----------------------------------------------------------------------------------------------
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20) | st.sampled_from(

@@ -25,7 +25,7 @@ from milvus_lite.search.filter.parser import parse_expr
 from milvus_lite.search.filter.tokens import TokenKind, tokenize
 from pymilvus import MilvusClient, MilvusException
 
-from idembed.errors import DiskFullError, LeaseLostError, OptionError, ReadOnlyError, StoreError
+from idembed.errors import DiskFullError, LeaseLostError, NotAnIndexError, OptionError, ReadOnlyError, StoreError
 from idembed.filters import parse_where
 from idembed.shown import without_password
 from idembed.stores import open_store
@@ -145,6 +145,8 @@ def test_a_user_without_a_password_is_told_where_a_token_goes() -> None:
         ("milvus://host/my-pets", "has a name of letters"),
         ("milvus://host/1pets", "has a name of letters"),
         ("milvus://host/pets/more", "has a name of letters"),
+        ("milvus://host/pets_g1", "not of an index"),
+        ("milvus://host/pets_idembed", "not of an index"),
         ("milvus://host/" + "p" * 201, "has a name of letters"),
         ("milvus://host/pets?schema=a", "unknown option 'schema'"),
         ("milvus://host/pets?db=a;b", "a database of Milvus has a name"),
@@ -267,6 +269,28 @@ def test_a_name_that_somebody_elses_collection_has_is_refused_before_anything_is
         engine.create(1, 4)
     assert other_program.list_collections() == ["pets"]
     engine.close()
+
+
+@pytest.mark.parametrize("is_alias", [False, True])
+def test_a_name_that_is_taken_leaves_no_documents_behind(url: str, other_program: MilvusClient, is_alias: bool) -> None:
+    other_program.create_collection("theirs" if is_alias else "pets", dimension=4)
+    if is_alias:
+        other_program.create_alias("theirs", "pets")
+    with pytest.raises(StoreError, match="not of this index"):
+        open_store(url)
+    assert other_program.list_collections() == ["theirs" if is_alias else "pets"]
+
+
+def test_a_collection_of_somebody_else_with_the_name_of_our_documents_is_left_alone(
+    url: str, other_program: MilvusClient
+) -> None:
+    other_program.create_collection("pets_idembed", dimension=4)
+    for create in (True, False):
+        with pytest.raises(
+            NotAnIndexError, match=r"a collection pets_idembed, which is not of idembed\n.*another name"
+        ):
+            open_store(url, create=create)
+    assert other_program.list_collections() == ["pets_idembed"]
 
 
 def test_a_collection_by_whose_alias_somebody_searches_is_not_dropped(

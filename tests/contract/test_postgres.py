@@ -224,6 +224,7 @@ def test_a_user_who_may_only_read_searches_and_does_not_write(index: Index, url:
         "postgresql://me:ge@heim@127.0.0.1:1/db",
         "postgresql://me:ge?heim@127.0.0.1:1/db",
         "postgresql://me:ge#heim@127.0.0.1:1/db",
+        "postgresql://me:ge/heim@127.0.0.1:1/db",
         "postgresql://me:geheim@127.0.0.1:1/db?nonsense=geheim",
         "postgresql://me:geheim@127.0.0.1:1/db?schema=",
         "postgresql://me:geheim@127.0.0.1:port/db",
@@ -234,6 +235,11 @@ def test_no_error_shows_a_password_or_a_piece_of_one(url: str) -> None:
         open_store(url)
     shown = f"{caught.value} {caught.value.facts} {caught.value.__cause__}"
     assert "heim" not in shown.replace("nonsense=geheim", "")
+
+
+def test_a_hash_in_an_option_is_not_said_to_be_in_the_password() -> None:
+    with pytest.raises(OptionError, match=r"schema=a#b has a # in an option\n.*%23"):
+        open_store("postgresql://me@127.0.0.1:1/db?schema=a#b")
 
 
 def test_the_url_of_a_store_has_no_password(index: Index) -> None:

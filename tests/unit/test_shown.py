@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idembed.shown import clean, short_revisions, shorten
+from idembed.shown import clean, short_revisions, shorten, without_password
 
 ESC = "\x1b"
 
@@ -66,3 +66,13 @@ def test_a_long_text_is_cut_once_it_is_clean(text: str, limit: int, shown: str) 
 def test_a_commit_is_shown_by_its_first_twelve_digits() -> None:
     assert short_revisions(f"org/name@{'0123456789' * 4}") == "org/name@012345678901"
     assert short_revisions("user@example") == "user@example"
+
+
+@pytest.mark.parametrize("password", ["ge/heim", "ge?heim", "ge#heim", "ge@heim"])
+def test_a_password_of_postgres_that_should_be_written_otherwise_is_not_shown(password: str) -> None:
+    assert without_password(f"postgresql://me:{password}@host/db?schema=a") == "postgresql://me:***@host/db?schema=a"
+
+
+def test_an_at_in_a_query_ends_no_password() -> None:
+    url = "postgresql://host:5432/db?query=select id, text from pages where tags @> '{a}'"
+    assert without_password(url) == url

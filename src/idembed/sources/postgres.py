@@ -74,8 +74,8 @@ def _taken_apart(url: str) -> tuple[str, dict[str, Any], str]:
     """The URL of the database without any password, what libpq is given, and the query."""
     found = re.search(r"(?<=[?&])query=", url)
     place = url if found is None else url[: found.start() - 1]
-    refuse_misplaced(place)
     shown = without_password(place)
+    refuse_misplaced(place, shown)
     if re.search(r"[?&]schema=", place):
         raise SourceError(
             f"{shown} is an index, not a source",

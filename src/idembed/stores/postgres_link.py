@@ -52,7 +52,7 @@ class Place:
 def place_of(url: str) -> Place:
     """What ``postgresql://user:pw@host/db?schema=pets`` means. Raises OptionError without showing the password."""
     shown = without_password(url)
-    refuse_misplaced(url)
+    refuse_misplaced(url, shown)
     body, _, query = url.partition("?")
     rest, schema = [], DEFAULT_SCHEMA
     for setting in filter(None, query.split("&")):

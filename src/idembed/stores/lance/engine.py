@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from lancedb.expr import Expr
 from idembed.errors import DamagedError, NotAnIndexError, StoreError
 from idembed.filters import Condition
 from idembed.stores.collection.engine import KEYS, Among, Engine, Fields, Key, Nearest, Record
+from idembed.stores.disk_usage import files_in, taken_by
 from idembed.stores.lance import search
 from idembed.stores.lance.failures import mapped
 from idembed.stores.lance.fields import (
@@ -31,6 +31,7 @@ from idembed.stores.lance.fields import (
     schema_of,
 )
 from idembed.stores.lance.filters import among_expr, any_of, is_nothing
+from idembed.stores.lance.folders import refuse_others_folder
 from idembed.stores.lance.place import place_of
 from idembed.stores.lance.reading import batches, counted
 from idembed.stores.lance.tables import MissingTableError, Tables
@@ -103,6 +104,8 @@ class LanceEngine(Engine):
             try:
                 tables.upsert(_DOCUMENTS, "name", written, retention=_SHORT_RETENTION)
             except MissingTableError:
+                if self._folder is not None:
+                    refuse_others_folder(self._folder, self.url)
                 tables.create(_DOCUMENTS, DOCUMENTS)
                 tables.upsert(_DOCUMENTS, "name", written, retention=_SHORT_RETENTION)
 
@@ -212,10 +215,7 @@ class LanceEngine(Engine):
 
     def size(self) -> int:
         with self._speaking():
-            if self._folder is None:
-                return 0
-            paths = (os.path.join(folder, name) for folder, _, names in os.walk(self._folder) for name in names)
-            return sum(os.path.getsize(path) for path in paths)
+            return 0 if self._folder is None else taken_by(files_in(self._folder))
 
     def damage(self) -> list[str]:
         said = []

@@ -16,6 +16,7 @@ from idembed.durable import sync_folder
 from idembed.errors import StoreError
 from idembed.stores.lance.disk import Synced
 from idembed.stores.lance.failures import is_missing, patiently
+from idembed.stores.lance.folders import make_folder
 from idembed.stores.lance.lock import BusyError, locked
 from idembed.stores.lance.place import Place
 from idembed.stores.lance.recovery import is_suspect, is_without_data, may_go, set_aside, step_back
@@ -125,7 +126,8 @@ class Tables:
 
     def create(self, name: str, schema: pa.Schema) -> None:
         """A new table, unless it is there."""
-        self._make_folder()
+        if self.place.folder is not None:
+            make_folder(self.place.folder, self.place.shown)
         with self._alone(name):
             self._forget(name)
             patiently(lambda: self._connected().create_table(name, schema=schema, exist_ok=True))
@@ -173,14 +175,6 @@ class Tables:
     def _is_there(self) -> bool:
         """Whether there is something: to connect would make the folder."""
         return self.place.folder is None or self.place.folder.is_dir()
-
-    def _make_folder(self) -> None:
-        folder = self.place.folder
-        if folder is not None and not folder.is_dir():
-            missing = [path for path in (folder, *folder.parents) if not path.exists()]
-            folder.mkdir(parents=True, exist_ok=True)
-            for made in missing:
-                sync_folder(made.parent)
 
     def _path(self, name: str) -> Path | None:
         return None if self.place.folder is None else self.place.folder / f"{name}.lance"

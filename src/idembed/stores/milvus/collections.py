@@ -13,7 +13,7 @@ from pymilvus import CollectionSchema, MilvusClient, MilvusException
 from idembed.errors import StoreError
 from idembed.shown import shorten
 from idembed.stores.milvus.expressions import is_in
-from idembed.stores.milvus.fields import VECTOR, dim_of, is_ours
+from idembed.stores.milvus.fields import VECTOR, dim_of, holds_documents, is_ours
 from idembed.stores.milvus.link import ONCE, PATIENCE, Connection, GoneError, Link, NotLoadedError
 
 __all__ = ["ANNOUNCED", "APPROXIMATE", "Collections", "announcement_of"]
@@ -121,6 +121,10 @@ class Collections:
     def dim(self, name: str) -> int:
         """The dimension of its vectors."""
         return dim_of(self._link(lambda to: to.client.describe_collection(name, **ONCE)))
+
+    def holds_documents(self, name: str) -> bool:
+        """Whether it is for documents of ours. Raises GoneError."""
+        return holds_documents(self._link(lambda to: to.client.describe_collection(name, **ONCE)))
 
     def count(self, name: str, condition: str) -> int:
         found = self.ask(name, lambda to: to.client.query(name, condition, ["count(*)"], **ONCE))

@@ -20,7 +20,6 @@ import numpy as np
 from idembed.canonical import canonical_json
 from idembed.errors import StoreError
 from idembed.filters import Condition
-from idembed.shown import shorten
 from idembed.stores.collection.engine import EVERYTHING, Among, Engine, Fields, Found, Key, Nearest, Record
 from idembed.stores.collection.store import CollectionStore
 from idembed.stores.milvus import lite
@@ -43,6 +42,7 @@ from idembed.stores.milvus.fields import (
 )
 from idembed.stores.milvus.link import ONCE, Connection, GoneError, Link
 from idembed.stores.milvus.near import MOST_NEAR, best_of, nearest, padded
+from idembed.stores.milvus.ours import documents_are_there, refuse_foreign_alias, refuse_taken
 from idembed.stores.milvus.pages import ANSWER, pages_of, slices_of, writes_of
 from idembed.stores.milvus.place import place_of
 from idembed.stores.milvus.wire import Answer, Columns
@@ -94,6 +94,7 @@ class MilvusEngine(Engine):
         self.url = self._place.shown
         self._link = Link(self._place)
         self._collections = Collections(self._link, self._place.documents)
+        self._has_documents = False
         self._dims: dict[int, int] = {}
         self._unflushed: Counter[int] = Counter()
 
@@ -112,6 +113,7 @@ class MilvusEngine(Engine):
 
     def documents(self, begin: str = "") -> dict[str, dict[str, Any]]:
         name = self._place.documents
+        self._has_documents = self._has_documents or documents_are_there(self._collections, self._place)
         condition = f"name >= {quoted(begin)} and name < {quoted(begin + chr(0x7F))}"
         found: dict[str, dict[str, Any]] = {}
         with suppress(GoneError):
@@ -126,6 +128,7 @@ class MilvusEngine(Engine):
         try:
             self._link(write)
         except GoneError:
+            refuse_taken(self._collections, self._place)
             self._collections.make(collection, document_schema(), ())
             self._link(write)
 
@@ -140,14 +143,7 @@ class MilvusEngine(Engine):
         return {number for number in numbers if number is not None}
 
     def create(self, number: int, dim: int) -> None:
-        names = self._collections.names()
-        for name in (self._place.collection(number), self._place.name):  # the second is to be the alias
-            if name in names:
-                raise StoreError(
-                    f"{self.url}: there is a collection {name} already, which is not of this index",
-                    hint="give the index another name",
-                )
-        self._refuse_foreign_alias()
+        refuse_taken(self._collections, self._place, self._place.collection(number))
         self._collections.make(self._place.collection(number), schema_of(dim), INDEXED)
 
     def drop(self, number: int) -> None:
@@ -159,17 +155,8 @@ class MilvusEngine(Engine):
         return None if collection is None else self._place.number_of(collection)
 
     def point(self, number: int) -> None:
-        self._refuse_foreign_alias()
+        refuse_foreign_alias(self._collections, self._place)
         self._collections.point(self._place.name, self._place.collection(number))
-
-    def _refuse_foreign_alias(self) -> None:
-        alias = self._place.name
-        there = self._collections.pointed(alias)
-        if there is not None and self._place.number_of(there) is None:
-            raise StoreError(
-                f"{self.url}: the alias {alias} stands for {shorten(there, 200)}, which is not of this index",
-                hint="give the index another name, or remove the alias",
-            )
 
     # Records ---------------------------------------------------------------------------------------
 

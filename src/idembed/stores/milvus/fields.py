@@ -25,6 +25,7 @@ __all__ = [
     "columns_of",
     "dim_of",
     "document_schema",
+    "holds_documents",
     "is_ours",
     "key_of",
     "records_of",
@@ -101,6 +102,12 @@ def is_ours(described: Mapping[str, Any]) -> bool:
     there = {field["name"]: field["type"] for field in described["fields"]}
     ours = {field.name: field.dtype for field in schema_of(dim=2).fields}
     return ours.items() <= there.items() and there.keys() <= ours.keys() | {_PADDED}
+
+
+def holds_documents(described: Mapping[str, Any]) -> bool:
+    """Whether a collection that Milvus describes is for documents of ours."""
+    there = {field["name"]: field["type"] for field in described["fields"]}
+    return there == {field.name: field.dtype for field in document_schema().fields}
 
 
 def written(records: Sequence[Record]) -> Columns:

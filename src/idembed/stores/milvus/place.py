@@ -19,6 +19,8 @@ _PORT: Final = 19530
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 """Milvus takes 255 characters, and we add some."""
+_TAKEN: Final = re.compile(r".*_(g[0-9]+|idembed)")
+"""What collections of an index are called, so that no index is: it would have those of another."""
 _GENERATION: Final = re.compile(r"_g([1-9][0-9]{0,17}|0)")
 
 
@@ -70,6 +72,12 @@ def place_of(url: str) -> Place:
     if not _NAME.fullmatch(name):
         raise OptionError(
             f"{shown}: an index in Milvus has a name of letters, digits and _, up to 200, that begins with no digit",
+            hint=_EXAMPLE,
+        )
+    if _TAKEN.fullmatch(name):
+        raise OptionError(
+            f"{shown}: names that end in _idembed or _g1 and the like are those of collections of an index, "
+            f"not of an index",
             hint=_EXAMPLE,
         )
     if parts.username is not None and not parts.password:

@@ -18,6 +18,7 @@ import qdrant_edge as edge
 
 from idembed.durable import FULL, sync_folder
 from idembed.errors import DamagedError, DiskFullError, StoreError
+from idembed.stores.disk_usage import files_in, taken_by
 from idembed.stores.qdrant.folders import make_folder, passing_name, refuse_others_folder, sweep
 from idembed.stores.qdrant.points import IndexKind, NotThereError, OneOf, OneTest, Point, Scored, Test
 from idembed.stores.qdrant.shards import Shards
@@ -200,8 +201,7 @@ class EdgeDatabase:
 
     def size(self) -> int:
         with self._said():
-            files = [one.stat() for one in self._folder.path.rglob("*") if one.is_file()]
-            return sum(getattr(one, "st_blocks", -(-one.st_size // 512)) * 512 for one in files)
+            return taken_by(files_in(self._folder.path))
 
     def damage(self, name: str) -> list[str]:
         try:
@@ -222,7 +222,11 @@ class EdgeDatabase:
         except OSError as error:
             if error.errno in FULL:
                 raise self._meant("No space left") from error
-            raise StoreError(f"{self.shown} cannot be used: {error.strerror or error}") from error
+            raise StoreError(
+                f"{self.shown} cannot be used: {error.strerror or error}",
+                hint="is it a folder, and may this user write there?",
+                url=self.shown,
+            ) from error
         except Exception as error:
             if type(error) not in (Exception, ValueError):  # those the engine raises
                 raise
