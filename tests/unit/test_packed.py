@@ -14,7 +14,7 @@ import pytest
 
 import tiny
 from idembed import native
-from idembed.models import engine, load, packed
+from idembed.models import engine, fingerprint, load, packed
 from idembed.models.checkpoint import Checkpoint
 
 pytestmark = pytest.mark.usefixtures("own_machine")
@@ -109,6 +109,15 @@ def test_instruction_sets_that_pack_alike_share_a_file(folder: Path, kept: Path)
     assert len(list(kept.iterdir())) == len(layouts)
 
 
+def test_profiles_have_files_of_their_own(folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = {profile: load(folder, profile).encode(TEXTS).tobytes() for profile in ("f32", "i16", "i8")}
+    assert len(list(kept.iterdir())) == 3
+    monkeypatch.setattr(engine, "read_tensors", None)
+    monkeypatch.setattr(fingerprint, "settled", lambda identity: True)
+    assert {profile: load(folder, profile).encode(TEXTS).tobytes() for profile in first} == first
+    assert len(set(first.values())) == 3
+
+
 @pytest.mark.parametrize("word", ["off", "0", "No", "false"])
 def test_it_can_be_switched_off(folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     monkeypatch.setenv("IDEMBED_PACKED", word)
@@ -137,6 +146,47 @@ def test_small_weights_are_not_kept(folder: Path, kept: Path, monkeypatch: pytes
 def test_the_folder_is_its_owners_alone(folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoded(folder, monkeypatch)
     assert kept.stat().st_mode & 0o777 == 0o700
+
+
+OPENED = """
+import sys
+seen = []
+sys.addaudithook(lambda event, found: event == "open" and seen.append(str(found[0])))
+from idembed.models import engine, load, packed
+packed._SMALLEST = 0
+load(sys.argv[1]).encode("cat")
+print(*[name for name in ("safetensors", "difflib", "zipfile", "httpx2", "huggingface_hub") if name in sys.modules])
+print(*[path for path in seen if path.endswith(".safetensors")])
+"""
+
+
+def test_a_start_opens_no_weights_of_the_checkpoint_and_imports_nothing_to_read_or_fetch_them(
+    folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprint, "settled", lambda identity: True)
+    encoded(folder, monkeypatch)
+    started = subprocess.run(
+        [sys.executable, "-c", OPENED, str(folder)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert started.stdout == "\n\n"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells no memory of mapped files")
+def test_weights_that_were_checked_do_not_count_as_memory_until_they_are_read(kept: Path) -> None:
+    config = native.EncoderConfig(60_000, 24, 2, 64, 1, 2, 64)
+
+    def pack() -> np.ndarray:
+        return native.pack(config, [np.ones(shape, np.float32) for shape in native.tensor_shapes(config).values()])
+
+    def mapped() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssFile"))
+
+    packed.opened(config, "0" * 64, pack, isa=None)
+    before = mapped()
+    encoder = packed.opened(config, "0" * 64, pack, isa=None)
+    assert mapped() - before < 4 << 20 < native.block_kind(config).bytes // 3
+    assert encoder.forward(np.ones(2, np.int32), np.array([0, 2])).shape == (1, 64)
 
 
 # ---- damaged, stale, somebody else's ------------------------------------------------------------------------

@@ -47,13 +47,13 @@ def load(
 
     ``profile`` is the arithmetic of a checkpoint and part of its space: ``f32`` (the default), ``i16`` (nearly twice as
     fast, nearly the same vectors) or ``i8`` (three times as fast), by which the newest version is meant, ``i8-1``. A
-    name may end with it: ``all-MiniLM-L6-v2?profile=i8``. ``threads`` (all that this process may use by default) and
-    ``isa`` change the speed and no bit. ``revision`` is a commit, tag or branch of the repository, as in
-    ``org/name@commit``, which is the name that a checkpoint of the hub gets unless its bytes are pinned; of an API, a
-    number (docs/apis.md). ``dimensions``: of an API whose vectors may be shorter, as ``?dimensions=256`` in its name.
-    ``max_length`` and ``prompts`` stand in for the checkpoint's own and make it another space; word vectors have none
-    of these. Prompts that its files do not bring are those that the authors of a model known by name ask for
-    (docs/models.md).
+    name may end with it: ``all-MiniLM-L6-v2?profile=i8``. ``threads`` (by default all that this process may use, and
+    fewer where a call has little to do) and ``isa`` change the speed and no bit. ``revision`` is a commit, tag or
+    branch of the repository, as in ``org/name@commit``, which is the name that a checkpoint of the hub gets unless its
+    bytes are pinned; of an API, a number (docs/apis.md). ``dimensions``: of an API whose vectors may be shorter, as
+    ``?dimensions=256`` in its name. ``max_length`` and ``prompts`` stand in for the checkpoint's own and make it
+    another space; word vectors have none of these. Prompts that its files do not bring are those that the authors of
+    a model known by name ask for (docs/models.md).
 
     Files are looked for on this machine, ``hub_cache`` first, then fetched unless ``local_only`` (see
     ``hub.find``). Weights are read when they are

@@ -27,6 +27,7 @@ from idembed.models.files import dense_folders, transformer_folder, weight_files
 from idembed.models.fingerprint import identity, remembered, settled
 from idembed.models.settings import Settings
 from idembed.models.texts import chunked
+from idembed.models.threads import worthwhile
 from idembed.models.tokenised import Batch, Batches
 from idembed.models.tokenizer import TextTokenizer
 from idembed.models.weights import read_tensors, weights_sha256
@@ -56,6 +57,7 @@ class Engine:
             raise OptionError(f"threads must be at least 1, not {threads}")
         inner = transformer_folder(folder)
         self.threads = threads or native.default_threads()
+        self._exactly = threads is not None
         self.isa = isa
         self._folder = folder
         self._shape = settings.encoder
@@ -98,6 +100,7 @@ class Engine:
         other.__dict__.update(self.__dict__)
         other._own_lock()
         other.threads = threads or self.threads
+        other._exactly = self._exactly or threads is not None
         if isa is not None:
             other.isa, other._loaded_encoder, other._loaded_dense, other._keeps_packed = isa, None, None, False
         return other
@@ -184,11 +187,12 @@ class Engine:
         return Batch(ids if max(whole) <= limit else [tokenizer.cut(i, limit) for i in ids], whole)
 
     def forward(self, ids: list[list[int]]) -> Vectors:
-        """Vectors float32 [n, dim] of ``n`` texts."""
+        """Vectors float32 [n, dim] of ``n`` texts; on fewer threads than all where they have little to do."""
         offsets = np.zeros(len(ids) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, ids), np.int64, len(ids)), out=offsets[1:])
         tokens = np.fromiter(chain.from_iterable(ids), np.int32, int(offsets[-1]))
-        vectors = self._encoder().forward(tokens, offsets, self.threads)
+        threads = self.threads if self._exactly else worthwhile(self._packed_shape, len(tokens), self.threads)
+        vectors = self._encoder().forward(tokens, offsets, threads)
         for layer in self._dense_layers():
             vectors = layer(vectors)
         return self.normalize(vectors) if self._layers and self._unit else vectors
