@@ -204,7 +204,7 @@ inline void store_whole(int16_t* p, Vec x) {
 }  // namespace
 
 const Kernels kernels_neon = {"neon",
-                              tile_vecs * lanes,
+                              tile_vecs* lanes,
                               matmul,
                               softmax,
                               add_layer_norm,

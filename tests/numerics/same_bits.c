@@ -143,11 +143,11 @@ static void dense(void) {
 // What the small one above is too small for: several heads, more columns within than are computed at a time
 // (256), texts longer than the queries of a head that are computed at a time (48), weights of more than a
 // panel (64); in each profile.
-static void wide_encoder(const char* area, int32_t relative, int32_t profile) {
-    enum { VOCAB = 20, POSITIONS = 50, HIDDEN = 96, HEADS = 3, INTERMEDIATE = 272 };
+static void wide_encoder(const char* area, int32_t relative, int32_t profile, int32_t intermediate) {
+    enum { VOCAB = 20, POSITIONS = 50, HIDDEN = 96, HEADS = 3 };
     enum { TEXTS = 4, TOKENS = 1 + 50 + 17 + 2 };
     static const int64_t offsets[TEXTS + 1] = {0, 1, 51, 68, 70};
-    const int64_t square = HIDDEN * HIDDEN, inner = INTERMEDIATE * HIDDEN;
+    const int64_t square = HIDDEN * HIDDEN, inner = intermediate * HIDDEN;
     const int64_t sizes[] = {VOCAB * HIDDEN, POSITIONS * HIDDEN,
                              HIDDEN,         HIDDEN,
                              HIDDEN,         square,
@@ -156,11 +156,11 @@ static void wide_encoder(const char* area, int32_t relative, int32_t profile) {
                              HIDDEN,         square,
                              HIDDEN,         HIDDEN,
                              HIDDEN,         inner,
-                             INTERMEDIATE,   inner,
+                             intermediate,   inner,
                              HIDDEN,         HIDDEN,
                              HIDDEN};
     const idembed_config config = {VOCAB,        POSITIONS,    1, HIDDEN,  1,      HEADS,
-                                   INTERMEDIATE, IDEMBED_MEAN, 1, profile, 1e-12f, relative};
+                                   intermediate, IDEMBED_MEAN, 1, profile, 1e-12f, relative};
     int64_t wanted, bytes, layout;
     int32_t tokens[TOKENS];
     float vectors[TEXTS * HIDDEN];
@@ -307,10 +307,10 @@ int main(void) {
     printf("isa %s\n", idembed_isa());
     encoder("encoder", 0);
     encoder("relative", 1);
-    wide_encoder("wide_encoder", 0, IDEMBED_F32_1);
-    wide_encoder("wide_relative", 1, IDEMBED_F32_1);
-    wide_encoder("wide_i16", 0, IDEMBED_I16_1);
-    wide_encoder("wide_i8", 0, IDEMBED_I8_1);
+    wide_encoder("wide_encoder", 0, IDEMBED_F32_1, 272);
+    wide_encoder("wide_relative", 1, IDEMBED_F32_1, 272);
+    wide_encoder("i16", 0, IDEMBED_I16_1, 784);
+    wide_encoder("i8", 0, IDEMBED_I8_1, 784);
     dense();
     search();
     functions();

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 import same_bits
 
-from idembed.native.library import library_path
-
 SYSTEM = "aarch64-linux-gnu"
 ROOT = Path(__file__).parents[2]
 
@@ -39,26 +37,9 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[s
     return cache(lambda isa: same_bits.output(emulator, "-L", f"/usr/{SYSTEM}", program, isa=isa))
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What same_bits.c prints on this machine."""
-    compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
-    if not compiler:
-        pytest.skip("needs a compiler")
-    made = tmp_path_factory.mktemp("here") / "same_bits"
-    return same_bits.output(same_bits.build(compiler, Path(library_path()).resolve(), made))
-
-
 @pytest.mark.parametrize("isa", ["neon", "scalar"])
 def test_arm_computes_the_same_bits(emulated: Callable[[str], dict[str, str]], isa: str) -> None:
-    assert same_bits.written_down(emulated(isa)) == {"isa": isa, **same_bits.HASHES}
-
-
-@pytest.mark.parametrize("isa", ["neon", "scalar"])
-def test_arm_computes_the_same_bits_in_profiles_of_integers(
-    emulated: Callable[[str], dict[str, str]], here: dict[str, str], isa: str
-) -> None:
-    assert same_bits.compared(emulated(isa)) == same_bits.compared(here)
+    assert emulated(isa) == {"isa": isa, **same_bits.HASHES}
 
 
 def test_arm_uses_neon_unless_told_otherwise(emulated: Callable[[str], dict[str, str]]) -> None:

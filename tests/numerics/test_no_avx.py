@@ -26,8 +26,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_instruction_set_computes_the_same_bits(program: Path) -> None:
     found = {isa: same_bits.output(program, isa=isa) for isa in native.available_isas()}
     for isa, made in found.items():
-        assert same_bits.written_down(made) == {"isa": isa, **same_bits.HASHES}
-        assert same_bits.compared(made) == same_bits.compared(found["scalar"])
+        assert made == {"isa": isa, **same_bits.HASHES}
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +48,7 @@ def nehalem(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def test_a_cpu_without_avx_computes_the_same_bits(nehalem: list[str], program: Path) -> None:
     found = same_bits.output(*nehalem, program)
-    assert same_bits.written_down(found) == {"isa": "scalar", **same_bits.HASHES}
-    assert same_bits.compared(found) == same_bits.compared(same_bits.output(program))
+    assert found == {"isa": "scalar", **same_bits.HASHES}
 
 
 def test_a_cpu_without_avx_refuses_it(nehalem: list[str], program: Path) -> None:

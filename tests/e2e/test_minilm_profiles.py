@@ -1,0 +1,57 @@
+"""all-MiniLM-L6-v2 in whole numbers: nearly the vectors of f32, and the same ones whatever is done to them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from idembed import native
+from idembed.models import load
+
+TEXTS = [
+    "The cat sat on the mat.",
+    "A dog slept on the rug.",
+    "Quantum entanglement defies classical intuition.",
+    "Tacos taste best with fresh salsa.",
+    "",
+    "🚀",
+    "Wie komme ich zum Bahnhof?",
+    "日本語の文",
+    "C++ 3.14 a_b x@y.z",
+    "yes",
+    "no " * 100,
+    " ".join(f"word{n}" for n in range(60)),
+]
+
+
+@pytest.mark.parametrize(("profile", "least", "mean"), [("i16", 0.99999, 0.999995), ("i8", 0.99, 0.997)])
+def test_every_vector_is_close_to_that_of_f32(minilm: Path, profile: str, least: float, mean: float) -> None:
+    exact, vectors = load(minilm).encode(TEXTS), load(minilm, profile).encode(TEXTS)
+    cosines = (exact * vectors).sum(axis=1)
+    assert cosines.min() > least
+    assert cosines.mean() > mean
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("profile", ["i16", "i8"])
+def test_batches_order_threads_and_instruction_sets_are_the_same(minilm: Path, profile: str) -> None:
+    expected = load(minilm, profile).encode(TEXTS)
+    assert np.stack([load(minilm, profile, 1).encode(text) for text in TEXTS]).tobytes() == expected.tobytes()
+    assert load(minilm, profile, 3).encode(TEXTS[::-1])[::-1].tobytes() == expected.tobytes()
+    for isa in native.available_isas():
+        some = slice(0, 2) if isa == "scalar" else slice(None)
+        assert load(minilm, profile, isa=isa).encode(TEXTS[some]).tobytes() == expected[some].tobytes(), isa
+
+
+@pytest.mark.parametrize(
+    ("profile", "golden"),
+    [
+        ("i16-1", "0eb0b3693e79745b8111146d3e97314974db802178ecb98cc69a3508c1e40af8"),
+        ("i8-1", "2a34ab0af42efdc4094d59678bfd39ba21d8358e4f8b27057a3108984f903481"),
+    ],
+)
+def test_its_vectors_are_these(minilm: Path, profile: str, golden: str) -> None:
+    assert hashlib.sha256(load(minilm, profile).encode(TEXTS).tobytes()).hexdigest() == golden
