@@ -32,7 +32,9 @@ from idembed.stores.collection.engine import (
     Engine,
     Key,
     Record,
+    Standing,
 )
+from idembed.stores.collection.seal import Seal
 
 ODD = (
     " ",
@@ -420,6 +422,25 @@ def test_numbers_come_back_from_end_to_end(engine: Engine) -> None:
     engine.put(1, wanted)
     found = everything(engine)
     assert all(same(found[record.key], record) for record in wanted)
+
+
+def test_the_standing_of_rows_is_what_it_is_now_whoever_wrote_them(open_index: Opener) -> None:
+    one, other = open_index("pets"), open_index("pets")
+    one.create(1, 4)
+    single, several = Seal(made_of=b"m" * 32, last=1).packed(), Seal(made_of=b"m" * 32, last=3).packed()
+    one.put(1, [head("a", scope="s", seal=single), Record("b", 1, "s", seal=single, vector=vector(0, 0, 0, 0))])
+    assert one.standing(1, ["a", "b", "nobody"]) == {"a": Standing("s", 1)}
+    other.put(1, [head("a", scope="t", seal=several)])
+    assert one.standing(1, ["a"]) == other.standing(1, ["a"]) == {"a": Standing("t", 3)}
+    other.remove(1, [Key("a", 0)])
+    assert one.standing(1, ["a"]) == other.standing(1, ["a"]) == {}
+    one.put(1, [head("a", scope="s", seal=single)])
+    one.remove(1, [Key("a", 0)])
+    assert one.standing(1, ["a"]) == other.standing(1, ["a"]) == {}
+    one.put(1, [head("a", scope="s", seal=single)])
+    other.drop(1)
+    other.create(1, 4)
+    assert one.standing(1, ["a"]) == other.standing(1, ["a"]) == {}
 
 
 def test_a_record_is_replaced_as_a_whole(engine: Engine) -> None:

@@ -29,7 +29,7 @@ from idembed.errors import DiskFullError, LeaseLostError, NotAnIndexError, Optio
 from idembed.filters import parse_where
 from idembed.shown import without_password
 from idembed.stores import open_store
-from idembed.stores.collection.engine import ALL, EVERYTHING, HEADS, KEYS, Among, Key, Record
+from idembed.stores.collection.engine import ALL, EVERYTHING, HEADS, KEYS, NO_ADDRESS, Among, Key, Record
 from idembed.stores.collection.search import Question
 from idembed.stores.milvus import building, collections, link, near
 from idembed.stores.milvus import engine as engine_module
@@ -224,6 +224,16 @@ def test_other_programs_find_records_by_their_metadata_through_the_alias(
         "text": "a cat",
         "metadata": {"kind": "cat", "year": 2020},
     }
+
+
+def test_records_whose_addresses_have_one_half_in_common_are_told_apart(engine: MilvusEngine) -> None:
+    addresses = [b"the same" + half for half in (b"first ..", b"second .")]
+    engine.put(1, [head(str(i), address=address) for i, address in enumerate(addresses)])
+    for fields in (KEYS, EVERYTHING):
+        found = [record for page in engine.find(1, Among(addresses=(addresses[1],)), fields) for record in page]
+        assert [record.id for record in found] == ["1"]
+        assert found[0].address == (addresses[1] if "address" in fields else NO_ADDRESS)
+    assert engine.count(1, Among(addresses=(addresses[1],))) == 1
 
 
 def test_a_collection_that_has_the_name_of_the_index_is_left_alone(

@@ -27,7 +27,9 @@ from idembed.canonical import canonical_json
 from idembed.errors import DamagedError, DiskFullError, LeaseLostError, NotAnIndexError, OptionError, StoreError
 from idembed.filters import matches, parse_where
 from idembed.stores import open_store
-from idembed.stores.collection.engine import ALL, EVERYTHING, HEADS, KEYS, Among, Key, Record
+from idembed.stores.collection import remembered
+from idembed.stores.collection.engine import ALL, EVERYTHING, HEADS, KEYS, STATE, Among, Key, Record, Standing
+from idembed.stores.collection.seal import Seal
 from idembed.stores.qdrant import edge, folders, link, server
 from idembed.stores.qdrant.engine import QdrantEngine
 from idembed.stores.qdrant.fields import document_id, point_id
@@ -163,15 +165,62 @@ def test_other_programs_find_plain_names_in_the_payload(engine: QdrantEngine, cl
     assert found.payload is not None
     assert {name: value for name, value in found.payload.items() if not name.startswith("_")} == {
         "id": "doc-1",
-        "part": 0,
         "scope": "docs",
         "text": "A text.",
         "metadata": {"year": 2020},
-        "start": 0,
-        "end": 7,
         "tokens": 3,
-        "truncated": False,
     }
+
+
+def test_a_point_that_is_not_of_a_whole_text_says_which_part_it_is(engine: QdrantEngine, client: QdrantClient) -> None:
+    rows = [
+        head("whole", text="Some text.", end=10),
+        head("first", text="Some text.", end=4),
+        Record("second", 1, start=5, end=10, vector=ONE),
+        head("cut", text="Some text.", end=10, truncated=True),
+    ]
+    engine.put(1, rows)
+    points, _ = client.scroll("pets_g1")
+    said = {point.payload["id"]: point.payload for point in points if point.payload}
+    names = ("part", "start", "end", "truncated")
+    assert {row_id: {name: said[row_id][name] for name in names if name in said[row_id]} for row_id in said} == {
+        "whole": {},
+        "first": {"start": 0, "end": 4},
+        "second": {"part": 1, "start": 5, "end": 10},
+        "cut": {"truncated": True},
+    }
+
+
+def test_points_whose_addresses_have_one_half_in_common_are_told_apart(folder: QdrantEngine) -> None:
+    addresses = [b"the same" + half for half in (b"first ..", b"second .")]
+    folder.put(1, [head(str(i), address=address) for i, address in enumerate(addresses)])
+    found = [record for page in folder.find(1, Among(addresses=(addresses[1],)), KEYS) for record in page]
+    assert [record.id for record in found] == ["1"]
+    assert folder.count(1, Among(addresses=(addresses[1],))) == 1
+
+
+def test_metadata_is_kept_twice_where_it_has_a_number_that_json_may_change(
+    engine: QdrantEngine, client: QdrantClient
+) -> None:
+    whole, broken = '{"a":[1,"1",null]}', '{"a":[0.1]}'
+    engine.put(1, [head("whole", metadata=whole), head("broken", metadata=broken)])
+    points, _ = client.scroll("pets_g1")
+    said = {point.payload["id"]: point.payload for point in points if point.payload}
+    assert "_metadata" not in said["whole"]
+    assert said["broken"]["_metadata"] == broken
+    assert {key.id: one.metadata for key, one in engine.fetch(1, [Key(i, 0) for i in said], EVERYTHING).items()} == {
+        "whole": whole,
+        "broken": broken,
+    }
+
+
+def test_the_lowest_places_are_found_by_an_index_and_all_others_too(folder: QdrantEngine) -> None:
+    places = [0, 2**57 - 1, 2**57, 2**62]
+    folder.put(1, [head(str(place), place=place) for place in places])
+    for stop, wanted in ((2**57, 2), (2**57 + 1, 3), (2**63, 4)):
+        found = [record.id for page in folder.find(1, Among(places=range(stop)), KEYS) for record in page]
+        assert sorted(found, key=int) == list(map(str, places[:wanted]))
+        assert folder.count(1, Among(places=range(stop))) == wanted
 
 
 def test_other_programs_follow_the_alias(engine: QdrantEngine, client: QdrantClient) -> None:
@@ -217,7 +266,7 @@ def test_a_collection_of_another_program_is_not_dropped(
     engine: QdrantEngine, client: QdrantClient, distance: models.Distance
 ) -> None:
     client.create_collection("pets_g7", vectors_config=models.VectorParams(size=4, distance=distance))
-    theirs = {"id": "doc-1", "part": 0, "_live": 1}
+    theirs = {"id": "doc-1", "part": 0, "_order": 1}
     client.upsert("pets_g7", [models.PointStruct(id=i, vector=ONE.tolist(), payload=theirs) for i in range(50)])
     with pytest.raises(StoreError, match="the collection pets_g7 is not dropped"):
         engine.drop(7)
@@ -266,8 +315,8 @@ def test_what_other_programs_put_among_our_points_or_broke_is_as_if_it_were_not_
     engine: QdrantEngine, client: QdrantClient
 ) -> None:
     engine.put(1, [head("a"), head("broken", row_hash=b"h" * 16), head("bare")])
-    client.upsert("pets_g1", [models.PointStruct(id=7, vector=[9.0, 0.0, 0.0, 0.0], payload={"_live": 1, "id": 5})])
-    client.set_payload("pets_g1", {"_row_hash": "not a hash"}, points=[point_id(Key("broken", 0))])
+    client.upsert("pets_g1", [models.PointStruct(id=7, vector=[9.0, 0.0, 0.0, 0.0], payload={"_order": 1, "id": 5})])
+    client.set_payload("pets_g1", {"_packed": "no base64"}, points=[point_id(Key("broken", 0))])
     client.clear_payload("pets_g1", points_selector=[point_id(Key("bare", 0))])
     assert [record.id for page in engine.find(1, ALL, EVERYTHING) for record in page] == ["a"]
     assert [found.record.id for found in engine.near(1, ONE, 10, (), None, exact=True).found] == ["a"]
@@ -358,6 +407,56 @@ def test_as_much_is_read_at_a_time_as_makes_some_megabytes() -> None:
 
 
 # A folder ---------------------------------------------------------------------------------------------
+
+
+def test_rows_that_this_process_wrote_or_read_are_not_looked_up_before_they_are_replaced(
+    folder: QdrantEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal = Seal(made_of=b"m" * 32, last=2).packed()
+    folder.put(1, [head("a", scope="s", seal=seal), head("b", scope="t", seal=seal)])
+    url = folder.url
+    folder.close()
+    again = open_engine(url)
+    assert set(again.fetch(1, [Key("b", 0)], STATE)) == {Key("b", 0)}
+    again.put(1, [head("a", scope="s", seal=seal)])
+    asked: list[Any] = []
+    retrieve = edge.EdgeDatabase.retrieve
+    monkeypatch.setattr(
+        edge.EdgeDatabase, "retrieve", lambda *args, **how: asked.append(args[2]) or retrieve(*args, **how)
+    )
+    assert again.standing(1, ["a", "b"]) == {"a": Standing("s", 2), "b": Standing("t", 2)}
+    assert asked == []
+    assert again.standing(1, ["a", "c"]) == {"a": Standing("s", 2)}
+    assert asked == [[point_id(Key("c", 0))]]
+    again.close()
+
+
+def test_a_row_whose_writing_failed_is_looked_up(folder: QdrantEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = (Seal(made_of=b"m" * 32, last=last).packed() for last in (1, 2))
+    folder.put(1, [head("a", scope="s", seal=one)])
+    upsert = edge.EdgeDatabase.upsert
+
+    def broken(*args: Any) -> None:
+        upsert(*args)
+        raise DiskFullError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(edge.EdgeDatabase, "upsert", broken)
+        with pytest.raises(DiskFullError):
+            folder.put(1, [head("a", scope="t", seal=two)])
+    assert folder.standing(1, ["a"]) == {"a": Standing("t", 2)}
+
+
+def test_no_more_rows_are_remembered_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembered, "_MOST", 3)
+    seal = Seal(made_of=b"m" * 32, last=1).packed()
+    known = remembered.Remembered()
+    known.learn([head("a", seal=seal), head("b", seal=seal)])
+    assert known.among(["a", "b", "c"]) == ({"a": Standing("", 1), "b": Standing("", 1)}, ["c"])
+    known.learn([head("c", seal=seal), head("d", seal=seal)])
+    assert known.among(["a", "b", "c"]) == ({"c": Standing("", 1)}, ["a", "b"])
+    known.learn([head(name, seal=seal) for name in "efgh"])
+    assert known.among(["c", "e"]) == ({}, ["c", "e"])
 
 
 def test_a_folder_is_for_one_process_at_a_time(folder: QdrantEngine) -> None:
@@ -588,7 +687,7 @@ def collection(status: str = "green", threshold: int = 0, optimizers: Any = "ok"
             },
             "payload_schema": {
                 name: {"data_type": "integer", "points": 0}
-                for name in ("scope", "_address", "_live", "_order", "_place")
+                for name in ("scope", "_address", "_hidden", "_order", "_place")
             },
         },
         "status": "ok",

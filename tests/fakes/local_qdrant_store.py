@@ -8,7 +8,8 @@ from qdrant_client import QdrantClient
 
 from fakes.local_qdrant import LocalQdrant
 from idembed.stores.collection.store import CollectionStore
-from idembed.stores.qdrant.engine import QdrantEngine, capabilities
+from idembed.stores.qdrant.engine import QdrantEngine
+from idembed.stores.qdrant.limits import capabilities
 
 __all__ = ["CAPABILITIES", "opened"]
 

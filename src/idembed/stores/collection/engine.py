@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from idembed.filters import Condition
+from idembed.stores.collection.seal import last_of
 from idembed.stores.records import Capabilities, Vector
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "KEYS",
     "NOT_HEAD",
     "NO_ADDRESS",
+    "STANDING",
     "STATE",
     "UNSETTLED",
     "WHOLE",
@@ -34,6 +36,8 @@ __all__ = [
     "Key",
     "Nearest",
     "Record",
+    "Standing",
+    "standing_of",
 ]
 
 UNSETTLED: Final = -1
@@ -51,10 +55,13 @@ class Key(NamedTuple):
     part: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
     """One record. What was not asked for (``fields``) is as by default. All but ``vector`` is stored and given back
-    as it is, ``metadata`` also in a form that can be filtered by, and by programs other than ours."""
+    as it is, ``metadata`` also in a form that can be filtered by, and by programs other than ours.
+
+    Nobody changes one; it is not frozen because one is made of each record that is written or read, in 0.2 µs instead
+    of 1.6."""
 
     id: str
     """1 to 512 bytes of UTF-8, any characters but NUL"""
@@ -92,9 +99,23 @@ Fields = frozenset[str]
 KEYS: Final[Fields] = frozenset({"id", "part"})
 """Always given."""
 HASHES: Final[Fields] = KEYS | {"row_hash"}
+STANDING: Final[Fields] = KEYS | {"scope", "seal"}
 STATE: Final[Fields] = HASHES | {"scope", "seal", "live", "order", "place"}
 WHOLE: Final[Fields] = STATE | {"text", "metadata", "start", "end", "tokens", "truncated", "address"}
 EVERYTHING: Final[Fields] = WHOLE | {"vector"}
+
+
+class Standing(NamedTuple):
+    """What is looked at of a row that is there before it is written anew."""
+
+    scope: str
+    last: int
+    """as its seal says: which records there may be"""
+
+
+def standing_of(head: Record) -> Standing:
+    """Of the row with this head, of which ``STANDING`` is given. Raises DamagedError."""
+    return Standing(head.scope, last_of(head.seal))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +230,12 @@ class Engine(ABC):
     @abstractmethod
     def fetch(self, number: int, keys: Sequence[Key], fields: Fields) -> dict[Key, Record]:
         """The records that are there, with these fields."""
+
+    def standing(self, number: int, ids: Sequence[str]) -> dict[str, Standing]:
+        """Of the rows whose heads are there, as it is now. A database that nobody else writes to, or that says whether
+        somebody did, need not be asked for what this process wrote or read before."""
+        heads = self.fetch(number, [Key(row_id, 0) for row_id in ids], STATE)  # as a plan asks, just before
+        return {key.id: standing_of(head) for key, head in heads.items()}
 
     @abstractmethod
     def find(self, number: int, among: Among, fields: Fields) -> Iterator[list[Record]]:

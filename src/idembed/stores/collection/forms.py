@@ -12,8 +12,8 @@ import numpy as np
 
 from idembed.space import CHECKSUM_BYTES, checksum
 from idembed.stores.collection.engine import NO_ADDRESS, NOT_HEAD, UNSETTLED, Key, Record
-from idembed.stores.collection.seal import Seal
-from idembed.stores.records import PartRecord, RowRecord, StoredPart, StoredRow, Vector
+from idembed.stores.collection.seal import Seal, packed
+from idembed.stores.records import PartRecord, RowRecord, StoredPart, StoredRow
 
 __all__ = [
     "Content",
@@ -81,30 +81,31 @@ def said_of(record: Record, row_hash: bytes) -> Content:
 
 def records(content: Content, parts: Sequence[PartRecord], dim: int) -> list[Record]:
     """The records of a row, its head last: a bare one where there is no part 0."""
+    if len(parts) == 1 and parts[0].part == 0:  # as of nearly all rows
+        return [_record(content, 0, parts[0], 1, dim)]
     by_number: dict[int, PartRecord | None] = {0: None}
     by_number.update((int(part.part), part) for part in parts)
     last = max(by_number) + 1
-    zeros = np.zeros(dim, np.float32)
-    return [_record(content, number, by_number[number], last, zeros) for number in sorted(by_number, reverse=True)]
+    return [_record(content, number, by_number[number], last, dim) for number in sorted(by_number, reverse=True)]
 
 
-def _record(content: Content, number: int, part: PartRecord | None, last: int, zeros: Vector) -> Record:
+def _record(content: Content, number: int, part: PartRecord | None, last: int, dim: int) -> Record:
     """One of them, made in one go: this is done for every row that is written."""
     is_head = number == 0
     vector = None if part is None else part.vector
-    tokens, truncated, check = 0, False, _NO_CHECKSUM
+    start, end, tokens, truncated = 0, 0, 0, False
+    address, check, made_of = NO_ADDRESS, _NO_CHECKSUM, b""
     if part is not None:
-        raw = b"" if vector is None else vector.astype("<f4", copy=False).tobytes()
+        start, end = map(int, part.span)
         tokens, truncated = int(part.tokens), bool(part.truncated)
-        check = checksum(part.address, raw, tokens, truncated)
-    seal = Seal(
-        b"" if part is None else content.text_hash,
-        check,
-        part is not None and vector is None,
-        content.text_hash if is_head else b"",
-        content.metadata_hash if is_head else b"",
-        last if is_head else 0,
-        _size(content) if is_head else 0,
+        raw = b"" if vector is None else vector.astype("<f4", copy=False).tobytes()
+        address, made_of = part.address, content.text_hash
+        check = checksum(address, raw, tokens, truncated)
+    empty = part is not None and vector is None
+    seal = (
+        packed(made_of, check, empty, content.text_hash, content.metadata_hash, last, _size(content))
+        if is_head
+        else packed(made_of, check, empty, b"", b"", 0, 0)
     )
     return Record(
         content.id,
@@ -112,17 +113,17 @@ def _record(content: Content, number: int, part: PartRecord | None, last: int, z
         content.scope,
         content.text if is_head else "",
         content.metadata,
-        0 if part is None else int(part.span[0]),
-        0 if part is None else int(part.span[1]),
+        start,
+        end,
         tokens,
         truncated,
-        NO_ADDRESS if part is None else part.address,
+        address,
         content.row_hash if is_head else b"",
         order_of(content.row_hash) if is_head else NOT_HEAD,
         place_of(content.id) if is_head else NOT_HEAD,
         vector is not None and bool(content.text_hash),
-        seal.packed(),
-        zeros if vector is None else vector,
+        seal,
+        np.zeros(dim, np.float32) if vector is None else vector,
     )
 
 
@@ -159,7 +160,11 @@ def _rewritten(record: Record, content: Content, last: int) -> Record:
 
 
 def _size(content: Content) -> int:
-    return len(content.text.encode()) + len(content.metadata.encode())
+    return _bytes(content.text) + _bytes(content.metadata)
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def stored(first: Record, parts: Iterable[Record], *, vectors: bool) -> StoredRow:

@@ -9,7 +9,7 @@ from typing import Final
 from idembed.errors import DamagedError
 from idembed.stores.records import RESTORE
 
-__all__ = ["Seal"]
+__all__ = ["Seal", "last_of", "packed"]
 
 _VERSION: Final = 1
 _FORM: Final = struct.Struct("<BBIQ32s32s32s8s")
@@ -45,10 +45,7 @@ class Seal:
         return bool(self.text_hash) and self.made_of == self.text_hash
 
     def packed(self) -> bytes:
-        flags = (not self.made_of) * _BARE | self.empty * _EMPTY | bool(self.text_hash) * _HAS_TEXT
-        return _FORM.pack(
-            _VERSION, flags, self.last, self.size, self.made_of, self.text_hash, self.metadata_hash, self.checksum
-        )
+        return packed(self.made_of, self.checksum, self.empty, self.text_hash, self.metadata_hash, self.last, self.size)
 
     @staticmethod
     def read(raw: bytes) -> Seal:
@@ -65,3 +62,18 @@ class Seal:
             last,
             size,
         )
+
+
+def packed(
+    made_of: bytes, checksum: bytes, empty: bool, text_hash: bytes, metadata_hash: bytes, last: int, size: int
+) -> bytes:
+    """The bytes of a seal with these fields, which is made of each record that is written."""
+    flags = (not made_of) * _BARE | empty * _EMPTY | bool(text_hash) * _HAS_TEXT
+    return _FORM.pack(_VERSION, flags, last, size, made_of, text_hash, metadata_hash, checksum)
+
+
+def last_of(raw: bytes) -> int:
+    """``last`` of the seal that these bytes are."""
+    if len(raw) != _FORM.size or raw[0] != _VERSION:
+        return Seal.read(raw).last  # which says what is wrong
+    return int.from_bytes(raw[2:6], "little")

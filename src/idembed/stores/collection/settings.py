@@ -14,7 +14,9 @@ from idembed.stores.records import RESTORE
 
 __all__ = ["VERSION", "check_format", "read", "remember_scopes", "scopes", "swap"]
 
-VERSION: Final = 1
+VERSION: Final = 2
+_OLDEST: Final = 2
+"""Those before were never released."""
 _FORMAT: Final = "format"
 _SETTINGS: Final = "settings"
 _SCOPE: Final = "scope/"
@@ -23,7 +25,8 @@ _MOST_BYTES: Final = 65_535
 
 
 def check_format(engine: Engine, *, create: bool) -> None:
-    """Raise IndexNotFoundError where none is there and none is made, NewerSchemaError for one of a newer idembed."""
+    """Raise IndexNotFoundError where none is there and none is made, NewerSchemaError for one of a newer idembed,
+    and StoreError for one of an older that cannot be read any more."""
     found = engine.documents(_FORMAT).get(_FORMAT)
     if found is None:
         if engine.collections():
@@ -44,6 +47,13 @@ def check_format(engine: Engine, *, create: bool) -> None:
         raise NewerSchemaError(
             f"{engine.url} was written by a newer idembed (format {version}; this one knows {VERSION})",
             hint="pip install --upgrade idembed",
+            url=engine.url,
+        )
+    if version < _OLDEST:
+        raise StoreError(
+            f"{engine.url} was written by an idembed before its first release (format {version}; this one reads "
+            f"{_OLDEST})",
+            hint="remove it, and sync its sources again",
             url=engine.url,
         )
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from idembed.stores.checks import refuse_other_scope, refuse_vanished
 from idembed.stores.collection import generations
-from idembed.stores.collection.engine import EVERYTHING, STATE, WHOLE, Engine, Key, Record
+from idembed.stores.collection.engine import EVERYTHING, STATE, WHOLE, Engine, Key, Record, Standing
 from idembed.stores.collection.forms import Content, content_of, head, keys_of, opened, records, rewritten, said_of
 from idembed.stores.collection.plan import current_in
 from idembed.stores.collection.read import heads, pieces, rows_of
@@ -34,7 +34,7 @@ _AT_ONCE: Final = 500
 
 def upsert(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -> None:
     """Write what ``check_rows`` let pass."""
-    kept = heads(engine, home, [row.id for row in rows])
+    kept = engine.standing(home, [row.id for row in rows])
     for row in rows:
         if row.id in kept:
             refuse_other_scope(row.id, kept[row.id].scope, row.scope)
@@ -48,7 +48,7 @@ def upsert(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -
     generations.refuse_complete(engine, state, lacking)
     contents = {row.id: content_of(row) for row in given}
     for number in _home_last(state, home):
-        there = kept if number == home else heads(engine, number, [row.id for row in given])
+        there = kept if number == home else engine.standing(number, [row.id for row in given])
         _write(engine, number, home, given, contents, left_out[number], there, state.dims[number])
     for number in lacking - {home}:  # who fills one may have read the rows before they were written
         again = [row for row in given if row.id in left_out[number]]
@@ -71,7 +71,10 @@ def _lengths(rows: Sequence[RowRecord]) -> dict[int, float]:
 
 def _longest(parts: Iterable[PartRecord]) -> float:
     vectors = [part.vector for part in parts if part.vector is not None]
-    return float(np.linalg.norm(np.stack(vectors).astype(np.float64), axis=1).max()) if vectors else 0.0
+    if not vectors:
+        return 0.0
+    rows = np.concatenate(vectors).reshape(len(vectors), -1)
+    return float(np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64).max()))
 
 
 def _home_last(state: State, home: int) -> list[int]:
@@ -102,11 +105,11 @@ def _write(
     rows: Sequence[RowRecord],
     contents: Mapping[str, Content],
     left_out: Collection[str],
-    there: Mapping[str, Record],
+    there: Mapping[str, Standing],
     dim: int,
 ) -> None:
-    """The rows in one generation: with the parts that are given, with those they have, or with none. ``there``: the
-    heads of those that are there."""
+    """The rows in one generation: with the parts that are given, with those they have, or with none. ``there``: what is
+    known of those that are there."""
     kept = [row.id for row in rows if not row.parts.get(number) and row.id not in left_out]
     given = [row for row in rows if row.parts.get(number)]
     if number == home:
@@ -119,16 +122,18 @@ def _write(
         put(engine, number, [rewritten(parts, contents[name]) for name, parts in found.items()])
 
 
-def _replace(engine: Engine, number: int, rows: Sequence[list[Record]], there: Mapping[str, Record]) -> None:
-    """Write rows, and remove the parts they had beyond, of which the heads that are ``there`` know. Where that may take
+def _replace(engine: Engine, number: int, rows: Sequence[list[Record]], there: Mapping[str, Standing]) -> None:
+    """Write rows, and remove the parts they had beyond, which is known of those that are ``there``. Where that may take
     several requests, the row is not current until its head is written, which is last."""
     beyond: dict[str, list[Key]] = {}
     large = {row[0].id: row[-1] for row in rows if _size_of(row) > _ONE_REQUEST}
     for row in rows:
         if (old := there.get(row[0].id)) is not None:
+            if old.last <= 1:
+                continue  # whose one record is written anew
             written = {record.key for record in row}
-            if more := [key for key in keys_of(old.id, Seal.read(old.seal).last) if key not in written]:
-                beyond[old.id] = more
+            if more := [key for key in keys_of(row[0].id, old.last) if key not in written]:
+                beyond[row[0].id] = more
     _open(engine, number, [*beyond, *(name for name in large if name in there)])
     if new := [opened(first) for name, first in large.items() if name not in there]:
         engine.put(number, new)
@@ -154,7 +159,7 @@ def _open(engine: Engine, number: int, ids: Sequence[str]) -> None:
 
 def _remove(engine: Engine, number: int, ids: Iterable[str]) -> None:
     """Remove rows from one generation; of those of several parts the heads at last."""
-    last = {name: Seal.read(record.seal).last for name, record in heads(engine, number, list(ids)).items()}
+    last = {name: standing.last for name, standing in engine.standing(number, list(ids)).items()}
     others = [key for name, count in last.items() for key in keys_of(name, count)[1:]]
     if others:
         _open(engine, number, [name for name, count in last.items() if count > 1])
@@ -239,7 +244,7 @@ def _fill(engine: Engine, home: int, generation: int, given: Mapping[str, Fillin
     firsts = heads(engine, home, list(given), WHOLE)
     found = {name: said_of(record, record.row_hash) for name, record in firsts.items()}
     matching = {name: content for name, content in found.items() if content.text_hash == given[name].text_hash}
-    there = heads(engine, generation, list(matching))
+    there = engine.standing(generation, list(matching))
     made = [records(content, given[name].parts, dim) for name, content in matching.items()]
     _replace(engine, generation, made, there)
     return matching
@@ -274,7 +279,7 @@ def delete(engine: Engine, state: State, home: int, ids: Sequence[str]) -> int:
     count = 0
     others = [number for number in state.known if number != home]
     for some in pieces(list(dict.fromkeys(ids)), _AT_ONCE):
-        count += len(heads(engine, home, some))
+        count += len(engine.standing(home, some))
         for number in (*others, home, *others):
             _remove(engine, number, some)
     return count

@@ -15,7 +15,17 @@ from lancedb.expr import Expr
 
 from idembed.errors import DamagedError, NotAnIndexError, StoreError
 from idembed.filters import Condition
-from idembed.stores.collection.engine import KEYS, Among, Engine, Fields, Key, Nearest, Record
+from idembed.stores.collection.engine import (
+    KEYS,
+    STANDING,
+    Among,
+    Engine,
+    Fields,
+    Key,
+    Nearest,
+    Record,
+    Standing,
+)
 from idembed.stores.disk_usage import files_in, taken_by
 from idembed.stores.lance import search
 from idembed.stores.lance.failures import mapped
@@ -155,26 +165,40 @@ class LanceEngine(Engine):
     # Records ---------------------------------------------------------------------------------------
 
     def put(self, number: int, records: Sequence[Record]) -> None:
+        name = f"g{number}"
         with self._speaking() as tables:
-            schema = tables.read(f"g{number}", lambda table: table.schema)
+            schema, known = tables.read(name, lambda table: table.schema), tables.remembered(name, tables.state(name))
+            known.forget(record.id for record in records)
             for some in chunks(records, _REQUEST_BYTES):
-                tables.upsert(f"g{number}", KEY, columns_of(some, schema), retention=_RETENTION)
+                tables.upsert(name, KEY, columns_of(some, schema), retention=_RETENTION)
+            known.learn(records)
 
     def remove(self, number: int, keys: Sequence[Key]) -> None:
+        name = f"g{number}"
         with self._speaking() as tables:
+            tables.remembered(name, tables.state(name)).forget(key.id for key in keys)
             for meant in _in_turn([key_of(key) for key in keys]):
-                tables.write(f"g{number}", partial(_delete, meant), retention=_RETENTION)
+                tables.write(name, partial(_delete, meant), retention=_RETENTION)
+
+    def standing(self, number: int, ids: Sequence[str]) -> dict[str, Standing]:
+        name = f"g{number}"
+        with self._speaking() as tables:
+            found, unknown = tables.remembered(name, tables.state(name)).among(ids)
+        return found | (super().standing(number, unknown) if unknown else {})
 
     def fetch(self, number: int, keys: Sequence[Key], fields: Fields) -> dict[Key, Record]:
         name, wanted = f"g{number}", KEYS | fields
         found: dict[Key, Record] = {}
         with self._speaking() as tables:
             state = tables.state(name)
-            if (known := self._recent.again(name, state, wanted, keys)) is not None:
-                return known
+            if (again := self._recent.again(name, state, wanted, keys)) is not None:
+                return again
+            known = tables.remembered(name, state)
             for meant in _in_turn(tables.possible(name, state, [key_of(key) for key in keys])):
                 read = tables.read(name, partial(_fetched, meant, wanted))
                 found |= {record.key: record for record in records_of(read, wanted)}
+            if wanted >= STANDING:
+                known.learn(found.values())
         self._recent.keep(name, state, wanted, keys, found)
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -85,7 +86,7 @@ def columns_of(records: Sequence[Record], schema: pa.Schema) -> pa.Table:
         np.float32, copy=False
     )
     arrays = [pa.array([key_of(record.key) for record in records], pa.string())]
-    arrays += [pa.array([getattr(record, field) for record in records], kind) for field, kind in _TYPES.items()]
+    arrays += [pa.array(list(map(attrgetter(field), records)), kind) for field, kind in _TYPES.items()]
     arrays.append(pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1), pa.float32()), dim))
     return pa.table(arrays, schema=schema)
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from idembed.durable import sync_folder
 from idembed.errors import StoreError
+from idembed.stores.collection.remembered import Remembered
 from idembed.stores.lance.disk import Synced
 from idembed.stores.lance.failures import is_missing, patiently
 from idembed.stores.lance.folders import make_folder
@@ -117,6 +118,14 @@ class Tables:
         if state is None:
             return keys
         return self.read(name, lambda table: self._known(name).possible(table, state, keys))
+
+    def remembered(self, name: str, state: State | None) -> Remembered:
+        """What is known of the rows of a collection in that state; nothing where that is not known for certain. Whoever
+        writes after it was looked at makes it another state."""
+        if state is None:
+            return Remembered()
+        self.read(name, lambda table: self._known(name).look(table, state))
+        return self._known(name).remembered
 
     def tidy(self, name: str, retention: timedelta) -> None:
         """Put together what there is, and remove old versions."""

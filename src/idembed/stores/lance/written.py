@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from idembed.stores.collection.engine import Fields, Key, Record
+from idembed.stores.collection.remembered import Remembered
 
 __all__ = ["Recent", "State", "Written", "state_of"]
 
@@ -36,6 +37,8 @@ class Written:
     def __init__(self) -> None:
         self._keys: set[int] | None = None
         self._left: State | None = None
+        self.remembered = Remembered()
+        """of the rows of a collection"""
 
     def possible(self, table: Any, state: State, keys: Sequence[str]) -> Sequence[str]:
         """Those of the keys that may be there."""
@@ -64,6 +67,7 @@ class Written:
         if state != self._left:
             self._keys = None if table.count_rows() else set()
             self._left = state
+            self.remembered.clear()
 
 
 class Recent:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,7 @@ import numpy as np
 from idembed.canonical import canonical_json
 from idembed.errors import StoreError
 from idembed.filters import Condition
-from idembed.stores.collection.engine import EVERYTHING, Among, Engine, Fields, Found, Key, Nearest, Record
+from idembed.stores.collection.engine import EVERYTHING, NO_ADDRESS, Among, Engine, Fields, Found, Key, Nearest, Record
 from idembed.stores.collection.store import CollectionStore
 from idembed.stores.milvus import lite
 from idembed.stores.milvus.building import beside, make_approximate
@@ -30,7 +31,6 @@ from idembed.stores.milvus.expressions import among as expression
 from idembed.stores.milvus.fields import (
     INDEXED,
     KEY,
-    MAX_STRING,
     VECTOR,
     columns_of,
     document_schema,
@@ -40,29 +40,19 @@ from idembed.stores.milvus.fields import (
     size_of,
     written,
 )
+from idembed.stores.milvus.limits import CAPABILITIES
 from idembed.stores.milvus.link import ONCE, Connection, GoneError, Link
 from idembed.stores.milvus.near import MOST_NEAR, best_of, nearest, padded
 from idembed.stores.milvus.ours import documents_are_there, refuse_foreign_alias, refuse_taken
 from idembed.stores.milvus.pages import ANSWER, pages_of, slices_of, writes_of
 from idembed.stores.milvus.place import place_of
 from idembed.stores.milvus.wire import Answer, Columns
-from idembed.stores.records import Capabilities, Vector
+from idembed.stores.records import Vector
 
 __all__ = ["CAPABILITIES", "MilvusEngine", "opened"]
 
-CAPABILITIES: Final = Capabilities(
-    exact_readback=True,
-    atomic_switch=True,
-    transactions=False,
-    approximate_search=True,
-    concurrent_writers=True,
-    snapshots=False,
-    max_key=512,
-    max_text=MAX_STRING,
-    max_metadata=MAX_STRING,
-    max_dim=32_768,
-)
 _KEYS_AT_ONCE: Final = 1000
+_LIVE: Final = expression(Among(live=True))
 _UNFLUSHED: Final = 2000
 """Records that Milvus Lite may have in no segment when many are read."""
 _ANNOUNCED: Final = 60.0
@@ -178,7 +168,7 @@ class MilvusEngine(Engine):
         found: dict[str, Record] = {}
         for some in slices_of(keys, min(ANSWER // size_of(fields, dim) + 1, _KEYS_AT_ONCE)):
             answer = self._collections.ask(name, partial(_query, name, is_in(KEY, some), columns))
-            found.update(zip(answer.columns[KEY], records_of(answer.columns, dim), strict=True))
+            found.update(zip(answer.columns[KEY], records_of(answer.columns, fields, dim), strict=True))
         return found
 
     def find(self, number: int, among: Among, fields: Fields) -> Iterator[list[Record]]:
@@ -186,13 +176,19 @@ class MilvusEngine(Engine):
         if condition == NOTHING:
             return
         self._before_reading(number)
-        for page in pages_of(self._collections, name, condition, columns_of(fields), size_of(fields, dim)):
-            yield records_of(page.columns, dim)
+        asked = fields if among.addresses is None else fields | {"address"}
+        for page in pages_of(self._collections, name, condition, columns_of(asked), size_of(asked, dim)):
+            records = records_of(page.columns, asked, dim)
+            if among.addresses is not None:  # of which Milvus knows the half
+                records = [record for record in records if record.address in among.addresses]
+            yield records if asked == fields else [replace(record, address=NO_ADDRESS) for record in records]
 
     def count(self, number: int, among: Among) -> int:
         condition = expression(among)
         if condition == NOTHING:
             return 0
+        if among.addresses is not None:
+            return sum(map(len, self.find(number, among, frozenset())))
         self._before_reading(number)
         name = self._place.collection(number)
         return (
@@ -208,7 +204,7 @@ class MilvusEngine(Engine):
         search (a field of vectors has but one), every live record that may satisfy is read and scored here: what that
         takes grows with their number, and is the price of an exact answer beside ``build_ann``. So where many
         are equal, more are given than were asked for: whoever needs them would have all read again."""
-        name, condition = self._place.collection(number), all_of(["_live == true", superset(where, scope)])
+        name, condition = self._place.collection(number), all_of([_LIVE, superset(where, scope)])
         self._before_reading(number)
         is_read = exact and self.has_ann(number)
         if not is_read:

@@ -13,6 +13,7 @@ from typing import Final
 
 from idembed.filters import Condition, Scalar
 from idembed.stores.collection.engine import Among
+from idembed.stores.milvus.fields import number_of, state_in
 
 __all__ = ["NOTHING", "all_of", "among", "condition", "is_in", "quoted", "superset"]
 
@@ -47,7 +48,8 @@ def is_in(field: str, values: Sequence[str] | Sequence[int]) -> str:
 
 
 def among(wanted: Among) -> str:
-    """The records that are meant; ``NOTHING`` where there can be none."""
+    """The records that are meant, and perhaps others of equal halves of ``addresses``; ``NOTHING`` where there can be
+    none."""
     parts = []
     for field, numbers in (("_order", wanted.orders), ("_place", wanted.places)):
         if numbers is not None:
@@ -59,13 +61,13 @@ def among(wanted: Among) -> str:
     if wanted.exactly is not None:
         parts.append(is_in("_order", wanted.exactly))
     if wanted.addresses is not None:
-        parts.append(is_in("_address", [address.hex() for address in wanted.addresses]))
+        parts.append(is_in("_address", [number_of(address) for address in wanted.addresses]))
     if () in (wanted.exactly, wanted.addresses):
         return NOTHING
     if wanted.scope is not None:
         parts.append(f"scope == {quoted(wanted.scope)}")
     if wanted.live is not None:
-        parts.append(f"_live == {_written(wanted.live)}")
+        parts.append(is_in("_state", state_in(live=wanted.live)))
     return all_of(parts)
 
 
@@ -119,7 +121,8 @@ def _truncated(one: Condition) -> str:
     values = {value for value in one.values if isinstance(value, bool)}
     if len(values) != 1:
         return ""
-    return f"truncated {'!=' if one.operator == 'ne' else '=='} {_written(values.pop())}"
+    wanted = values.pop() != (one.operator == "ne")
+    return is_in("_state", state_in(truncated=wanted))
 
 
 def _metadata(one: Condition) -> str:

@@ -1,25 +1,29 @@
 """Records as rows of a Milvus collection, and back in every bit.
 
-Other programs read the plain names; what begins with an underscore is ours. Bytes are hexadecimal or base64, metadata
-is kept twice: as JSON for filters, and as the very string that was given.
+Other programs read the plain names; what begins with an underscore is ours. Each field costs some microseconds a row,
+so what nobody asks Milvus about is one string (collection/packed.py). Metadata with floats is kept twice: as JSON, and
+at the end of that string as it was given.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from pymilvus import CollectionSchema, DataType, MilvusClient
 
-from idembed.stores.collection.engine import Fields, Key, Record
+from idembed.canonical import canonical_json
+from idembed.stores.collection.engine import KEYS, Fields, Key, Record
+from idembed.stores.collection.packed import PACKED, is_exact, pack, unpack
 from idembed.stores.milvus.wire import Columns
 
 __all__ = [
     "INDEXED",
     "KEY",
+    "MAX_METADATA",
     "MAX_STRING",
     "VECTOR",
     "columns_of",
@@ -28,9 +32,11 @@ __all__ = [
     "holds_documents",
     "is_ours",
     "key_of",
+    "number_of",
     "records_of",
     "schema_of",
     "size_of",
+    "state_in",
     "written",
 ]
 
@@ -39,7 +45,7 @@ KEY: Final = "_key"
 VECTOR: Final = "vector"
 MAX_STRING: Final = 65_535
 """Bytes of UTF-8 in one string, the most that Milvus takes."""
-INDEXED: Final = ("_order", "_place", "_address", "_live", "scope", "id")
+INDEXED: Final = ("_order", "_place", "_address", "_state", "scope", "id")
 """What is asked about, and has an index of its own."""
 _PADDED: Final = "_padded"
 """A field that collections for vectors of one number have: Milvus takes two at least, so these get a zero."""
@@ -47,17 +53,18 @@ _STRINGS: Final = {
     "id": 512,
     "scope": MAX_STRING,
     "text": MAX_STRING,
-    "_metadata": MAX_STRING,
-    "_address": 32,
-    "_row_hash": 32,
-    "_seal": 344,
+    "_packed": MAX_STRING,
 }
-_NUMBERS: Final = ("part", "start", "end", "tokens", "_order", "_place")
-_COLUMNS: Final[Mapping[str, str]] = {
-    **{name: name for name in ("id", "part", "scope", "text", "start", "end", "tokens", "truncated", "vector")},
-    **{name: f"_{name}" for name in ("metadata", "address", "row_hash", "order", "place", "live", "seal")},
+_NUMBERS: Final = ("part", "tokens", "_order", "_place", "_address", "_state")
+MAX_METADATA: Final = MAX_STRING - 535
+"""So that it fits beside the rest in ``_packed``."""
+_LIVE, _TRUNCATED = 1, 2
+"""Bits of ``_state``."""
+_PLAIN: Final[Mapping[str, str]] = {
+    **{name: name for name in ("id", "part", "scope", "text", "tokens", "vector")},
+    "order": "_order",
 }
-"""Where each field of a record is."""
+"""Of the fields of a record that are in one of a collection as they are, the name there."""
 _TYPICAL: Final = {"text": 8192, "metadata": 4096}
 """Bytes by which is reckoned how many records are read at once, where strings are mostly shorter."""
 
@@ -65,6 +72,20 @@ _TYPICAL: Final = {"text": 8192, "metadata": 4096}
 def key_of(key: Key) -> str:
     """An id has no NUL, so that no two keys are written alike."""
     return hashlib.sha256(f"{key.part}\0{key.id}".encode()).hexdigest()[:32]
+
+
+def state_in(*, live: bool | None = None, truncated: bool | None = None) -> list[int]:
+    """The values of ``_state`` of records that are so."""
+    return [
+        state
+        for state in range(4)
+        if live in (None, bool(state & _LIVE)) and truncated in (None, bool(state & _TRUNCATED))
+    ]
+
+
+def number_of(address: bytes) -> int:
+    """Half of an address, by which it is found: numbers take Milvus less than strings."""
+    return int.from_bytes(address[:8], "big") >> 1
 
 
 def schema_of(dim: int) -> CollectionSchema:
@@ -76,8 +97,8 @@ def schema_of(dim: int) -> CollectionSchema:
     schema.add_field("metadata", DataType.JSON)
     for name in _NUMBERS:
         schema.add_field(name, DataType.INT64)
-    for name in ("truncated", "_live", *([_PADDED] if dim == 1 else [])):
-        schema.add_field(name, DataType.BOOL)
+    if dim == 1:
+        schema.add_field(_PADDED, DataType.BOOL)
     schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=max(dim, 2))
     return schema
 
@@ -113,25 +134,19 @@ def holds_documents(described: Mapping[str, Any]) -> bool:
 def written(records: Sequence[Record]) -> Columns:
     """Records, whose vectors are not None, as they are written."""
     vectors = np.stack([record.vector for record in records if record.vector is not None])
-    metadata = [record.metadata for record in records]
     columns: dict[str, Any] = {
         KEY: [key_of(record.key) for record in records],
         "id": [record.id for record in records],
         "part": [record.part for record in records],
         "scope": [record.scope for record in records],
         "text": [record.text for record in records],
-        "metadata": [text.encode() for text in metadata],
-        "_metadata": metadata,
-        "start": [record.start for record in records],
-        "end": [record.end for record in records],
+        "metadata": [record.metadata.encode() for record in records],
         "tokens": [record.tokens for record in records],
-        "truncated": [record.truncated for record in records],
-        "_address": [record.address.hex() for record in records],
-        "_row_hash": [record.row_hash.hex() for record in records],
+        "_state": [record.live * _LIVE | record.truncated * _TRUNCATED for record in records],
+        "_address": [number_of(record.address) for record in records],
         "_order": [record.order for record in records],
         "_place": [record.place for record in records],
-        "_live": [record.live for record in records],
-        "_seal": [base64.b64encode(record.seal).decode() for record in records],
+        "_packed": [_packed(record) for record in records],
         VECTOR: vectors,
     }
     if vectors.shape[1] == 1:
@@ -142,7 +157,10 @@ def written(records: Sequence[Record]) -> Columns:
 
 def columns_of(fields: Fields) -> list[str]:
     """What Milvus is asked for."""
-    return [KEY, "id", "part", *(_COLUMNS[name] for name in sorted(fields - {"id", "part"}))]
+    names = [KEY, *(_PLAIN[name] for name in sorted(fields | KEYS) if name in _PLAIN)]
+    if "metadata" in fields:
+        names.append("metadata")
+    return [*names, "_packed"] if fields & {"metadata", *PACKED} else names
 
 
 def size_of(fields: Fields, dim: int) -> int:
@@ -150,21 +168,23 @@ def size_of(fields: Fields, dim: int) -> int:
     return 500 + sum(_TYPICAL.get(name, 0) for name in fields) + (4 * dim if "vector" in fields else 0)
 
 
-def records_of(columns: Columns, dim: int) -> list[Record]:
-    """The records that have these columns of some fields."""
-    known = {name: columns[column] for name, column in _COLUMNS.items() if column in columns}
-    read: dict[str, Iterable[Any]] = {name: map(_READ.get(name, _same), values) for name, values in known.items()}
-    if "vector" in known:
-        read["vector"] = np.ascontiguousarray(known["vector"], np.float32)[:, :dim]
+def records_of(columns: Columns, fields: Fields, dim: int) -> list[Record]:
+    """The records with these fields, as ``columns_of`` asked for them."""
+    read: dict[str, Iterable[Any]] = {name: columns[_PLAIN[name]] for name in fields | KEYS if name in _PLAIN}
+    if "metadata" in fields:
+        read["metadata"] = map(_metadata, columns["metadata"], columns["_packed"])
+    if packed := fields & PACKED:
+        unpacked = [unpack(said.partition(" ")[0]) for said in columns["_packed"]]
+        read |= {name: [getattr(one, name) for one in unpacked] for name in packed}
+    if "vector" in fields:
+        read["vector"] = np.ascontiguousarray(columns[VECTOR], np.float32)[:, :dim] if len(columns[KEY]) else ()
     return [Record(**dict(zip(read, values, strict=True))) for values in zip(*read.values(), strict=True)]
 
 
-def _same(value: Any) -> Any:
-    return value
+def _packed(record: Record) -> str:
+    """Base64 has no spaces."""
+    return pack(record) if is_exact(record.metadata) else f"{pack(record)} {record.metadata}"
 
 
-_READ: Final[Mapping[str, Callable[[str], Any]]] = {
-    "address": bytes.fromhex,
-    "row_hash": bytes.fromhex,
-    "seal": base64.b64decode,
-}
+def _metadata(value: bytes, packed: str) -> str:
+    return packed.partition(" ")[2] or canonical_json(json.loads(value))

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ import qdrant_edge as edge
 
 from idembed.durable import FULL, sync_folder
 from idembed.errors import DamagedError, DiskFullError, StoreError
+from idembed.stores.collection.remembered import Remembered
 from idembed.stores.disk_usage import files_in, taken_by
 from idembed.stores.qdrant.folders import make_folder, passing_name, refuse_others_folder, sweep
 from idembed.stores.qdrant.points import IndexKind, NotThereError, OneOf, OneTest, Point, Scored, Test
@@ -29,15 +30,14 @@ __all__ = ["EdgeDatabase"]
 
 _IN_USE: Final = "WouldBlock"
 _KINDS: Final[dict[IndexKind, Callable[[], Any]]] = {
-    "integer": lambda: edge.IntegerIndexParams(lookup=True, range=True, on_disk=True),
     "number": lambda: edge.IntegerIndexParams(lookup=True, range=False, on_disk=True),
     "range": lambda: edge.IntegerIndexParams(lookup=False, range=True, on_disk=True),
     "tenant": lambda: edge.KeywordIndexParams(is_tenant=True, on_disk=True),
-    "uuid": lambda: edge.UuidIndexParams(on_disk=True),
 }
 _WORDS: Final = Words(
     all_of=lambda conditions: edge.Filter(must=conditions),
     any_of=lambda conditions: edge.Filter(should=conditions),
+    none_of=lambda conditions: edge.Filter(must_not=conditions),
     equal=lambda path, value: edge.FieldCondition(path, match=edge.MatchValue(value)),
     among=lambda path, values: edge.FieldCondition(path, match=edge.MatchAny(values)),
     between=lambda test: edge.FieldCondition(test.path, range=edge.RangeFloat(gte=test.gte, lt=test.lt, lte=test.lte)),
@@ -91,6 +91,7 @@ class EdgeDatabase:
                 return
             self._shard(name).close()
             del self._folder.shards[name]
+            self._folder.remembered.pop(name, None)
             (self._folder.path / name).rename(passing_name(self._folder.path, "gone"))
             sync_folder(self._folder.path)
             sweep(self._folder.path)
@@ -127,6 +128,12 @@ class EdgeDatabase:
         return shards[name]
 
     # Points ----------------------------------------------------------------------------------------
+
+    def alone(self) -> AbstractContextManager[object]:
+        return self._folder.lock
+
+    def remembered(self, name: str) -> Remembered:
+        return self._folder.remembered.setdefault(name, Remembered())
 
     def upsert(self, name: str, requests: Iterable[Sequence[Point]]) -> None:
         with self._said():

@@ -17,7 +17,19 @@ import numpy as np
 
 from idembed.errors import DamagedError, StoreError
 from idembed.filters import Condition
-from idembed.stores.collection.engine import EVERYTHING, Among, Engine, Fields, Found, Key, Nearest, Record
+from idembed.stores.collection.engine import (
+    EVERYTHING,
+    STANDING,
+    Among,
+    Engine,
+    Fields,
+    Found,
+    Key,
+    Nearest,
+    Record,
+    Standing,
+)
+from idembed.stores.collection.remembered import Remembered
 from idembed.stores.qdrant.fields import (
     INDEXES,
     document_id,
@@ -31,36 +43,22 @@ from idembed.stores.qdrant.filters import (
     LIVE,
     is_among,
     is_asked_exactly,
+    piecewise,
     tests_of_among,
     tests_of_scope,
     tests_of_where,
 )
+from idembed.stores.qdrant.limits import capabilities
 from idembed.stores.qdrant.ours import is_ours, refuse_taken
 from idembed.stores.qdrant.pace import Pace, in_requests
 from idembed.stores.qdrant.points import Database, NeedsIndexError, NotThereError, Point, Test
-from idembed.stores.records import RESTORE, Capabilities, Vector
+from idembed.stores.records import RESTORE, Vector
 
-__all__ = ["QdrantEngine", "capabilities"]
+__all__ = ["QdrantEngine"]
 
 _NOTHING: Final = np.zeros(1, np.float32)
 _FOUND: Final = EVERYTHING - {"text"}
 _NAME: Final = re.compile(r"g([1-9][0-9]{0,17})")
-
-
-def capabilities(*, is_server: bool) -> Capabilities:
-    """What a server can do, or the embedded engine, which has no aliases and is for one process."""
-    return Capabilities(
-        exact_readback=True,
-        atomic_switch=is_server,
-        transactions=False,
-        approximate_search=True,
-        concurrent_writers=is_server,
-        snapshots=False,
-        max_key=512,
-        max_text=4_000_000,  # with every character escaped, below the 32 MB of a request
-        max_metadata=1_000_000,
-        max_dim=65_535,
-    )
 
 
 class QdrantEngine(Engine):
@@ -192,31 +190,53 @@ class QdrantEngine(Engine):
 
     def put(self, number: int, records: Sequence[Record]) -> None:
         database, name = self._there(number)
-        database.upsert(name, ([point_of(record) for record in batch] for batch in in_requests(records)))
+        requests = ([point_of(record) for record in batch] for batch in in_requests(records))
+        with database.alone():
+            known = database.remembered(name) or Remembered()
+            known.forget(record.id for record in records)
+            database.upsert(name, requests)
+            known.learn(records)
 
     def remove(self, number: int, keys: Sequence[Key]) -> None:
         database, name = self._there(number)
-        for start in range(0, len(keys), 1000):
-            database.delete(name, [point_id(key) for key in keys[start : start + 1000]])
+        with database.alone():
+            known = database.remembered(name) or Remembered()
+            known.forget(key.id for key in keys)
+            for start in range(0, len(keys), 1000):
+                database.delete(name, [point_id(key) for key in keys[start : start + 1000]])
+
+    def standing(self, number: int, ids: Sequence[str]) -> dict[str, Standing]:
+        database, name = self._there(number)
+        with database.alone():
+            known = database.remembered(name) or Remembered()
+            found, unknown = known.among(ids)
+            return found | (super().standing(number, unknown) if unknown else {})
 
     def fetch(self, number: int, keys: Sequence[Key], fields: Fields) -> dict[Key, Record]:
         database, name = self._there(number)
         names, vectors = payload_fields(fields), "vector" in fields
         pace = Pace(texts="text" in fields)
         found: dict[Key, Record] = {}
-        for batch in pace.batches([point_id(key) for key in keys]):
-            points = database.retrieve(name, batch, names, vectors=vectors)
-            pace.saw(points)
-            found.update((record.key, record) for point in points if (record := record_of(point, fields)))
+        with database.alone():
+            for batch in pace.batches([point_id(key) for key in keys]):
+                points = database.retrieve(name, batch, names, vectors=vectors)
+                pace.saw(points)
+                found.update((record.key, record) for point in points if (record := record_of(point, fields)))
+            if fields >= STANDING and (known := database.remembered(name)) is not None:
+                known.learn(found.values())
         return found
 
     def find(self, number: int, among: Among, fields: Fields) -> Iterator[list[Record]]:
+        for some in piecewise(among):
+            yield from self._find(number, some, fields)
+
+    def _find(self, number: int, among: Among, fields: Fields) -> Iterator[list[Record]]:
         database, name = self._there(number)
         tests = tests_of_among(among)
         if tests is None:
             return
         exact = is_asked_exactly(among)
-        asked = fields if exact else fields | {"order", "place"}
+        asked = fields if exact else fields | {"order", "place", "address"}
         names, vectors = payload_fields(asked), "vector" in fields
         for points in self._scrolled(database, name, tests, names, vectors=vectors):
             if not exact:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 from idembed.errors import StoreError
-from idembed.stores.collection.engine import KEYS
+from idembed.stores.collection.engine import KEYS, NOT_HEAD
 from idembed.stores.qdrant.fields import payload_fields, point_id, record_of
-from idembed.stores.qdrant.points import Database, NeedsIndexError, OneOf, Test
+from idembed.stores.qdrant.points import Between, Database, NeedsIndexError, Test
 
 __all__ = ["is_ours", "refuse_taken"]
 
-_OURS: Final[Test] = (OneOf("_live", (0, 1)),)
+_OURS: Final[Test] = (Between("_order", gte=NOT_HEAD),)
 """Which every point of ours passes."""
 _SAMPLE: Final = 20
 

@@ -18,7 +18,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from idembed.errors import OptionError, StoreError
 from idembed.shown import without_password
 from idembed.stores.collection.store import CollectionStore
-from idembed.stores.qdrant.engine import QdrantEngine, capabilities
+from idembed.stores.qdrant.engine import QdrantEngine
+from idembed.stores.qdrant.limits import capabilities
 
 __all__ = ["CAPABILITIES", "Folder", "Server", "open_engine", "opened", "place_of"]
 

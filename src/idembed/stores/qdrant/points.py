@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 from idembed.errors import StoreError
+from idembed.stores.collection.remembered import Remembered
 from idembed.stores.records import Vector
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "IndexKind",
     "IsNull",
     "NeedsIndexError",
+    "NoneOf",
     "OneOf",
     "OneTest",
     "Point",
@@ -22,9 +25,9 @@ __all__ = [
     "Test",
 ]
 
-IndexKind = Literal["integer", "number", "range", "tenant", "uuid"]
-"""``number``: an integer looked up by its value; ``range``: one compared with bounds; ``integer``: both; ``tenant``: a
-string that tells apart what is searched apart."""
+IndexKind = Literal["number", "range", "tenant"]
+"""``number``: an integer looked up by its value; ``range``: one compared with bounds; ``tenant``: a string that tells
+apart what is searched apart."""
 
 
 class NotThereError(StoreError):
@@ -60,6 +63,14 @@ class OneOf:
 
 
 @dataclass(frozen=True, slots=True)
+class NoneOf:
+    """The field ``path`` has none of these values, as where it is not there."""
+
+    path: str
+    values: tuple[str, ...] | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Between:
     """The field ``path`` is a number, or has one as an item, with ``gte`` ≤ it < ``lt`` and ≤ ``lte``. Qdrant takes
     bounds as floats, and compares an integer with them exactly where the field has an index."""
@@ -77,7 +88,7 @@ class IsNull:
     path: str
 
 
-OneTest = OneOf | Between | IsNull
+OneTest = OneOf | NoneOf | Between | IsNull
 Test = tuple[OneTest, ...]
 """One of these holds."""
 
@@ -112,6 +123,12 @@ class Database(Protocol):
 
     def move_alias(self, alias: str, name: str) -> None:
         """Let it stand for another, or make it, in one step."""
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Within it, nobody else writes to what is ``remembered``."""
+
+    def remembered(self, name: str) -> Remembered | None:
+        """What is known of the collection, where no other program can write to it."""
 
     def upsert(self, name: str, requests: Iterable[Sequence[Point]]) -> None: ...
 

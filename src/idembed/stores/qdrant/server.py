@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Final
 
 from qdrant_client import QdrantClient, models
 
 from idembed.errors import StoreError
+from idembed.stores.collection.remembered import Remembered
 from idembed.stores.qdrant.link import AlreadyThereError, Link
 from idembed.stores.qdrant.points import IndexKind, Point, Scored, Test
 from idembed.stores.qdrant.words import INDEXED_FROM, Words, as_filter, read_points
@@ -27,15 +28,14 @@ _GREENS: Final = 3
 _STUCK: Final = 3600.0
 """Seconds after which an index is given up that does not grow: it does so by whole segments of the collection."""
 _KINDS: Final[dict[IndexKind, Any]] = {
-    "integer": models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=True, on_disk=True),
     "number": models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=False, on_disk=True),
     "range": models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=False, range=True, on_disk=True),
     "tenant": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True, on_disk=True),
-    "uuid": models.UuidIndexParams(type=models.UuidIndexType.UUID, on_disk=True),
 }
 _WORDS: Final = Words(
     all_of=lambda conditions: models.Filter(must=conditions),
     any_of=lambda conditions: models.Filter(should=conditions),
+    none_of=lambda conditions: models.Filter(must_not=conditions),
     equal=lambda path, value: models.FieldCondition(key=path, match=models.MatchValue(value=value)),
     among=lambda path, values: models.FieldCondition(key=path, match=models.MatchAny(any=values)),
     between=lambda test: models.FieldCondition(
@@ -107,6 +107,13 @@ class ServerDatabase:
         self._ask(self._client.update_collection_aliases, steps)
 
     # Points ----------------------------------------------------------------------------------------
+
+    def alone(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def remembered(self, name: str) -> Remembered | None:
+        """Nothing: other programs write to it too."""
+        return None
 
     def upsert(self, name: str, requests: Iterable[Sequence[Point]]) -> None:
         for points in requests:

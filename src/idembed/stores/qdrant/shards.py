@@ -8,6 +8,8 @@ from typing import ClassVar
 
 import qdrant_edge as edge
 
+from idembed.stores.collection.remembered import Remembered
+
 __all__ = ["Shards"]
 
 
@@ -22,6 +24,8 @@ class Shards:
         self.users = 0
         self.lock = threading.RLock()
         self.shards: dict[str, edge.EdgeShard] = {}
+        self.remembered: dict[str, Remembered] = {}
+        """of each shard; whoever has a shard open writes to it alone"""
 
     @classmethod
     def enter(cls, path: Path) -> Shards:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from idembed.stores.qdrant.points import Between, OneOf, OneTest, Point, Test
+from idembed.stores.qdrant.points import Between, NoneOf, OneOf, OneTest, Point, Test
 
 __all__ = ["INDEXED_FROM", "Words", "as_filter", "read_points"]
 
@@ -20,6 +20,7 @@ class Words(NamedTuple):
 
     all_of: Callable[[list[Any]], Any]
     any_of: Callable[[list[Any]], Any]
+    none_of: Callable[[list[Any]], Any]
     equal: Callable[[str, str | int], Any]
     among: Callable[[str, list[str] | list[int]], Any]
     between: Callable[[Between], Any]
@@ -38,6 +39,8 @@ def _condition(test: OneTest, words: Words) -> Any:
     if isinstance(test, OneOf):
         one, *others = test.values
         return words.among(test.path, list(test.values)) if others else words.equal(test.path, one)  # type: ignore[arg-type]
+    if isinstance(test, NoneOf):
+        return words.none_of([_condition(OneOf(test.path, test.values), words)])
     return words.between(test) if isinstance(test, Between) else words.null(test.path)
 
 
