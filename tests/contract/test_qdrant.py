@@ -470,6 +470,23 @@ def test_a_folder_is_for_one_process_at_a_time(folder: QdrantEngine) -> None:
     assert "run a Qdrant server" in found.stderr
 
 
+def test_who_is_refused_a_folder_changes_nothing_under_the_hands_of_who_has_it(
+    folder: QdrantEngine, place: Path
+) -> None:
+    folder.put(1, [head("a")])
+    folder.put_document("meta", {})
+
+    def files() -> dict[Path, tuple[int, int]]:
+        found = {path: path.stat() for path in place.rglob("*")}
+        return {path: (one.st_ino, one.st_mtime_ns) for path, one in found.items()}
+
+    before = files()
+    code = "import sys; from idembed.stores import open_store; open_store(sys.argv[1])"
+    refused = subprocess.run([sys.executable, "-c", code, folder.url], capture_output=True, check=False)
+    assert refused.returncode == 1
+    assert files() == before
+
+
 def test_threads_share_a_folder(folder: QdrantEngine) -> None:
     def write(name: str) -> None:
         mine = open_engine(folder.url)
@@ -514,6 +531,30 @@ def test_a_collection_whose_making_was_broken_off_is_not_there(
     folder.create(2, 4)
     assert folder.collections() == {1, 2}
     assert [one.name for one in (place / "pets").iterdir() if one.name.startswith(".")] == []
+
+
+def test_a_folder_on_a_full_disk_is_neither_opened_nor_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine writes by way of memory, and would be killed by the system."""
+    engine, usage = open_engine(f"qdrant://{tmp_path}/pets"), shutil.disk_usage
+    free = 1 << 20
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(path)._replace(free=free))
+    with pytest.raises(DiskFullError, match=r"the disk is full\n.*64 MB free"):
+        engine.create(1, 4)
+    assert not (tmp_path / "pets").exists()
+    free = 1 << 30
+    engine.create(1, 4)
+    engine.put(1, [head("a")])
+    free = 1 << 20
+    for act in (lambda: engine.put(1, [head("b")]), lambda: engine.tidy(1)):
+        with pytest.raises(DiskFullError, match="the disk is full"):
+            act()
+    engine.close()
+    engine = open_engine(f"qdrant://{tmp_path}/pets")
+    with pytest.raises(DiskFullError, match="the disk is full"):
+        engine.count(1, ALL)
+    free = 1 << 30
+    assert engine.count(1, ALL) == 1
+    engine.close()
 
 
 def test_what_was_left_half_made_or_half_dropped_is_removed_when_nobody_can_be_at_it(

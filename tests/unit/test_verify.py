@@ -526,3 +526,18 @@ def test_recall_is_the_share_of_the_nearest_that_a_search_finds(index: Index, mo
     assert recall_at_10(store, active) == 0.5
     monkeypatch.setattr(store, "has_ann", lambda number: True)
     assert index.verify(sample=0).recall == 0.5
+
+
+def test_rows_that_are_counted_and_not_found_by_their_ids_are_damage(tmp_path: Path, model: FakeModel) -> None:
+    lancedb = pytest.importorskip("lancedb")
+    with Index(f"lance://{tmp_path}/pets", model=model) as index:
+        index.sync(rows("a:one", "b:two", "c:three"))
+        assert index.verify().ok
+    table = lancedb.connect(tmp_path / "pets").open_table("g1")
+    table.update(where="id = 'b'", values={"_key": "XXXX"})
+    with Index(f"lance://{tmp_path}/pets", model=model) as index:
+        found = index.verify()
+    assert not found.ok
+    assert [(defect.kind, defect.detail) for defect in found.defects] == [
+        (Kind.DAMAGE, "1 row that the database counts cannot be read by id")
+    ]

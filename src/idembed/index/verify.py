@@ -182,7 +182,7 @@ def _look_through(
     number, searched = generation.number, generation.status == "active"
     splitter = catalog.splitter()
     wanted = dict.fromkeys(store.sample(sample))
-    suspects = 0
+    suspects, done, writer = 0, 0, store.writer()
     with RootHasher() as hasher:
         for done, row in enumerate(store.scan(number), 1):
             of_row = list(examine_row(row))
@@ -200,4 +200,8 @@ def _look_through(
                 tell("checking", done, found.rows)
         if searched:
             found.root = hasher.root()
+    nobody_wrote = writer[1] == "" and store.writer() == writer
+    if searched and nobody_wrote and (missing := store.count() - done) > 0:
+        said = f"{number_of(missing, 'row')} that the database counts cannot be read by id"
+        found.defects.append(Defect(Kind.DAMAGE, store.url, number, detail=said))
     return list(wanted)

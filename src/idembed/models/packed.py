@@ -5,7 +5,7 @@ exactly the block of ``native.pack``, is written under a temporary name and rena
 afterwards: processes that have it mapped keep what they have. Whoever finds it damaged, of the wrong size or somebody
 else's packs again and puts a new one in its place. Where no file can be kept, weights are packed at every start.
 
-``IDEMBED_PACKED=off`` keeps and reads none. docs/adr/0023-packed-weights.md gives reasons and measurements.
+``IDEMBED_PACKED=off`` keeps and reads none. docs/adr/0022-packed-weights.md gives reasons and measurements.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""What files take on disk, while other programs may remove some of them."""
+"""What files take on disk, while other programs may remove some of them, and whether there is room for more."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["files_in", "taken_by"]
+__all__ = ["files_in", "has_room", "taken_by"]
 
 
 def files_in(folder: Path) -> Iterator[str]:
@@ -27,3 +28,9 @@ def _taken(path: str | Path) -> int:
     except FileNotFoundError:
         return 0
     return getattr(found, "st_blocks", -(-found.st_size // 512)) * 512
+
+
+def has_room(folder: Path, size: int) -> bool:
+    """Whether ``size`` bytes are free where the folder is, or will be."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(there).free >= size

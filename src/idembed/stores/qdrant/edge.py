@@ -19,7 +19,7 @@ import qdrant_edge as edge
 from idembed.durable import FULL, sync_folder
 from idembed.errors import DamagedError, DiskFullError, StoreError
 from idembed.stores.collection.remembered import Remembered
-from idembed.stores.disk_usage import files_in, taken_by
+from idembed.stores.disk_usage import files_in, has_room, taken_by
 from idembed.stores.qdrant.folders import make_folder, passing_name, refuse_others_folder, sweep
 from idembed.stores.qdrant.points import IndexKind, NotThereError, OneOf, OneTest, Point, Scored, Test
 from idembed.stores.qdrant.shards import Shards
@@ -29,6 +29,9 @@ from idembed.stores.records import RESTORE, Vector
 __all__ = ["EdgeDatabase"]
 
 _IN_USE: Final = "WouldBlock"
+_ROOM: Final = 64 << 20
+"""Bytes that have to be free for a shard to be opened or written, of which opening takes up to 35 million: the engine
+writes by way of memory, and the process of who does that on a full disk is ended by the system."""
 _KINDS: Final[dict[IndexKind, Callable[[], Any]]] = {
     "number": lambda: edge.IntegerIndexParams(lookup=True, range=False, on_disk=True),
     "range": lambda: edge.IntegerIndexParams(lookup=False, range=True, on_disk=True),
@@ -70,7 +73,9 @@ class EdgeDatabase:
         made = passing_name(folder, "made")
         with self._said():
             refuse_others_folder(folder, self.shown)
+            self._refuse_full()
             make_folder(folder)
+            self._claim()
             try:
                 made.mkdir()
                 shard = edge.EdgeShard.create(str(made), _config(dim, indexed_from=0))
@@ -118,6 +123,8 @@ class EdgeDatabase:
         if name not in shards:
             if not (self._folder.path / name).is_dir():
                 raise NotThereError(f"{self.shown}: there is no collection {name}", hint="was it dropped meanwhile?")
+            self._claim()
+            self._refuse_full()
             try:
                 shards[name] = edge.EdgeShard.load(str(self._folder.path / name))
             except Exception as error:
@@ -139,6 +146,7 @@ class EdgeDatabase:
         with self._said():
             shard = self._shard(name)
             for points in requests:
+                self._refuse_full()
                 made = [edge.Point(one.id, _numbers(one.vector), one.payload) for one in points]
                 shard.update(edge.UpdateOperation.upsert_points(made))
             shard.flush()
@@ -203,6 +211,7 @@ class EdgeDatabase:
     def tidy(self, name: str) -> None:
         with self._said():
             shard = self._shard(name)
+            self._refuse_full()
             shard.optimize()
             shard.flush()
 
@@ -243,6 +252,14 @@ class EdgeDatabase:
                 raise
             raise DamagedError(f"{self.shown}: Qdrant broke off: {_first_line(str(error))}", hint=RESTORE) from error
 
+    def _claim(self) -> None:
+        if not self._folder.claim():
+            raise self._meant(_IN_USE)
+
+    def _refuse_full(self) -> None:
+        if not has_room(self._folder.path, _ROOM):
+            raise self._meant("No space left")
+
     def _meant(self, said: str) -> StoreError:
         if _IN_USE in said:
             return StoreError(
@@ -250,8 +267,8 @@ class EdgeDatabase:
                 hint="a folder is for one process at a time: close that program, or run a Qdrant server",
             )
         if "No space left" in said or "os error 28" in said:
-            hint = "what was written before is safe: free some space and run it again"
-            return DiskFullError(f"{self.shown}: the disk is full", hint=hint)
+            hint = f"what was written before is safe: have {_ROOM >> 20} MB free, or more, and run it again"
+            return DiskFullError(f"{self.shown}: the disk is full", hint=hint, url=self.shown)
         return StoreError(f"{self.shown}: Qdrant says: {_first_line(said)}")
 
 
