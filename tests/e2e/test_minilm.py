@@ -131,7 +131,7 @@ def test_its_vectors_are_the_golden_ones(minilm: Path, isa: str | None) -> None:
     assert golden.compare(model.space, sha256).state == "matches"
 
 
-@pytest.mark.parametrize("isa", ["avx2", "avx512", "neon"])
+@pytest.mark.parametrize("isa", ["avx2", "avx512", "avx512vnni", "neon"])
 def test_instruction_sets_are_the_same(minilm: Path, texts: list[str], vectors: np.ndarray, isa: str) -> None:
     if isa not in native.available_isas():
         pytest.skip(f"this CPU has no {isa}")
