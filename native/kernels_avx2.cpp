@@ -167,8 +167,15 @@ struct Dot16 {
         return _mm256_set1_epi32(pair);
     }
     static Ints dot(Ints acc, __m256i a, Weights w) {
-        return {_mm256_add_epi32(acc.low, _mm256_madd_epi16(a, w.low)),
-                _mm256_add_epi32(acc.high, _mm256_madd_epi16(a, w.high))};
+        return {add(acc.low, _mm256_madd_epi16(a, w.low)), add(acc.high, _mm256_madd_epi16(a, w.high))};
+    }
+    static __m256i add(__m256i acc, __m256i products) {
+#if defined(__GNUC__)  // as an intrinsic GCC 12 stores each sum in memory at every step
+        __asm__("vpaddd %1, %0, %0" : "+x"(acc) : "x"(products));
+        return acc;
+#else
+        return _mm256_add_epi32(acc, products);
+#endif
     }
 };
 
@@ -183,7 +190,7 @@ inline void store_whole(int16_t* p, Vec x) {
 }  // namespace
 
 const Kernels kernels_avx2 = {"avx2",
-                              tile_vecs* lanes,
+                              tile_vecs * lanes,
                               matmul,
                               softmax,
                               add_layer_norm,

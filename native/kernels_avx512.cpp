@@ -46,7 +46,13 @@ struct Dot16 {
     static Weights load(const int16_t* p) { return _mm512_loadu_si512(p); }
     static __m512i broadcast(const int16_t* p) { return broadcast_four_bytes(p); }
     static Ints dot(Ints acc, __m512i a, Weights w) {
-        return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(a, w))};
+        const __m512i products = _mm512_madd_epi16(a, w);
+#if defined(__GNUC__)  // as in kernels_avx512vnni.cpp
+        __asm__("vpaddd %1, %0, %0" : "+v"(acc.v) : "v"(products));
+#else
+        acc.v = _mm512_add_epi32(acc.v, products);
+#endif
+        return acc;
     }
 };
 
@@ -63,7 +69,7 @@ inline void store_whole(uint8_t* p, Vec x) {
 }  // namespace
 
 const Kernels kernels_avx512 = {"avx512",
-                                tile_vecs* lanes,
+                                tile_vecs * lanes,
                                 matmul,
                                 softmax,
                                 add_layer_norm,
@@ -79,7 +85,7 @@ const Kernels kernels_avx512 = {"avx512",
                                 {2, Dot16::group, quantise<FromLow, int16_t>, int_product<Dot16, true>}};
 
 const Kernels kernels_avx512vnni = {"avx512vnni",
-                                    tile_vecs* lanes,
+                                    tile_vecs * lanes,
                                     matmul,
                                     softmax,
                                     add_layer_norm,
