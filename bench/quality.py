@@ -19,7 +19,7 @@ from peers import Worker, arguments, finish, minilm
 from idembed import Index
 
 GOALS = {"f32": (0.99999, 0.02, 0.99999), "i16": (0.9999, 0.05, 0.9999), "i8": (0.99, 0.3, 0.997)}
-"""The lowest cosine to sentence-transformers, how far scores may be from those it is known to reach on this data, and
+"""The lowest cosine to sentence-transformers, how far below those it is known to reach on this data scores may be, and
 the mean of the cosines."""
 
 
@@ -101,12 +101,9 @@ def main() -> None:
     for engine in vectors:
         print(engine, result[engine])
     found, (lowest, off, mean) = result["idembed"], GOALS[options.profile]
-    result["holds"] = (
-        abs(found["scifact_ndcg10_through_index"] - 64.51) <= off
-        and abs(found["stsb_spearman"] - 82.03) <= off
-        and found["lowest_cosine"] >= lowest
-        and found["mean_cosine"] >= mean
-    )
+    short = [64.51 - found["scifact_ndcg10_through_index"], 82.03 - found["stsb_spearman"]]
+    near = max(short) <= off and (options.profile != "f32" or min(short) >= -off)  # others may be better by chance
+    result["holds"] = near and found["lowest_cosine"] >= lowest and found["mean_cosine"] >= mean
     finish(result)
 
 

@@ -190,7 +190,7 @@ inline void store_whole(int16_t* p, Vec x) {
 }  // namespace
 
 const Kernels kernels_avx2 = {"avx2",
-                              tile_vecs * lanes,
+                              tile_vecs* lanes,
                               matmul,
                               softmax,
                               add_layer_norm,

@@ -69,7 +69,7 @@ inline void store_whole(uint8_t* p, Vec x) {
 }  // namespace
 
 const Kernels kernels_avx512 = {"avx512",
-                                tile_vecs * lanes,
+                                tile_vecs* lanes,
                                 matmul,
                                 softmax,
                                 add_layer_norm,
@@ -85,7 +85,7 @@ const Kernels kernels_avx512 = {"avx512",
                                 {2, Dot16::group, quantise<FromLow, int16_t>, int_product<Dot16, true>}};
 
 const Kernels kernels_avx512vnni = {"avx512vnni",
-                                    tile_vecs * lanes,
+                                    tile_vecs* lanes,
                                     matmul,
                                     softmax,
                                     add_layer_norm,
