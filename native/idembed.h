@@ -2,8 +2,8 @@
 //
 // No files, no JSON, no Python, no exceptions, no state between calls. Every function may be called from any
 // thread; one encoder may be used by several threads at once. Nothing is written to an output unless the
-// function returns IDEMBED_OK, but for IDEMBED_NOT_FINITE of a forward pass and of idembed_normalize, see
-// there.
+// function returns IDEMBED_OK, but for IDEMBED_NOT_FINITE of a forward pass, of idembed_dense_apply and of
+// idembed_normalize, and for IDEMBED_RANGE of idembed_block_pack, see there.
 //
 // `isa` is "scalar", "avx2", "avx512", "avx512vnni" or "neon"; null or "" means the library's own choice, see
 // idembed_isa(). No result depends on `isa` or on `threads`: docs/numerics.md specifies every bit.

@@ -56,8 +56,10 @@ def postgres() -> Any:
 
 
 def patiently(start: Callable[[], Any]) -> Any:
-    """What starts a server, up to four times: the wheel itself waits 10 seconds, and a busy machine may need more."""
-    for _ in range(3):
+    """What starts a server, again and again for a minute: the wheel waits 10 seconds, or not at all for a server that
+    is still recovering, and a busy machine may need more."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         try:
             return start()
         except Exception:

@@ -193,6 +193,7 @@ bool pooling(const ForwardPass& pass, const float* x) {
             const float divisor = config.pooling == IDEMBED_MEAN ? count : std::sqrt(count);
             pass.kernels.mean_pooling(rows, text.length, hidden, divisor, text.vector);
         } else if (config.pooling == IDEMBED_MAX) {
+            finite = finite && all_finite(rows, text.length * hidden);  // a comparison would drop a NaN
             pass.kernels.max_pooling(rows, text.length, hidden, text.vector);
         } else {
             std::memcpy(text.vector, rows, static_cast<size_t>(hidden) * sizeof(float));

@@ -196,6 +196,28 @@ def test_a_vector_that_overflows_is_an_error() -> None:
         core.forward(native.Encoder(config, weights), core.texts([9]))
 
 
+def test_with_max_pooling_a_token_that_overflows_is_an_error_wherever_it_stands(fast_isa: str) -> None:
+    config = core.config(layers=0, positions=3, pooling="max", normalize=False)
+    weights = core.tensors(config)
+    weights[1][:] = 0  # all positions alike
+    weights[3][0] = 3e38  # the first feature of some tokens is infinite, that of others minus infinite
+    encoder = native.Encoder(config, weights, isa=fast_isa)
+
+    def fails(*tokens: int) -> bool:
+        try:
+            core.forward(encoder, [np.array(tokens, np.int32)])
+        except errors.ModelError:
+            return True
+        return False
+
+    bad = [token for token in range(100) if fails(token)]
+    good = next(token for token in range(100) if token not in bad)
+    assert 20 < len(bad) < 80
+    for token in bad:
+        assert fails(token, good, good)
+        assert fails(good, token, good)
+
+
 @pytest.mark.parametrize("changes", [{"hidden": 24}, {"heads": 4}, {"heads": 3}, {"intermediate": 40}])
 def test_an_unsupported_shape_is_refused(changes: dict) -> None:
     with pytest.raises(errors.UnsupportedModelError, match="shape"):

@@ -79,8 +79,10 @@ def test_an_unknown_instruction_set_is_an_error(name: str) -> None:
 
 
 def test_a_missing_library_is_a_clear_error(tmp_path: Path) -> None:
-    done = run("from idembed import native; native.isa()", IDEMBED_LIBRARY=str(tmp_path / "nothing.so"))
-    assert "NativeLibraryError: the native library cannot be loaded" in done.stderr
+    path = str(tmp_path / "nothing.so")
+    done = run("from idembed import native; native.isa()", IDEMBED_LIBRARY=path)
+    assert f"NativeLibraryError: the native library {path} cannot be loaded" in done.stderr
+    assert "unset IDEMBED_LIBRARY" in done.stderr
 
 
 def test_importing_loads_nothing() -> None:
@@ -105,6 +107,10 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 # ---- threads ----------------------------------------------------------------------------------------------
+
+
+def test_more_threads_than_can_work_are_not_started() -> None:
+    assert library.thread_count(1_000) == max(64, os.cpu_count() or 1)
 
 
 def test_default_threads_obey_the_cgroup(tmp_path: Path) -> None:

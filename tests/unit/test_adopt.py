@@ -15,13 +15,15 @@ import pytest
 from fake_models import FakeModel, rows
 from killing import killed_at
 
+import tiny
 from idembed.errors import OptionError, RowError, SourceError, SpaceMismatchError, StoreError
 from idembed.index import Index, Progress
 from idembed.index.adopt import _sampled
 from idembed.index.distinct import Ids, digest_of
 from idembed.index.examine import Kind
 from idembed.index.noise import noise_between, noise_of
-from idembed.models.base import Embedded, Receipt
+from idembed.models import load
+from idembed.models.base import Embedded, Model, Receipt
 from idembed.rows import CheckedRow, check_row
 from idembed.space import Side, Space
 from idembed.stores import open_store
@@ -153,6 +155,75 @@ def test_in_a_space_where_lengths_count_they_are_compared(tmp_path: Path) -> Non
     with pytest.raises(SpaceMismatchError, match=r"the lowest cosine is 0\.9231"):
         Index.adopt(place, model=longer, to=tmp_path / "new.db")
     assert Index.adopt(place, model=Dot(), to=tmp_path / "new.db").equal == 30
+
+
+# Profiles ------------------------------------------------------------------------------------------
+
+
+def exported(folder: Path, model: Path | str) -> Path:
+    """The vectors of four texts that the model computes, as a file."""
+    return written(folder, load(model).embed(TEXTS).vectors)
+
+
+def written(folder: Path, made: np.ndarray) -> Path:
+    lines = (json.dumps({"id": t, "text": t, "vector": v.tolist()}) for t, v in zip(TEXTS, made, strict=True))
+    (folder / "old.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    return folder / "old.jsonl"
+
+
+TEXTS = ["the cat sat", "a dog", "the mat", "dogs"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tiny.checkpoint(tmp_path / "model")
+
+
+@pytest.mark.parametrize("profile", ["f32", "i16", "i8"])
+def test_vectors_of_the_very_profile_are_taken_over(folder: Path, tmp_path: Path, profile: str) -> None:
+    name = f"{folder}?profile={profile}"
+    assert Index.adopt(exported(tmp_path, name), model=name, to=tmp_path / "new.db").equal == 4
+
+
+def test_vectors_of_f32_are_not_taken_for_those_of_i16(folder: Path, tmp_path: Path) -> None:
+    place = exported(tmp_path, folder)
+    with pytest.raises(SpaceMismatchError, match=r"are not those of .*\?profile=i16-1 to the bit") as caught:
+        Index.adopt(place, model=f"{folder}?profile=i16", to=tmp_path / "new.db")
+    assert caught.value.facts["lowest"] > 0.9999
+    assert "adopt without a profile, then idembed upgrade" in caught.value.hint
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_vectors_of_i16_are_not_taken_for_those_of_f32(folder: Path, tmp_path: Path) -> None:
+    place = exported(tmp_path, f"{folder}?profile=i16")
+    with pytest.raises(SpaceMismatchError, match=r"but those of .*\?profile=i16-1 to the bit") as caught:
+        Index.adopt(place, model=str(folder), to=tmp_path / "new.db")
+    assert f"--model '{folder}?profile=i16-1'" in caught.value.hint
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_profiles_of_one_checkpoint_have_the_same_prompts_and_maximum_length(folder: Path, tmp_path: Path) -> None:
+    def model(profile: str) -> Model:
+        return load(folder, profile, max_length=4, prompts={"document": "the "})
+
+    made = model("i16").embed(TEXTS).vectors
+    written(tmp_path, made)
+    with pytest.raises(SpaceMismatchError, match=r"but those of .*\?profile=i16-1 to the bit"):
+        Index.adopt(tmp_path / "old.jsonl", model=model("f32"), to=tmp_path / "new.db")
+
+
+def test_where_the_model_is_another_its_profile_is_among_the_reasons(folder: Path, tmp_path: Path) -> None:
+    place = exported(tmp_path, tiny.checkpoint(tmp_path / "other", seed=1))
+    with pytest.raises(SpaceMismatchError, match="of 4 compared") as caught:
+        Index.adopt(place, model=str(folder), to=tmp_path / "new.db")
+    assert "with its prompts, maximum length and profile" in caught.value.hint
+
+
+def test_vectors_of_f32_that_another_library_computed_are_taken_over(folder: Path, tmp_path: Path) -> None:
+    made = load(folder).embed(TEXTS).vectors * np.float32(1 + 1e-7)
+    written(tmp_path, made)
+    found = Index.adopt(tmp_path / "old.jsonl", model=str(folder), to=tmp_path / "new.db")
+    assert found.equal < 4
 
 
 # Stopped, and gone on with ---------------------------------------------------------------------------

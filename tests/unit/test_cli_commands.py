@@ -59,6 +59,13 @@ def jsonl(path: str, *rows: dict[str, Any]) -> str:
 # encode ----------------------------------------------------------------------------------------------------
 
 
+def test_encode_takes_no_profile_without_a_name(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # the real models.load
+    code, out, err = run("encode", "a cat", "--profile", "")
+    assert (code, out) == (2, "")
+    assert "unknown profile ''" in err
+
+
 def test_encode_prints_a_json_line_a_text(run: Run, model: FakeModel) -> None:
     code, out, err = run("encode", "a cat", "grün [bold]")
     lines = [json.loads(line) for line in out.splitlines()]
@@ -159,6 +166,7 @@ def test_encode_asks_for_something_to_encode(run: Run, monkeypatch: pytest.Monke
     [
         (["encode", "x", "--file", "y"], 2, "not from both"),
         (["encode", "--file", "missing.txt"], 3, "missing.txt cannot be read"),
+        (["encode", "--file", ""], 3, "--file '' names no file"),
         (["encode", "x", "-o", "out.bin"], 2, "not a kind of file"),
         (["encode", "x", "--on-long", "drop"], 2, "it takes cut or error"),
         (["similarity", "alone"], 2, "at least two texts"),

@@ -152,3 +152,8 @@ def test_a_model_on_this_machine_needs_no_acceptance(line: Line, name: str) -> N
     assert (code, out) == (2, "")
     assert err.startswith(f"error: {name} is a model for this machine, which is known by its bytes")
     assert f"idembed prove {name}" in err
+
+
+def test_a_command_that_names_a_profile_can_be_pasted_into_a_shell(line: Line) -> None:
+    err = line("models", "accept", "all-MiniLM-L6-v2?profile=i8", "--yes")[2]
+    assert "idembed prove 'all-MiniLM-L6-v2?profile=i8' shows" in " ".join(err.split())

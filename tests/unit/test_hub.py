@@ -22,7 +22,8 @@ import pytest
 
 import tiny
 from idembed.errors import IntegrityError, ModelError, ModelNotFoundError, OptionError, UnsupportedModelError
-from idembed.models import hub, known, load, registry, remote
+from idembed.folders import cache_folder
+from idembed.models import fingerprint, hub, known, load, registry, remote
 from idembed.models.known import Known, Package, Pin
 
 pytestmark = pytest.mark.usefixtures("own_machine")
@@ -302,6 +303,19 @@ def test_damage_in_our_cache_is_removed_and_fetched_again(own_machine: Path, tin
         hub.find("tiny-v1")
     assert not folder.exists()
     assert hub.find("tiny-v1").source == "package"
+
+
+def test_a_wrong_hash_that_is_remembered_removes_nothing(
+    own_machine: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprint, "settled", lambda files: True)  # as if the files had been there for a while
+    wheel(own_machine, tiny_model)
+    folder = hub.find("tiny-v1").folder
+    hub.find("tiny-v1")  # remembers what the files are
+    memory = cache_folder() / "fingerprints.json"
+    memory.write_text(json.dumps(dict.fromkeys(json.loads(memory.read_text()), "0" * 64)))
+    assert hub.find("tiny-v1").folder == folder
+    assert folder.exists()
 
 
 def test_without_pip_the_message_says_so(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -260,6 +260,36 @@ def test_a_file_of_another_user_is_not_used(folder: Path, kept: Path, monkeypatc
     assert only(kept).stat().st_uid == 0
 
 
+@pytest.mark.skipif(os.name != "posix", reason="files have no modes")
+def test_a_file_that_others_may_write_is_not_used(folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, _ = encoded(folder, monkeypatch)
+    assert only(kept).stat().st_mode & 0o777 == 0o400
+    only(kept).chmod(0o620)
+    assert encoded(folder, monkeypatch) == (vectors, 1)
+    assert only(kept).stat().st_mode & 0o777 == 0o400
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_in_place_of_the_file_does_no_harm(folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, _ = encoded(folder, monkeypatch)
+    file = only(kept)
+    file.unlink()
+    os.mkfifo(file)
+    assert encoded(folder, monkeypatch) == (vectors, 1)
+
+
+def test_a_file_under_the_name_of_another_checkpoints_is_not_taken_for_it(
+    folder: Path, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors, _ = encoded(folder, monkeypatch)
+    first = only(kept)
+    other = tiny.checkpoint(tmp_path / "other", seed=1)
+    assert encoded(other, monkeypatch) != (vectors, 1)
+    (second,) = set(kept.iterdir()) - {first}
+    first.write_bytes(second.read_bytes())
+    assert encoded(folder, monkeypatch) == (vectors, 1)
+
+
 # ---- where no file can be kept ------------------------------------------------------------------------------
 
 
@@ -301,6 +331,25 @@ def test_a_read_only_folder_does_no_harm(folder: Path, kept: Path, monkeypatch: 
     assert first[1] == 1
 
 
+def test_where_nobody_has_a_home_weights_are_packed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, _ = encoded(folder, monkeypatch)
+
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(packed, "cache_folder", nobody)
+    assert encoded(folder, monkeypatch) == (vectors, 1)
+
+
+def test_files_that_cannot_be_listed_do_no_harm(folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(newest: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(packed, "_prune", fails)
+    assert encoded(folder, monkeypatch)[1] == 1
+    assert encoded(folder, monkeypatch)[1] == 0
+
+
 # ---- what becomes of old files ------------------------------------------------------------------------------
 
 
@@ -324,7 +373,7 @@ def test_a_file_that_is_too_large_for_the_rest_is_kept_alone(
     (kept / "other.weights").write_bytes(bytes(10))
     monkeypatch.setattr(packed, "_MOST", 5)
     encoded(folder, monkeypatch)
-    assert only(kept).stat().st_size == native.block_kind(tiny.SHAPE).bytes
+    assert only(kept).stat().st_size == native.block_kind(tiny.SHAPE).bytes + len(only(kept).stem)
 
 
 def test_what_a_killed_process_left_goes_after_a_day(folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ import tiny
 from idembed import Index
 from idembed.errors import OptionError, SpaceMismatchError
 from idembed.models import load
-from idembed.models.profiles import chosen, full_name
+from idembed.models.profiles import chosen, full_name, named
+from idembed.native import Profile
 
 TEXTS = ["the cat sat", "a dog", "日本", ""]
 
@@ -79,6 +80,11 @@ def test_a_name_is_taken_apart_at_its_end_only() -> None:
     assert chosen("openai:m?dimensions=3", None) == ("openai:m?dimensions=3", None)
     assert chosen("a?profile=i8/b", None) == ("a?profile=i8/b", None)
     assert full_name("i16") == "i16-1"
+
+
+@pytest.mark.parametrize(("name", "profile"), [("a", "f32-1"), ("a", "i8-1"), ("a?profile=i8", "f32-1")])
+def test_what_is_recorded_is_read_back(name: str, profile: Profile) -> None:
+    assert chosen(named(name, profile), None) in ((name, profile), (name, None))
 
 
 def test_apis_and_word_vectors_have_no_such_profile(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import pickle
 import random
 import re
@@ -304,8 +305,41 @@ def test_a_model_that_is_nowhere_is_an_error(line: Line) -> None:
     assert line("prove", "./nowhere")[0] == 4
 
 
-def test_minutes_are_not_negative(line: Line) -> None:
-    assert line("prove", "./nowhere", "--minutes", "-1")[0] == 2
+@pytest.mark.parametrize("minutes", ["-1", "nan", "inf", "1e400"])
+def test_minutes_are_a_number_that_ends_and_not_negative(line: Line, minutes: str) -> None:
+    code, _, err = line("prove", "./nowhere", "--minutes", minutes)
+    assert code == 2
+    assert "it is a number of minutes, 0 or more" in err
+
+
+def test_a_profile_without_a_name_is_no_profile(line: Line, folder: str) -> None:
+    code, out, err = line("prove", folder, "--profile", "")
+    assert (code, out) == (2, "")
+    assert "unknown profile ''" in err
+
+
+@pytest.mark.parametrize("given", ["own.txt", "-"])
+def test_own_texts_of_which_there_is_none_are_an_error(
+    line: Line, folder: str, given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("own.txt").touch()
+    monkeypatch.setattr(local, "_alone", None)  # nothing is computed
+    with Path("own.txt").open("rb") as empty:
+        kept = os.dup(0)
+        os.dup2(empty.fileno(), 0)
+        try:
+            code, out, err = line("prove", folder, "--texts", given)
+        finally:
+            os.dup2(kept, 0)
+            os.close(kept)
+    assert (code, out) == (3, "")
+    assert f"there is no text in {'standard input' if given == '-' else given}" in err
+
+
+def test_texts_of_a_file_without_a_name_are_an_error(line: Line, folder: str) -> None:
+    code, out, err = line("prove", folder, "--texts", "")
+    assert (code, out) == (3, "")
+    assert "--texts '' names no file" in err
 
 
 # Of an API -------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from idembed.cli import options
 from idembed.cli.files import read_lines, vector_writer, write_json_line
 from idembed.cli.output import Output, cut, number_of, to_json
 from idembed.cli.progress import Bars
-from idembed.errors import OptionError, RowError
+from idembed.errors import OptionError, RowError, SourceError
 
 if TYPE_CHECKING:
     from idembed.models.base import Embedded
@@ -57,7 +57,7 @@ def encode(
             # Where vectors go to the terminal, a bar would stand in their way.
             bars = stack.enter_context(Bars(quiet=quiet or (output is None and sys.stdout.isatty())))
             bars.update(f"loading {model}")
-            loaded = models.load(model, profile) if profile else models.load(model)
+            loaded = models.load(model, profile) if profile is not None else models.load(model)
             about = {"model": loaded.name, "space": loaded.space.id, "side": side, "dim": loaded.space.dim}
             writer = None
             if output is not None:
@@ -126,7 +126,9 @@ def _source(texts: list[str] | None, file: str | None) -> Iterable[str]:
         raise OptionError(
             "there is nothing to encode", hint='try: idembed encode "a text", --file FILE, or pipe lines in'
         )
-    return read_lines(file or "-")
+    if file == "":
+        raise SourceError("--file '' names no file", hint="- is standard input")
+    return read_lines("-" if file is None else file)
 
 
 def _placed(error: RowError, before: int, word: str) -> RowError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +13,7 @@ from idembed.cli import options
 from idembed.cli.files import read_texts
 from idembed.cli.output import Output, number_of
 from idembed.cli.progress import Bars
-from idembed.errors import OptionError
+from idembed.errors import OptionError, SourceError
 
 if TYPE_CHECKING:
     from idembed.models.prove import ApiProof, LocalProof
@@ -22,7 +24,7 @@ DISPROVED = 9
 
 
 def _minutes(value: float) -> float:
-    if value >= 0:
+    if 0 <= value < math.inf:
         return value
     raise OptionError(f"--minutes {value:g}: it is a number of minutes, 0 or more", option="--minutes")
 
@@ -56,14 +58,14 @@ def prove(
 
         with Bars(quiet=quiet) as bars:
             bars.update(f"loading {model}")
-            loaded = models.load(model, profile) if profile else models.load(model)
+            loaded = models.load(model, profile) if profile is not None else models.load(model)
             bars.update("measuring")
             if isinstance(loaded, ApiModel):
                 _refuse_local_options(texts, minutes)
                 loaded.check_key()
                 found: ApiProof | LocalProof = prove_api(loaded)
             else:
-                own: Iterable[str] = read_texts(texts) if texts is not None else ()
+                own = _own(texts) if texts is not None else ()
                 found = prove_local(loaded, own, minutes=minutes, progress=bars.update)
         out.code = 0 if found.ok else DISPROVED
         out.result(found.as_dict())
@@ -72,6 +74,18 @@ def prove(
                 out.line(line)
         if found.ok and found.stopped:
             raise KeyboardInterrupt("what was compared is counted")
+
+
+def _own(path: str) -> Iterable[str]:
+    """The texts of ``path``. Raises SourceError, before anything is computed, where there is none."""
+    name = "standard input" if path == "-" else path
+    if not path:
+        raise SourceError("--texts '' names no file", hint="- is standard input")
+    texts = read_texts(path)
+    first = next(texts, None)
+    if first is None:
+        raise SourceError(f"there is no text in {name}", hint="it takes one text a line, or rows", file=name)
+    return chain([first], texts)
 
 
 def _refuse_local_options(texts: str | None, minutes: float) -> None:

@@ -7,6 +7,7 @@ the same over again goes on.
 from __future__ import annotations
 
 import heapq
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +28,7 @@ from idembed.index.owner import Writing, hold
 from idembed.index.pace import batches
 from idembed.index.report import Tell, ignore
 from idembed.models.base import Model, Receipt
+from idembed.models.profiles import DEFAULT, chosen, named
 from idembed.models.texts import raise_refused
 from idembed.rows import CheckedRow, check_id
 from idembed.shown import number_of
@@ -102,10 +104,13 @@ def adopt(
     except IndexNotFoundError:
         pass
     with Ids() as ids:
-        equal, cosines = _compare(loaded, _sampled(source, loaded.space.dim, sample, ids))
+        sampled = _sampled(source, loaded.space.dim, sample, ids)
+        equal, cosines = _compare(loaded, sampled)
         lowest = min(cosines)
         if lowest < _SAME:
             raise _not_theirs(source, loaded, cosines)
+        if equal < len(cosines):
+            _refuse_another_profile(source, loaded, sampled, lowest)
         noise = noise_between(cosines) if equal < len(cosines) else None
         with stores.open_store(to) as store, hold(store, wait) as writing:
             rows = ids.count
@@ -163,10 +168,36 @@ def _not_theirs(source: RowsWithVectors, model: Model, cosines: Sequence[float])
     return SpaceMismatchError(
         f"the vectors of {source.name} are not those of {model.name}: of {len(cosines):,} compared, the lowest cosine "
         f"is {min(cosines):.4f}, the mean {float(np.mean(cosines)):.4f}",
-        hint="nothing was written. Name the model that made them, with its prompts and maximum length; or sync the "
-        "texts: idembed sync SOURCE INDEX",
+        hint="nothing was written. Name the model that made them, with its prompts, maximum length and profile; or "
+        "sync the texts: idembed sync SOURCE INDEX",
         lowest=min(cosines),
     )
+
+
+def _refuse_another_profile(
+    source: RowsWithVectors, model: Model, rows: Sequence[tuple[CheckedRow, Vector]], lowest: float
+) -> None:
+    """Raise SpaceMismatchError where vectors that are near the model's are of another profile of it. Those of f32 and
+    of i16 are as near to each other as those of two libraries; but no other library computes a profile of integers."""
+    from idembed.models.checkpoint import Checkpoint
+
+    if not isinstance(model, Checkpoint):
+        return
+    if model.profile != DEFAULT:
+        raise SpaceMismatchError(
+            f"the vectors of {source.name} are not those of {model.name} to the bit",
+            hint="nothing was written. Only idembed computes this profile: adopt without a profile, then idembed "
+            "upgrade",
+            lowest=lowest,
+        )
+    other = Checkpoint(model.files, named(chosen(model.name, None)[0], "i16-1"), profile="i16-1")
+    other.settings = model.settings
+    if _compare(other, rows)[0] == len(rows):
+        raise SpaceMismatchError(
+            f"the vectors of {source.name} are not those of {model.name}, but those of {other.name} to the bit",
+            hint=f"nothing was written. Adopt with that model: --model {shlex.quote(other.name)}",
+            lowest=lowest,
+        )
 
 
 # Taking over --------------------------------------------------------------------------------------

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from idembed.errors import OptionError
+from idembed.arguments import check_kind, check_whole
+from idembed.errors import ModelNotFoundError, OptionError
 from idembed.models.api.names import is_api_name
 from idembed.models.base import Embedded, Model, OnLong, Receipt, TruncationWarning, Vectors
 from idembed.models.profiles import DEFAULT, chosen, named
+from idembed.shown import shorten
 
 if TYPE_CHECKING:
     from idembed.models.api.model import ApiModel
@@ -59,6 +61,10 @@ def load(
     ``hub.find``). Weights are read when they are
     first needed. Raises ModelNotFoundError, IntegrityError, UnsupportedModelError, ModelError, OptionError.
     """
+    check_kind("profile", profile, str | None, "the name of a profile")
+    check_kind("isa", isa, str | None, "the name of an instruction set")
+    if threads is not None:
+        check_whole("threads", threads)
     wanted, arithmetic = chosen(str(name), profile)
     if not wanted:
         raise OptionError("a model needs a name", hint="for example all-MiniLM-L6-v2")
@@ -75,6 +81,7 @@ def load(
         )
         return open_api(wanted, dimensions=dimensions, revision=_number(revision))
     _refuse("a local model takes", dimensions=dimensions)
+    _check_length(wanted)
     from idembed.models.words.opening import names_words, open_words
 
     if names_words(wanted):
@@ -103,6 +110,17 @@ def load(
         prompts=prompts,
         default_prompt_name=default_prompt_name,
     )
+
+
+def _check_length(name: str) -> None:
+    """Raise ModelNotFoundError for a name that no file system can hold, which asking it would not survive."""
+    longest = max(len(part.encode("utf-8", "surrogatepass")) for part in name.split("/"))
+    if len(name.encode("utf-8", "surrogatepass")) > 4000 or longest > 255:
+        raise ModelNotFoundError(
+            f"there is no model called {shorten(name, 80)!r}",
+            hint="give a known name (idembed models), a repository org/name, or a folder ./name",
+            suggestions=[],
+        )
 
 
 def _unusual(profile: str | None) -> str | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from idembed.arguments import check_kind, check_whole
 from idembed.errors import OptionError, TooLongError
 from idembed.models import similarity
 from idembed.models.architectures import architecture_facts
@@ -17,12 +18,14 @@ from idembed.models.engine import Engine
 from idembed.models.files import ModelFiles
 from idembed.models.known import known_prompts
 from idembed.models.profiles import DEFAULT, chosen
-from idembed.models.settings import read_settings
+from idembed.models.settings import check_prompt, read_settings
 from idembed.models.texts import check_numpy_only, checked, counting, warn_cut
 from idembed.native import Profile
 from idembed.space import Side, Space
 
 __all__ = ["Checkpoint"]
+
+_ENCODE_ON_LONG: Final = ("cut", "error")  # vectors alone cannot say which texts were refused
 
 
 class Checkpoint(Model):
@@ -94,8 +97,9 @@ class Checkpoint(Model):
         A text over the maximum length is cut and its receipt says so, without a warning, or refused. Raises RowError
         naming the first text that is no string or holds a lone surrogate.
         """
+        _check_on_long(on_long, get_args(OnLong))
         prompt = self.settings.prompt_of(side)
-        items = checked(texts)
+        items = _listed("texts", texts)
         if on_long == "error":
             self._refuse_long(items, prompt)
         vectors = np.empty((len(items), self.settings.dim), np.float32)
@@ -115,7 +119,7 @@ class Checkpoint(Model):
     def receipts(self, texts: Sequence[str], side: Side = "document") -> list[Receipt]:
         """The receipts that ``embed`` would give; loads the tokenizer and no weights."""
         prompt = self.settings.prompt_of(side)
-        batches = self._engine.batches(checked(texts), prompt, self.settings.max_length)
+        batches = self._engine.batches(_listed("texts", texts), prompt, self.settings.max_length)
         return [receipt for ids, whole in batches for receipt in _receipts(ids, whole, prompt)]
 
     # ---- as in sentence-transformers ----------------------------------------------------------------------
@@ -151,7 +155,8 @@ class Checkpoint(Model):
         check_numpy_only(output_value, precision, convert_to_numpy, convert_to_tensor)
         if batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, not {batch_size}")
-        items = checked([sentences] if isinstance(sentences, str) else sentences)
+        _check_on_long(on_long, _ENCODE_ON_LONG)
+        items = _listed("sentences", [sentences] if isinstance(sentences, str) else sentences)
         dim, before = self._dim(truncate_dim), self._prompt(prompt, prompt_name)
         if on_long == "error":
             self._refuse_long(items, before)
@@ -219,6 +224,7 @@ class Checkpoint(Model):
         dim, before = self._dim(truncate_dim), self._prompt(prompt, prompt_name)
         if isinstance(sentences, str):
             raise OptionError("encode_iter takes texts one after another, not one string", hint="use encode")
+        _check_iterable("sentences", sentences)
         return self._stream(sentences, before, dim, normalize_embeddings)
 
     def _stream(self, texts: Iterable[str], prompt: str, dim: int, normalize: bool) -> Iterator[Vectors]:
@@ -250,6 +256,9 @@ class Checkpoint(Model):
 
     def on(self, *, threads: int | None = None, isa: str | None = None) -> Checkpoint:
         """The same checkpoint on so many threads, or with the kernels of an instruction set: no bit is another."""
+        if threads is not None:
+            check_whole("threads", threads)
+        check_kind("isa", isa, str | None, "the name of an instruction set")
         other = copy.copy(self)
         other._engine = self._engine.on(threads, isa)
         return other
@@ -266,11 +275,16 @@ class Checkpoint(Model):
     # ---- inside -------------------------------------------------------------------------------------------
 
     def _prompt(self, prompt: str | None, name: str | None) -> str:
-        return self.settings.prompt_called(name) if prompt is None else prompt
+        if prompt is None:
+            return self.settings.prompt_called(name)
+        check_prompt("prompt", prompt)
+        return prompt
 
     def _dim(self, truncate_dim: int | None) -> int:
-        if truncate_dim is not None and truncate_dim < 1:
-            raise OptionError(f"truncate_dim must be at least 1, not {truncate_dim}")
+        if truncate_dim is not None:
+            check_whole("truncate_dim", truncate_dim)
+            if truncate_dim < 1:
+                raise OptionError(f"truncate_dim must be at least 1, not {truncate_dim}")
         hidden = self.settings.dim
         return hidden if truncate_dim is None else min(truncate_dim, hidden)
 
@@ -303,6 +317,24 @@ class Checkpoint(Model):
             f"{which} cut to the {self.settings.max_length} tokens that {self.name} reads; "
             f"the first is text {first}, which has {tokens}"
         )
+
+
+def _check_on_long(on_long: object, values: Sequence[str]) -> None:
+    if on_long not in values:
+        words = [f'"{value}"' for value in values]
+        wanted = f"{', '.join(words[:-1])} or {words[-1]}"
+        check_kind("on_long", on_long, str, wanted)
+        raise OptionError(f"on_long={on_long!r}: it is {wanted}")
+
+
+def _check_iterable(name: str, texts: object) -> None:
+    if not hasattr(texts, "__getitem__"):  # such a sequence is iterable without being an Iterable
+        check_kind(name, texts, Iterable, "a list of texts")
+
+
+def _listed(name: str, texts: Iterable[str]) -> list[str]:
+    _check_iterable(name, texts)
+    return checked(texts)
 
 
 def _receipts(ids: list[list[int]], whole: list[int], prompt: str) -> list[Receipt]:

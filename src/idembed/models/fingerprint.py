@@ -38,7 +38,9 @@ def identity(paths: Sequence[Path]) -> Identity:
     return tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in stats)
 
 
-def remembered(kind: str, paths: Sequence[Path], depends: JSON, compute: Callable[[], str]) -> str:
+def remembered(
+    kind: str, paths: Sequence[Path], depends: JSON, compute: Callable[[], str], *, anew: bool = False
+) -> str:
     """``compute()``, a hex digest of the contents of ``paths``, or what it gave for these very files before.
 
     ``kind`` and ``depends`` name the rule and everything else that the value depends on.
@@ -49,7 +51,7 @@ def remembered(kind: str, paths: Sequence[Path], depends: JSON, compute: Callabl
         canonical_json([kind, depends, [[str(n) for n in file] for file in before]]).encode()
     ).hexdigest()
     memory = cache_folder() / "fingerprints.json"
-    if (known := _read(memory).get(key)) is not None:
+    if not anew and (known := _read(memory).get(key)) is not None:
         return known
     value = compute()
     if identity(paths) != before:
@@ -65,9 +67,9 @@ def settled(files: Identity) -> bool:
     return time.time_ns() - newest > _SETTLED_NS
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of the file's bytes as 64 hex digits, remembered."""
-    return remembered("file", [path], None, lambda: _sha256(path))
+def file_sha256(path: Path, *, anew: bool = False) -> str:
+    """SHA-256 of the file's bytes as 64 hex digits, remembered; ``anew`` reads them whatever is remembered."""
+    return remembered("file", [path], None, lambda: _sha256(path), anew=anew)
 
 
 def _sha256(path: Path) -> str:
@@ -80,6 +82,8 @@ def _sha256(path: Path) -> str:
 
 def _read(memory: Path) -> dict[str, str]:
     try:
+        if not memory.is_file():  # a pipe would be waited for
+            return {}
         value = json.loads(memory.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}

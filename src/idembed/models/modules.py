@@ -71,6 +71,11 @@ def _dense(folder: Path, width: int) -> tuple[DenseShape, ...]:
 
 def _pooling(config: Mapping[str, Any], hidden: int) -> Pooling:
     named = config.get("pooling_mode")
+    if not isinstance(named, str | list | None):
+        raise ModelError(
+            f"pooling_mode {brief(named)} in the config.json of Pooling is not a name",
+            hint="fetch the checkpoint again",
+        )
     listed: Sequence[Any] = [named] if isinstance(named, str) else list(named or [])
     modes = listed or [mode for key, mode in _MODES.items() if config.get(key)] or ["mean"]
     if config.get("include_prompt", True) is not True:

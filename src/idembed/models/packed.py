@@ -1,9 +1,10 @@
 """Packed weights kept in a file, so that they are packed once a machine and then mapped.
 
 One file in the cache folder's ``packed`` for each checkpoint (by the hash of its weights), profile and layout. It holds
-exactly the block of ``native.pack``, is written under a temporary name and renamed into place, and is never changed
-afterwards: processes that have it mapped keep what they have. Whoever finds it damaged, of the wrong size or somebody
-else's packs again and puts a new one in its place. Where no file can be kept, weights are packed at every start.
+the block of ``native.pack`` and, behind it, its own name: a file that was given another's is not taken for it. It is
+written under a temporary name and renamed into place, and never changed afterwards: processes that have it mapped keep
+what they have. Whoever finds it damaged, of the wrong size, or such that somebody else may write it, packs again and
+puts a new one in its place. Where no file can be kept, weights are packed at every start.
 
 ``IDEMBED_PACKED=off`` keeps and reads none. docs/adr/0022-packed-weights.md gives reasons and measurements.
 """
@@ -46,9 +47,20 @@ _STRETCH = 8  # chunks
 
 
 def worth_keeping(config: native.EncoderConfig, *, isa: str | None) -> bool:
-    """Whether packed weights of this shape are kept in a file."""
+    """Whether packed weights of this shape are kept in a file, and there is a place for it."""
     off = os.environ.get("IDEMBED_PACKED", "").strip().lower() in ("0", "false", "no", "off")
-    return not off and native.block_kind(config, isa=isa).bytes >= _SMALLEST
+    return not off and native.block_kind(config, isa=isa).bytes >= _SMALLEST and _has_place()
+
+
+def _has_place() -> bool:
+    """Whether there is a folder for the files, or one can be made. Where none can, the hash of the weights, by which a
+    file is named, is not worth its time."""
+    try:
+        folder = cache_folder() / "packed"
+    except RuntimeError:  # nobody's home
+        return False
+    nearest = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    return nearest == folder or (nearest is not None and os.access(nearest, os.W_OK))
 
 
 def opened(
@@ -75,22 +87,27 @@ def _key(weights: str, kind: native.BlockKind) -> str:
     return hashlib.sha256(f"{weights} {kind.layout}".encode()).hexdigest()[:40]
 
 
+def _mark(path: Path) -> bytes:
+    """What stands behind the block in the file of this name."""
+    return path.stem.encode()
+
+
 def _from_file(
     path: Path, config: native.EncoderConfig, kind: native.BlockKind, isa: str | None
 ) -> native.Encoder | None:
     try:
-        memory = _mapped(path, kind.bytes)
+        memory = _mapped(path, kind.bytes + len(_mark(path)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         log.info("packed weights in %s are not used: %s", path, error)
         return None
-    block = np.frombuffer(memory, np.uint8)
+    block = np.frombuffer(memory, np.uint8, kind.bytes)
     try:
         encoder = native.Encoder.of_block(config, block, isa=isa)
     except IntegrityError:
         encoder = None
-    if encoder is None or not _is_whole(memory, block):
+    if encoder is None or memory[kind.bytes :] != _mark(path) or not _is_whole(memory, block):
         log.info("packed weights in %s are damaged or stale", path)
         return None
     _mark_used(path)
@@ -112,13 +129,15 @@ def _is_whole(memory: mmap.mmap, block: Bytes) -> bool:
 
 def _mapped(path: Path, size: int) -> mmap.mmap:
     """The file, mapped; never longer than it is, as touching what is behind its end would end the process."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_size != size:
             raise ValueError(f"a file of {size} bytes was expected")
         if hasattr(os, "geteuid") and found.st_uid not in (os.geteuid(), 0):
             raise ValueError("the file belongs to another user")
+        if os.name == "posix" and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise ValueError("others may write the file")
         memory = mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
     finally:
         os.close(descriptor)
@@ -133,11 +152,15 @@ def _write(path: Path, block: Bytes) -> bool:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with durable(path, "wb") as file:
+            if hasattr(os, "fchmod"):
+                os.fchmod(file.fileno(), 0o400)  # nobody changes what is mapped
             file.write(block.data)
+            file.write(_mark(path))
     except (OSError, IdembedError) as error:
         log.info("packed weights are not kept: %s", error)
         return False
-    _prune(path)
+    with suppress(OSError):
+        _prune(path)
     return True
 
 

@@ -43,4 +43,5 @@ def chosen(name: str, profile: str | None) -> tuple[str, Profile | None]:
 
 def named(name: str, profile: Profile) -> str:
     """The name that ``chosen`` takes apart."""
-    return name if profile == DEFAULT else f"{name}?profile={profile}"
+    plain = profile == DEFAULT and not _ENDING.fullmatch(name)  # a folder's own name may end so
+    return name if plain else f"{name}?profile={profile}"

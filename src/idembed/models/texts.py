@@ -30,17 +30,23 @@ def checked(texts: Iterable[Any]) -> list[str]:
 
 
 def chunked(texts: Iterable[Any]) -> Iterator[list[str]]:
-    """``texts`` in lists of at most 256, fewer when they pass 200,000 characters; checked as above."""
+    """``texts`` in lists of at most 256, fewer when they pass 200,000 characters; checked as above. What comes before a
+    bad text, or an error of the source, is given first."""
     chunk: list[str] = []
     characters = 0
-    for position, text in enumerate(texts):
-        if not isinstance(text, str) or not text.isascii():
-            _check(text, position)
-        chunk.append(text)
-        characters += len(text)
-        if len(chunk) == _TEXTS or characters >= _CHARACTERS:
+    try:
+        for position, text in enumerate(texts):
+            if not isinstance(text, str) or not text.isascii():
+                _check(text, position)
+            chunk.append(text)
+            characters += len(text)
+            if len(chunk) == _TEXTS or characters >= _CHARACTERS:
+                yield chunk
+                chunk, characters = [], 0
+    except Exception:
+        if chunk:
             yield chunk
-            chunk, characters = [], 0
+        raise
     if chunk:
         yield chunk
 

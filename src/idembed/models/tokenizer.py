@@ -15,6 +15,7 @@ __all__ = ["PROBES", "TextTokenizer", "probe_texts"]
 
 PROBES = 4096
 _WORDS = 512
+_LAST_ID = 2**31 - 1  # the encoder's ids are int32
 _DENSE = ((0x0, 0x3400), (0xA000, 0xAC00), (0xF900, 0x11000), (0x1D000, 0x1FB00))
 _SPARSE = ((0x3400, 0xA000), (0xAC00, 0xD800), (0x11000, 0x1D000), (0x20000, 0x32400), (0xE0000, 0xE0200))
 _STEP = 32
@@ -85,10 +86,12 @@ class TextTokenizer:
     """The rules of a ``tokenizer.json``, its own truncation and padding switched off.
 
     ``prefix`` and ``suffix`` count the special tokens before and after every text. Raises ModelError when
-    the file cannot be read, UnsupportedModelError when it gives a lone text other types than 0.
+    the file cannot be read or its rules cannot encode, UnsupportedModelError when it gives a lone text other types
+    than 0.
     """
 
     def __init__(self, path: Path, *, lowercase: bool = False) -> None:
+        self._path = path
         try:
             self._rules = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises plain Exception
@@ -97,7 +100,10 @@ class TextTokenizer:
         self._rules.no_padding()
         if lowercase:
             _put_lowercase(self._rules)
-        sample = self._rules.encode("a")
+        try:
+            sample = self._rules.encode("a")
+        except Exception as error:
+            raise self._unusable(error) from error
         special = sample.special_tokens_mask
         if any(sample.type_ids):
             raise UnsupportedModelError(f"{path} gives token types other than 0", hint="supported: type 0")
@@ -105,8 +111,19 @@ class TextTokenizer:
         self.suffix = special[::-1].index(0) if 0 in special else 0
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, special tokens included, not cut."""
-        return [encoding.ids for encoding in self._rules.encode_batch_fast(texts)]
+        """Token ids of each text, special tokens included, not cut. Raises ModelError where the rules are at fault."""
+        try:
+            made = [encoding.ids for encoding in self._rules.encode_batch_fast(texts)]
+        except (TypeError, UnicodeError, MemoryError):  # of the texts, not of the rules
+            raise
+        except Exception as error:  # the library raises plain Exception
+            raise self._unusable(error) from error
+        if largest := max((max(ids) for ids in made if ids and max(ids) > _LAST_ID), default=0):
+            raise self._unusable(f"it gives the token id {largest}, and the largest possible is {_LAST_ID}")
+        return made
+
+    def _unusable(self, why: object) -> ModelError:
+        return ModelError(f"{self._path} cannot encode a text: {why}", hint="fetch the checkpoint again")
 
     def cut(self, ids: list[int], limit: int) -> list[int]:
         """The first ``limit`` tokens of a text, its closing special tokens kept."""

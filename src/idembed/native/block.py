@@ -84,7 +84,14 @@ def is_whole(block: Bytes, first: int, count: int) -> bool:
 
 def _zeros(size: int) -> Bytes:
     """On a page's boundary, and on huge pages where there are some: weights are read from end to end, and the hardware
-    reads ahead no farther than a page."""
+    reads ahead no farther than a page. Raises MemoryError."""
+    try:
+        return np.frombuffer(_mapped(size), np.uint8)
+    except OSError as error:
+        raise MemoryError(f"there is no room for {size:,} bytes of packed weights") from error
+
+
+def _mapped(size: int) -> mmap.mmap:
     if hasattr(mmap, "MAP_PRIVATE"):
         memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if hasattr(mmap, "MADV_HUGEPAGE"):
@@ -92,4 +99,4 @@ def _zeros(size: int) -> Bytes:
                 memory.madvise(mmap.MADV_HUGEPAGE)
     else:
         memory = mmap.mmap(-1, size)
-    return np.frombuffer(memory, np.uint8)
+    return memory

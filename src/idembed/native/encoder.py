@@ -94,7 +94,9 @@ class Encoder:
             text = int(np.flatnonzero((lengths < 1) | (lengths > self.config.positions))[0])
             raise ModelError(
                 f"text {text} has {lengths[text]} tokens; this encoder takes 1 to {self.config.positions}",
-                hint="truncate texts to the checkpoint's maximum length",
+                hint="truncate texts to the checkpoint's maximum length"
+                if lengths[text]
+                else "give a text that has tokens",
             )
         if status == Status.NOT_FINITE:
             raise ModelError("a vector overflowed float32", hint="the checkpoint's weights are out of range")

@@ -67,8 +67,10 @@ def library() -> ctypes.CDLL:
         found = int(loaded.idembed_abi())
     except (OSError, AttributeError) as error:
         raise NativeLibraryError(
-            "the native library cannot be loaded",
-            hint="reinstall idembed; from a source tree: pip install -e . (needs a C++17 compiler)",
+            f"the native library {path} cannot be loaded: {error}",
+            hint="unset IDEMBED_LIBRARY, or let it name a build of idembed's native library"
+            if os.environ.get("IDEMBED_LIBRARY")
+            else "reinstall idembed; from a source tree: pip install -e . (needs a C++17 compiler)",
             path=str(path),
             reason=str(error),
         ) from error
@@ -176,12 +178,13 @@ def _cgroup_quota(root: Path) -> float | None:
 
 
 def thread_count(threads: int | None) -> int:
-    """``threads``, or all that this process may use. Raises ValueError below 1."""
+    """``threads``, or all that this process may use; no more than 64, or than there are processors: more would only
+    wait for each other. Raises ValueError below 1."""
     if threads is None:
         return default_threads()
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
-    return min(threads, 1024)
+    return min(threads, max(64, os.cpu_count() or 1))
 
 
 def isa_name(name: str | None) -> bytes | None:

@@ -112,8 +112,9 @@ def prove_local(
         try:
             own.compare(tally, tell)
             texts, alone = [*texts, *own.sample], np.concatenate([alone, own.vectors(alone.shape[1])])
-            _all_steps(model, texts, alone, tally, tell)
-            _until(began, 60 * minutes, model, texts, alone, tally, tell)
+            names = [f"text {n}" for n in range(fixed)] + [f"own text {n}" for n in own.numbers]
+            _all_steps(model, texts, names, alone, tally, tell)
+            _until(began, 60 * minutes, model, texts, names, alone, tally, tell)
         except KeyboardInterrupt:
             if not tally.vectors:
                 raise
@@ -151,41 +152,52 @@ def _alone(model: LocalModel, texts: Sequence[str]) -> Vectors:
     return np.concatenate([model.embed([text]).vectors for text in texts])
 
 
-def _all_steps(model: LocalModel, texts: list[str], alone: Vectors, tally: Tally, tell: Progress) -> None:
+def _all_steps(
+    model: LocalModel, texts: list[str], names: list[str], alone: Vectors, tally: Tally, tell: Progress
+) -> None:
     total = sum(len(step.members) for step in steps(model, texts))
     before = tally.vectors
     for step in steps(model, texts):
         tell(step.way, tally.vectors - before, total, "vectors")
-        _take(step, texts, alone, tally)
+        _take(step, texts, names, alone, tally)
 
 
 def _until(
-    began: float, seconds: float, model: LocalModel, texts: list[str], alone: Vectors, tally: Tally, tell: Progress
+    began: float,
+    seconds: float,
+    model: LocalModel,
+    texts: list[str],
+    names: list[str],
+    alone: Vectors,
+    tally: Tally,
+    tell: Progress,
 ) -> None:
     choose = random.Random(60)
     while (passed := time.monotonic() - began) < seconds:
         tell("random batches", int(passed), int(seconds), "s")
-        _take(random_step(model, texts, choose), texts, alone, tally)
+        _take(random_step(model, texts, choose), texts, names, alone, tally)
 
 
-def _take(step: Step, texts: list[str], alone: Vectors, tally: Tally) -> None:
+def _take(step: Step, texts: list[str], names: list[str], alone: Vectors, tally: Tally) -> None:
     found = step.ask([texts[n] for n in step.members])
     size = len(step.members)
     tally.compare(
         step.way,
         found,
         alone[step.members],
-        lambda row: f"text {step.members[row]} at place {row} of {size}",
+        lambda row: f"{names[step.members[row]]} at place {row} of {size}",
     )
 
 
 class _Own:
-    """Somebody's own texts, which may be more than memory holds: a part at a time, and a fair sample of them."""
+    """Somebody's own texts, which may be more than memory holds: a part at a time, and a fair sample of them, with the
+    ``numbers`` by which they are found again: 0 is the first, those that were left out counted."""
 
     def __init__(self, model: LocalModel, texts: Iterable[str]) -> None:
         self.model = model
         self.count = self.left_out = 0
         self.sample: list[str] = []
+        self.numbers: list[int] = []
         self._texts = texts
         self._kept: list[Vectors] = []
 
@@ -193,39 +205,42 @@ class _Own:
         choose = random.Random(5)
         ask, stream = embedded(self.model), streamed(self.model)
         for part in chunked(self._texts):
-            known = self._readable(part)
+            first = self.count + self.left_out
+            numbers = [first + n for n in self._readable(part)]
+            known = [part[n - first] for n in numbers]
             if not known:
                 continue
             tell("own texts", self.count, None, "texts")
             alone = _alone(self.model, known)
             order = choose.sample(range(len(known)), len(known))
             shuffled = [known[n] for n in order]
-            first = self.count
 
-            def where(row: int, order: list[int] = order, first: int = first) -> str:
-                return f"own text {first + order[row]} at place {row} of {len(order)}"
+            def where(row: int, order: list[int] = order, numbers: list[int] = numbers) -> str:
+                return f"own text {numbers[order[row]]} at place {row} of {len(order)}"
 
             tally.compare("own texts, shuffled", ask(shuffled), alone[order], where)
             tally.compare("own texts, streamed", stream(shuffled), alone[order], where)
-            self._sample(known, alone, choose)
+            self._sample(numbers, known, alone, choose)
 
     def vectors(self, dim: int) -> Vectors:
         """Those of the sample, alone."""
         return np.array(self._kept, np.float32).reshape(len(self.sample), dim)
 
-    def _readable(self, part: list[str]) -> list[str]:
+    def _readable(self, part: list[str]) -> list[int]:
+        """The places of those that have a vector."""
         if self.model.reads_every_text:
-            return part
-        known = [text for text, receipt in zip(part, self.model.receipts(part), strict=True) if receipt.tokens]
+            return list(range(len(part)))
+        known = [place for place, receipt in enumerate(self.model.receipts(part)) if receipt.tokens]
         self.left_out += len(part) - len(known)
         return known
 
-    def _sample(self, known: list[str], alone: Vectors, choose: random.Random) -> None:
+    def _sample(self, numbers: list[int], known: list[str], alone: Vectors, choose: random.Random) -> None:
         """Each text that was seen is in the sample with the same chance (Vitter's algorithm R)."""
-        for text, vector in zip(known, alone, strict=True):
+        for number, text, vector in zip(numbers, known, alone, strict=True):
             self.count += 1
             if len(self.sample) < _SAMPLE:
                 self.sample.append(text)
-                self._kept.append(vector)
+                self.numbers.append(number)
+                self._kept.append(vector.copy())  # a row of an array would keep all of it
             elif (place := choose.randrange(self.count)) < _SAMPLE:
-                self.sample[place], self._kept[place] = text, vector
+                self.sample[place], self.numbers[place], self._kept[place] = text, number, vector.copy()
