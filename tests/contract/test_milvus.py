@@ -696,6 +696,31 @@ def test_a_search_for_records_goes_on_where_it_was_when_the_server_is_started_an
     engine.close()
 
 
+@pytest.mark.parametrize(("forgotten", "made_ready"), [(2, 2), (3, 3), (4, 3)])
+def test_a_collection_that_a_server_forgets_again_is_made_ready_three_times_however_long_it_took(
+    monkeypatch: pytest.MonkeyPatch, forgotten: int, made_ready: int
+) -> None:
+    made: list[str] = []
+    answers = iter([*(link.NotLoadedError("released") for _ in range(forgotten)), 5])
+
+    def ask(_: object) -> object:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(collections, "PATIENCE", -1.0)
+    monkeypatch.setattr(collections, "_PAUSE", 0.0)
+    asked = collections.Collections(lambda ask: ask(None), "")
+    monkeypatch.setattr(asked, "make_ready", made.append)
+    if forgotten > 3:
+        with pytest.raises(link.NotLoadedError):
+            asked.ask("pets_g1", ask)
+    else:
+        assert asked.ask("pets_g1", ask) == 5
+    assert made == ["pets_g1"] * made_ready
+
+
 def test_a_server_that_stays_away_is_an_error_that_says_what_to_do(
     server: MilvusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

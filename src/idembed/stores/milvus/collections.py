@@ -25,6 +25,9 @@ ANNOUNCED: Final = "_building/"
 _BUILT: Final = 120.0
 """Seconds in which a question waits for an index."""
 _PAUSE: Final = 0.5
+_TIMES: Final = 3
+"""A collection is made ready so often at least: on a busy machine once may take all the time there is, and a server
+that is just starting may forget it again."""
 _CONSISTENCY: Final = "Strong"
 """Whoever asks sees all that was written before."""
 _T = TypeVar("_T")
@@ -44,13 +47,14 @@ class Collections:
         this waits."""
         last = time.monotonic() + _BUILT
         deadline: float | None = None  # from when it answers: a server that is started anew is waited for in the link
+        times = 0
         while True:
             try:
                 return self._link(ask)
             except NotLoadedError:  # the server was started anew, or another program builds an index
                 if deadline is None:
                     deadline = time.monotonic() + PATIENCE
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline and times >= _TIMES:
                     raise
             if self._is_announced(name):
                 if time.monotonic() > last:
@@ -61,6 +65,9 @@ class Collections:
                 deadline = time.monotonic() + PATIENCE
                 time.sleep(_PAUSE)
                 continue
+            if times:
+                time.sleep(_PAUSE)
+            times += 1
             try:
                 self.make_ready(name)
             except StoreError as error:  # as where the index was removed just now
