@@ -189,20 +189,10 @@ inline void store_whole(int16_t* p, Vec x) {
 
 }  // namespace
 
-const Kernels kernels_avx2 = {"avx2",
-                              tile_vecs* lanes,
-                              matmul,
-                              softmax,
-                              add_layer_norm,
-                              add_arrays,
-                              mean_pooling,
-                              max_pooling,
-                              l2_normalize,
-                              dots,
-                              map,
-                              fma_arrays,
-                              words::kernels,
-                              {2, Dot16::group, quantise<Symmetric, int16_t>, int_product<Dot16, false>},
-                              {2, Dot16::group, quantise<FromLow, int16_t>, int_product<Dot16, true>}};
+namespace {
+#include "kernel_table.h"
+}  // namespace
+
+constexpr Kernels kernels_avx2 = table("avx2");
 
 }  // namespace idembed

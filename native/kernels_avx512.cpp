@@ -68,36 +68,13 @@ inline void store_whole(uint8_t* p, Vec x) {
 
 }  // namespace
 
-const Kernels kernels_avx512 = {"avx512",
-                                tile_vecs* lanes,
-                                matmul,
-                                softmax,
-                                add_layer_norm,
-                                add_arrays,
-                                mean_pooling,
-                                max_pooling,
-                                l2_normalize,
-                                dots,
-                                map,
-                                fma_arrays,
-                                words::kernels,
-                                {2, Dot16::group, quantise<Symmetric, int16_t>, int_product<Dot16, false>},
-                                {2, Dot16::group, quantise<FromLow, int16_t>, int_product<Dot16, true>}};
+namespace {
+#include "kernel_table.h"
+}  // namespace
 
-const Kernels kernels_avx512vnni = {"avx512vnni",
-                                    tile_vecs* lanes,
-                                    matmul,
-                                    softmax,
-                                    add_layer_norm,
-                                    add_arrays,
-                                    mean_pooling,
-                                    max_pooling,
-                                    l2_normalize,
-                                    dots,
-                                    map,
-                                    fma_arrays,
-                                    words::kernels,
-                                    {2, 2, quantise<Symmetric, int16_t>, product_avx512vnni_i16},
-                                    {1, 4, quantise<FromLow, uint8_t>, product_avx512vnni_i8}};
+constexpr Kernels kernels_avx512 = table("avx512");
+constexpr Kernels kernels_avx512vnni =
+    table("avx512vnni", {2, 2, quantise<Symmetric, int16_t>, product_avx512vnni_i16},
+          {1, 4, quantise<FromLow, uint8_t>, product_avx512vnni_i8});
 
 }  // namespace idembed
