@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <initializer_list>
 
 #if defined(IDEMBED_X86)
 #if defined(_MSC_VER)
@@ -11,13 +10,21 @@
 #else
 #include <cpuid.h>
 #endif
+#elif defined(IDEMBED_ARM64)
+#if defined(__APPLE__)
+#include <sys/sysctl.h>
+#elif defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(_WIN32)
+#include <windows.h>
+#endif
 #endif
 
 namespace idembed {
 namespace {
 
 struct Cpu {
-    bool avx2 = false, avx512 = false, avx512vnni = false, neon = false;
+    bool avx2 = false, avx512 = false, avx512vnni = false, neon = false, neondot = false, scalar = true;
 };
 
 #if defined(IDEMBED_X86)
@@ -67,14 +74,33 @@ Cpu detect() {
     return cpu;
 }
 
+#elif defined(IDEMBED_ARM64)
+
+bool has_dot_products() {  // FEAT_DotProd
+#if defined(__APPLE__)
+    int has = 0;
+    size_t size = sizeof has;
+    return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, nullptr, 0) == 0 && has != 0;
+#elif defined(__linux__)
+    return (getauxval(AT_HWCAP) & 1ul << 20) != 0;  // HWCAP_ASIMDDP
+#elif defined(_WIN32)
+    return IsProcessorFeaturePresent(43) != 0;  // PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE
 #else
+    return false;
+#endif
+}
 
 Cpu detect() {
     Cpu cpu;
-#if defined(IDEMBED_ARM64)
     cpu.neon = true;  // there is no 64-bit ARM without it
-#endif
+    cpu.neondot = has_dot_products();
     return cpu;
+}
+
+#else
+
+Cpu detect() {
+    return {};
 }
 
 #endif
@@ -84,26 +110,51 @@ const Cpu& cpu() {
     return detected;
 }
 
-const Kernels* named(const char* isa) {
-    if (std::strcmp(isa, "scalar") == 0) return &kernels_scalar;
+struct Choice {
+    const Kernels* kernels;
+    bool Cpu::*usable;
+};
+
+// Widest first.
+constexpr Choice choices[] = {
 #if defined(IDEMBED_X86)
-    if (std::strcmp(isa, "avx2") == 0 && cpu().avx2) return &kernels_avx2;
-    if (std::strcmp(isa, "avx512") == 0 && cpu().avx512) return &kernels_avx512;
-    if (std::strcmp(isa, "avx512vnni") == 0 && cpu().avx512vnni) return &kernels_avx512vnni;
+    {&kernels_avx512vnni, &Cpu::avx512vnni},
+    {&kernels_avx512, &Cpu::avx512},
+    {&kernels_avx2, &Cpu::avx2},
 #elif defined(IDEMBED_ARM64)
-    if (std::strcmp(isa, "neon") == 0 && cpu().neon) return &kernels_neon;
+    {&kernels_neondot, &Cpu::neondot},
+    {&kernels_neon, &Cpu::neon},
 #endif
+    {&kernels_scalar, &Cpu::scalar},
+};
+
+const Kernels* named(const char* isa) {
+    for (const Choice& choice : choices) {
+        if (cpu().*choice.usable && std::strcmp(isa, choice.kernels->isa) == 0) return choice.kernels;
+    }
     return nullptr;
 }
 
 const Kernels* choose() {
     const char* const forced = std::getenv("IDEMBED_ISA");
     if (forced && *forced) return named(forced);
-    for (const char* isa : {"avx512vnni", "avx512", "avx2", "neon"}) {
-        if (const Kernels* kernels = named(isa)) return kernels;
+    for (const Choice& choice : choices) {
+        if (cpu().*choice.usable) return choice.kernels;
     }
-    return &kernels_scalar;
+    return nullptr;
 }
+
+struct Names {
+    char text[64] = "";
+
+    Names() {
+        for (const Choice& choice : choices) {
+            if (!(cpu().*choice.usable)) continue;
+            if (*text) std::strcat(text, ",");
+            std::strcat(text, choice.kernels->isa);
+        }
+    }
+};
 
 }  // namespace
 
@@ -113,9 +164,8 @@ const Kernels* kernels_for(const char* isa) {
 }
 
 const char* usable_isas() {
-    if (cpu().neon) return "neon,scalar";
-    if (cpu().avx512vnni) return "avx512vnni,avx512,avx2,scalar";
-    return cpu().avx512 ? "avx512,avx2,scalar" : cpu().avx2 ? "avx2,scalar" : "scalar";
+    static const Names names;
+    return names.text;
 }
 
 }  // namespace idembed

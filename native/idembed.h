@@ -5,8 +5,9 @@
 // function returns IDEMBED_OK, but for IDEMBED_NOT_FINITE of a forward pass, of idembed_dense_apply and of
 // idembed_normalize, and for IDEMBED_RANGE of idembed_block_pack, see there.
 //
-// `isa` is "scalar", "avx2", "avx512", "avx512vnni" or "neon"; null or "" means the library's own choice, see
-// idembed_isa(). No result depends on `isa` or on `threads`: docs/numerics.md specifies every bit.
+// `isa` is "scalar", "avx2", "avx512", "avx512vnni", "neon" or "neondot"; null or "" means the library's own
+// choice, see idembed_isa(). No result depends on `isa` or on `threads`: docs/numerics.md specifies every
+// bit.
 #ifndef IDEMBED_H
 #define IDEMBED_H
 
@@ -44,7 +45,7 @@ IDEMBED_API int32_t idembed_abi(void);
 // names one that cannot be used here.
 IDEMBED_API const char* idembed_isa(void);
 
-// All that this CPU can run, widest first: "avx512vnni,avx512,avx2,scalar" or, on 64-bit ARM, "neon,scalar".
+// All that this CPU can run, widest first: "avx512vnni,avx512,avx2,scalar" or "neondot,neon,scalar".
 IDEMBED_API const char* idembed_isas(void);
 
 // ---- encoder ----

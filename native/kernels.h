@@ -71,6 +71,7 @@ extern const Kernels kernels_avx2;        // x86-64 only
 extern const Kernels kernels_avx512;      // x86-64 only
 extern const Kernels kernels_avx512vnni;  // x86-64 only; the same but for the integer profiles
 extern const Kernels kernels_neon;        // 64-bit ARM only
+extern const Kernels kernels_neondot;     // 64-bit ARM only; the same but for profile i8
 
 }  // namespace idembed
 #endif

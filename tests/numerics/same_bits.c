@@ -189,6 +189,37 @@ static void wide_encoder(const char* area, int32_t relative, int32_t profile, in
     end(area);
 }
 
+// The linear layer of an integer profile: tiles of every number of rows, a whole chunk and a short one. The
+// first rows and columns are as large as whole numbers get, all of one sign; then come zeros, and columns of
+// the smallest scale and a large one.
+static void int_linear(const char* area, int32_t profile) {
+    enum { ROWS = 19, IN = 400, OUT = 80 };
+    begin();
+    float* const x = numbers(ROWS * IN, next);
+    float* const weight = numbers(OUT * IN, next);
+    float* const bias = numbers(OUT, next);
+    float y[ROWS * OUT];
+    for (int i = 0; i < IN; ++i) {
+        x[i] = 1;
+        x[IN + i] = -1;
+        x[2 * IN + i] = 0;
+        weight[i] = 1;
+        weight[IN + i] = -1;
+        weight[2 * IN + i] = 0;
+        weight[3 * IN + i] *= 0x1p-91f;
+        weight[4 * IN + i] *= 0x1p+91f;
+    }
+    for (int64_t rows = 1; rows <= ROWS; ++rows) {
+        check("idembed_test_int_linear",
+              idembed_test_int_linear(NULL, profile, x, weight, bias, y, rows, IN, OUT));
+        add(y, rows * OUT);
+    }
+    free(x);
+    free(weight);
+    free(bias);
+    end(area);
+}
+
 // All dimensions to 37: whole steps of 16 and every kind of rest.
 static void search(void) {
     enum { ROWS = 11, QUERIES = 6, STRIDE = 37 };
@@ -311,6 +342,8 @@ int main(void) {
     wide_encoder("wide_relative", 1, IDEMBED_F32_1, 272);
     wide_encoder("i16", 0, IDEMBED_I16_1, 784);
     wide_encoder("i8", 0, IDEMBED_I8_1, 784);
+    int_linear("i16_linear", IDEMBED_I16_1);
+    int_linear("i8_linear", IDEMBED_I8_1);
     dense();
     search();
     functions();

@@ -16,6 +16,8 @@ HASHES = {
     "wide_relative": "7b78e02d8b6f20ed",
     "i16": "e4d963e44318ec3d",
     "i8": "24a411abe7604919",
+    "i16_linear": "5e7482b3922d7ff2",
+    "i8_linear": "ed1faa2b3a77760c",
     "search": "a43574b1b803dcf6",
     "exp": "d9d7077c19798ec9",
     "erf": "b91055ec2ba8b257",

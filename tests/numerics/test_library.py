@@ -152,13 +152,23 @@ def test_the_header_and_the_library_name_the_same_functions() -> None:
 
 AVX512 = ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"]
 KERNEL_FLAGS = {"scalar": []} | (
-    {"neon": []} if ARM64 else {"avx2": ["-mavx2", "-mfma"], "avx512": AVX512, "avx512vnni": [*AVX512, "-mavx512vnni"]}
+    {"neon": [], "neondot": ["-march=armv8.2-a+dotprod"]}
+    if ARM64
+    else {"avx2": ["-mavx2", "-mfma"], "avx512": AVX512, "avx512vnni": [*AVX512, "-mavx512vnni"]}
 )
-VNNI_PRODUCTS = {
-    "_ZN7idembed22product_avx512vnni_i16ERKNS_10IntProductE",
-    "_ZN7idembed21product_avx512vnni_i8ERKNS_10IntProductE",
+# With dot products of bytes only products differ from those of another set, whose file has the table of both.
+PRODUCTS = {
+    "avx512vnni": {
+        "_ZN7idembed22product_avx512vnni_i16ERKNS_10IntProductE",
+        "_ZN7idembed21product_avx512vnni_i8ERKNS_10IntProductE",
+    },
+    "neondot": {"_ZN7idembed18product_neondot_i8ERKNS_10IntProductE"},
 }
-VNNI_TABLE = "_ZN7idembed18kernels_avx512vnniE"
+BESIDE = {"avx512": "avx512vnni", "neon": "neondot"}
+
+
+def table(isa: str) -> str:
+    return f"_ZN7idembed{len(f'kernels_{isa}')}kernels_{isa}E"
 
 
 @pytest.mark.parametrize("isa", KERNEL_FLAGS)
@@ -174,11 +184,8 @@ def test_a_kernel_file_defines_nothing_that_could_be_linked_elsewhere(isa: str, 
     # Not optimized: an inline function that is merely inlined away would go unseen.
     subprocess.run([compiler, *flags, "-c", str(source), "-o", str(made)], check=True)
     shared = {line.split()[-1] for line in nm("--defined-only", "--extern-only", str(made))}
-    table = f"_ZN7idembed{len(f'kernels_{isa}')}kernels_{isa}E"
-    # With VNNI only the products differ: its table stands beside that of AVX-512, whose other kernels it has.
-    tables = {"avx512": {table, VNNI_TABLE}, "avx512vnni": VNNI_PRODUCTS}.get(isa, {table})
-    assert shared == tables
+    beside = BESIDE.get(isa)
+    assert shared == PRODUCTS.get(isa, {table(isa)} | ({table(beside)} if beside else set()))
     undefined = {line.split()[-1] for line in nm("--undefined-only", str(made))}
-    if isa == "avx512":
-        undefined -= VNNI_PRODUCTS
+    undefined -= PRODUCTS.get(beside or "", set())
     assert undefined <= {"memcpy", "memset", "memmove", "__stack_chk_fail", "_GLOBAL_OFFSET_TABLE_"}

@@ -1,4 +1,5 @@
-"""The library compiled for 64-bit ARM and emulated here: with NEON and without it computes the same bits."""
+"""The library compiled for 64-bit ARM and emulated here: with dot products, with NEON alone and without it computes
+the same bits."""
 
 import platform
 import shutil
@@ -14,10 +15,12 @@ import same_bits
 SYSTEM = "aarch64-linux-gnu"
 ROOT = Path(__file__).parents[2]
 
+Run = Callable[..., dict[str, str]]
+
 
 @pytest.fixture(scope="module")
-def emulated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
-    """Runs same_bits.c on 64-bit ARM with this IDEMBED_ISA."""
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs same_bits.c on 64-bit ARM with this IDEMBED_ISA; ``cpu`` names one of the emulator's, "max" has all."""
     if platform.machine() in ("aarch64", "arm64"):
         pytest.skip("this machine is one: test_no_avx.py runs the program as it is")
     compiler = shutil.which(f"{SYSTEM}-g++")
@@ -34,19 +37,26 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[s
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert done.returncode == 0, done.stdout
     program = same_bits.build(compiler, made / "libidembed.so", made / "same_bits")
-    return cache(lambda isa: same_bits.output(emulator, "-L", f"/usr/{SYSTEM}", program, isa=isa))
+
+    def run(isa: str, cpu: str = "max") -> dict[str, str]:
+        return same_bits.output(emulator, "-cpu", cpu, "-L", f"/usr/{SYSTEM}", program, isa=isa)
+
+    return cache(run)
 
 
-@pytest.mark.parametrize("isa", ["neon", "scalar"])
-def test_arm_computes_the_same_bits(emulated: Callable[[str], dict[str, str]], isa: str) -> None:
+@pytest.mark.parametrize("isa", ["neondot", "neon", "scalar"])
+def test_arm_computes_the_same_bits(emulated: Run, isa: str) -> None:
     assert emulated(isa) == {"isa": isa, **same_bits.HASHES}
 
 
-def test_arm_uses_neon_unless_told_otherwise(emulated: Callable[[str], dict[str, str]]) -> None:
-    assert emulated("")["isa"] == "neon"
+@pytest.mark.parametrize(("cpu", "isa"), [("neoverse-n1", "neondot"), ("cortex-a72", "neon")])
+def test_arm_uses_dot_products_where_the_cpu_has_them(emulated: Run, cpu: str, isa: str) -> None:
+    """An emulated CPU stops at any instruction that it lacks."""
+    assert emulated("", cpu) == {"isa": isa, **same_bits.HASHES}
 
 
-def test_arm_has_no_avx(emulated: Callable[[str], dict[str, str]]) -> None:
+@pytest.mark.parametrize(("cpu", "isa"), [("cortex-a72", "neondot"), ("max", "avx2")])
+def test_arm_refuses_what_the_cpu_lacks(emulated: Run, cpu: str, isa: str) -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
-        emulated("avx2")
+        emulated(isa, cpu)
     assert refused.value.stderr == "idembed_isa: status 2\n"
