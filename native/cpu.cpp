@@ -24,7 +24,8 @@ namespace idembed {
 namespace {
 
 struct Cpu {
-    bool avx2 = false, avx512 = false, avx512vnni = false, neon = false, neondot = false, scalar = true;
+    bool avx2 = false, avxvnni = false, avx512 = false, avx512vnni = false, neon = false, neondot = false,
+         scalar = true;
 };
 
 #if defined(IDEMBED_X86)
@@ -58,20 +59,43 @@ uint64_t saved_registers() {
 #endif
 }
 
-Cpu detect() {
-    constexpr uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;  // leaf 1, ecx
+// What CPUID and the operating system say.
+struct Features {
+    uint32_t leaf1_c = 0, leaf7_b = 0, leaf7_c = 0, leaf7_1_a = 0;
+    uint64_t saved = 0;
+};
+
+Features features() {
+    Features f;
+    constexpr uint32_t osxsave = 1u << 27;
+    if (cpuid(0, 0).a < 7) return f;
+    f.leaf1_c = cpuid(1, 0).c;
+    if (!(f.leaf1_c & osxsave)) return f;
+    f.saved = saved_registers();
+    const Registers leaf7 = cpuid(7, 0);
+    f.leaf7_b = leaf7.b;
+    f.leaf7_c = leaf7.c;
+    if (leaf7.a >= 1) f.leaf7_1_a = cpuid(7, 1).a;
+    return f;
+}
+
+Cpu cpu_with(const Features& f) {
+    constexpr uint32_t fma = 1u << 12, avx = 1u << 28;                      // leaf 1, ecx
     constexpr uint32_t avx2 = 1u << 5;                                      // leaf 7, ebx
     constexpr uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  // F, DQ, BW, VL
-    constexpr uint32_t vnni = 1u << 11;                                     // leaf 7, ecx
+    constexpr uint32_t avx512vnni = 1u << 11;                               // leaf 7, ecx
+    constexpr uint32_t avxvnni = 1u << 4;                                   // leaf 7, subleaf 1, eax
+    constexpr uint64_t ymm = 0x6, zmm = 0xe6;
     Cpu cpu;
-    if (cpuid(0, 0).a < 7) return cpu;
-    if (const uint32_t need = fma | osxsave | avx; (cpuid(1, 0).c & need) != need) return cpu;
-    const uint64_t saved = saved_registers();
-    const Registers extended = cpuid(7, 0);
-    cpu.avx2 = (saved & 0x6) == 0x6 && (extended.b & avx2) != 0;
-    cpu.avx512 = cpu.avx2 && (saved & 0xe6) == 0xe6 && (extended.b & avx512) == avx512;
-    cpu.avx512vnni = cpu.avx512 && (extended.c & vnni) != 0;
+    cpu.avx2 = (f.leaf1_c & fma) && (f.leaf1_c & avx) && (f.leaf7_b & avx2) && (f.saved & ymm) == ymm;
+    cpu.avxvnni = cpu.avx2 && (f.leaf7_1_a & avxvnni);
+    cpu.avx512 = cpu.avx2 && (f.leaf7_b & avx512) == avx512 && (f.saved & zmm) == zmm;
+    cpu.avx512vnni = cpu.avx512 && (f.leaf7_c & avx512vnni);
     return cpu;
+}
+
+Cpu detect() {
+    return cpu_with(features());
 }
 
 #elif defined(IDEMBED_ARM64)
@@ -115,11 +139,14 @@ struct Choice {
     bool Cpu::*usable;
 };
 
-// Widest first.
+// Widest first, and of two as wide the one with dot products.
 constexpr Choice choices[] = {
 #if defined(IDEMBED_X86)
     {&kernels_avx512vnni, &Cpu::avx512vnni},
     {&kernels_avx512, &Cpu::avx512},
+#if defined(IDEMBED_AVXVNNI)
+    {&kernels_avxvnni, &Cpu::avxvnni},
+#endif
     {&kernels_avx2, &Cpu::avx2},
 #elif defined(IDEMBED_ARM64)
     {&kernels_neondot, &Cpu::neondot},
@@ -144,12 +171,13 @@ const Kernels* choose() {
     return nullptr;
 }
 
+// Of the usable ones.
 struct Names {
-    char text[64] = "";
+    char text[128] = "";
 
-    Names() {
+    explicit Names(const Cpu& cpu) {
         for (const Choice& choice : choices) {
-            if (!(cpu().*choice.usable)) continue;
+            if (!(cpu.*choice.usable)) continue;
             if (*text) std::strcat(text, ",");
             std::strcat(text, choice.kernels->isa);
         }
@@ -164,7 +192,7 @@ const Kernels* kernels_for(const char* isa) {
 }
 
 const char* usable_isas() {
-    static const Names names;
+    static const Names names(cpu());
     return names.text;
 }
 

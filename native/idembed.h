@@ -5,9 +5,9 @@
 // function returns IDEMBED_OK, but for IDEMBED_NOT_FINITE of a forward pass, of idembed_dense_apply and of
 // idembed_normalize, and for IDEMBED_RANGE of idembed_block_pack, see there.
 //
-// `isa` is "scalar", "avx2", "avx512", "avx512vnni", "neon" or "neondot"; null or "" means the library's own
-// choice, see idembed_isa(). No result depends on `isa` or on `threads`: docs/numerics.md specifies every
-// bit.
+// `isa` is "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "neon" or "neondot"; null or "" means the
+// library's own choice, see idembed_isa(). No result depends on `isa` or on `threads`: docs/numerics.md
+// specifies every bit.
 #ifndef IDEMBED_H
 #define IDEMBED_H
 

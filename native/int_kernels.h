@@ -59,7 +59,9 @@ struct IntKernels {
     void (*product)(const IntProduct& m);
 };
 
-void product_avx512vnni_i16(const IntProduct& m);  // x86-64 only
+void product_avxvnni_i16(const IntProduct& m);  // x86-64 only
+void product_avxvnni_i8(const IntProduct& m);
+void product_avx512vnni_i16(const IntProduct& m);
 void product_avx512vnni_i8(const IntProduct& m);
 void product_neondot_i8(const IntProduct& m);  // 64-bit ARM only
 

@@ -68,6 +68,7 @@ struct Kernels {
 
 extern const Kernels kernels_scalar;
 extern const Kernels kernels_avx2;        // x86-64 only
+extern const Kernels kernels_avxvnni;     // x86-64 only; the same but for the integer profiles
 extern const Kernels kernels_avx512;      // x86-64 only
 extern const Kernels kernels_avx512vnni;  // x86-64 only; the same but for the integer profiles
 extern const Kernels kernels_neon;        // 64-bit ARM only

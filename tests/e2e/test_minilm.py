@@ -122,7 +122,7 @@ def test_threads_are_the_same(minilm: Path, texts: list[str], vectors: np.ndarra
     assert same(load(minilm, threads=threads).encode(texts[:500]), vectors[:500])
 
 
-@pytest.mark.parametrize("isa", [None, "avx2", "avx512", "avx512vnni", "neon", "neondot"])
+@pytest.mark.parametrize("isa", [None, "avx2", "avxvnni", "avx512", "avx512vnni", "neon", "neondot"])
 def test_its_vectors_are_the_golden_ones(minilm: Path, isa: str | None) -> None:
     if isa not in (None, *native.available_isas()):
         pytest.skip(f"this CPU has no {isa}")
@@ -131,7 +131,7 @@ def test_its_vectors_are_the_golden_ones(minilm: Path, isa: str | None) -> None:
     assert golden.compare(model.space, sha256).state == "matches"
 
 
-@pytest.mark.parametrize("isa", ["avx2", "avx512", "avx512vnni", "neon", "neondot"])
+@pytest.mark.parametrize("isa", ["avx2", "avxvnni", "avx512", "avx512vnni", "neon", "neondot"])
 def test_instruction_sets_are_the_same(minilm: Path, texts: list[str], vectors: np.ndarray, isa: str) -> None:
     if isa not in native.available_isas():
         pytest.skip(f"this CPU has no {isa}")

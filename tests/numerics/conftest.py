@@ -9,7 +9,7 @@ from idembed import native
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # core, oracle
 
 ARM64 = platform.machine().lower() in ("aarch64", "arm64")
-ISAS = ("scalar", "neon", "neondot") if ARM64 else ("scalar", "avx2", "avx512", "avx512vnni")
+ISAS = ("scalar", "neon", "neondot") if ARM64 else ("scalar", "avx2", "avxvnni", "avx512", "avx512vnni")
 
 
 @pytest.fixture(params=ISAS)

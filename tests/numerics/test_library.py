@@ -154,38 +154,69 @@ AVX512 = ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"]
 KERNEL_FLAGS = {"scalar": []} | (
     {"neon": [], "neondot": ["-march=armv8.2-a+dotprod"]}
     if ARM64
-    else {"avx2": ["-mavx2", "-mfma"], "avx512": AVX512, "avx512vnni": [*AVX512, "-mavx512vnni"]}
+    else {
+        "avx2": ["-mavx2", "-mfma", "-DIDEMBED_AVXVNNI"],
+        "avxvnni": ["-mavx2", "-mfma", "-mavxvnni"],
+        "avx512": AVX512,
+        "avx512vnni": [*AVX512, "-mavx512vnni"],
+    }
 )
 # With dot products of bytes only products differ from those of another set, whose file has the table of both.
 PRODUCTS = {
+    "avxvnni": {
+        "_ZN7idembed19product_avxvnni_i16ERKNS_10IntProductE",
+        "_ZN7idembed18product_avxvnni_i8ERKNS_10IntProductE",
+    },
     "avx512vnni": {
         "_ZN7idembed22product_avx512vnni_i16ERKNS_10IntProductE",
         "_ZN7idembed21product_avx512vnni_i8ERKNS_10IntProductE",
     },
     "neondot": {"_ZN7idembed18product_neondot_i8ERKNS_10IntProductE"},
 }
-BESIDE = {"avx512": "avx512vnni", "neon": "neondot"}
+BESIDE = {"avx2": "avxvnni", "avx512": "avx512vnni", "neon": "neondot"}
 
 
 def table(isa: str) -> str:
     return f"_ZN7idembed{len(f'kernels_{isa}')}kernels_{isa}E"
 
 
-@pytest.mark.parametrize("isa", KERNEL_FLAGS)
-def test_a_kernel_file_defines_nothing_that_could_be_linked_elsewhere(isa: str, tmp_path: Path) -> None:
-    """An inline function compiled for AVX and merged with its namesake would run on a CPU without AVX."""
+def compiled(isa: str, optimization: str, made: Path) -> Path:
+    """The file of kernels of this instruction set, by itself."""
     compiler = shutil.which("g++") or shutil.which("clang++")
     if not (X86 or ARM64) or not compiler:
         pytest.skip("needs a compiler on x86-64 or 64-bit ARM")
+    if (
+        isa == "avxvnni"
+        and subprocess.run([compiler, "-mavxvnni", "-E", "-x", "c", os.devnull], capture_output=True).returncode
+    ):
+        pytest.skip("this compiler has no AVX-VNNI")
     native_folder = Path(__file__).parents[2] / "native"
     source = native_folder / f"kernels_{isa}.cpp"
-    flags = ["-std=c++17", "-O0", "-fno-math-errno", "-w", f"-I{native_folder}", *KERNEL_FLAGS[isa]]
-    made = tmp_path / "kernels.o"
-    # Not optimized: an inline function that is merely inlined away would go unseen.
+    flags = ["-std=c++17", optimization, "-fno-math-errno", "-w", f"-I{native_folder}", *KERNEL_FLAGS[isa]]
     subprocess.run([compiler, *flags, "-c", str(source), "-o", str(made)], check=True)
+    return made
+
+
+@pytest.mark.parametrize("isa", KERNEL_FLAGS)
+def test_a_kernel_file_defines_nothing_that_could_be_linked_elsewhere(isa: str, tmp_path: Path) -> None:
+    """An inline function compiled for AVX and merged with its namesake would run on a CPU without AVX."""
+    # Not optimized: an inline function that is merely inlined away would go unseen.
+    made = compiled(isa, "-O0", tmp_path / "kernels.o")
     shared = {line.split()[-1] for line in nm("--defined-only", "--extern-only", str(made))}
     beside = BESIDE.get(isa)
     assert shared == PRODUCTS.get(isa, {table(isa)} | ({table(beside)} if beside else set()))
     undefined = {line.split()[-1] for line in nm("--undefined-only", str(made))}
     undefined -= PRODUCTS.get(beside or "", set())
     assert undefined <= {"memcpy", "memset", "memmove", "__stack_chk_fail", "_GLOBAL_OFFSET_TABLE_"}
+
+
+@pytest.mark.skipif(not X86, reason="is about x86-64")
+def test_dot_products_of_avxvnni_are_not_coded_as_those_of_avx512(tmp_path: Path) -> None:
+    """Both have one name, and the code for AVX-512 would stop a CPU that has AVX-VNNI alone."""
+    if not shutil.which("objdump"):
+        pytest.skip("needs objdump")
+    made = compiled("avxvnni", "-O2", tmp_path / "kernels.o")
+    listing = subprocess.run(["objdump", "-d", str(made)], check=True, capture_output=True, text=True).stdout
+    first_bytes = {line.split()[1] for line in listing.splitlines() if "vpdp" in line}
+    assert first_bytes == {"c4"}  # the prefix VEX; 62 is EVEX
+    assert "zmm" not in listing

@@ -3,9 +3,9 @@
 Results are the same bits for any number of threads, any batch and any instruction set (docs/numerics.md).
 The library is loaded at first use, and the GIL is released while it runs.
 
-Two environment variables are read when it is loaded: ``IDEMBED_ISA`` (``scalar``, ``avx2``, ``avx512``,
-``avx512vnni``, ``neon`` or ``neondot``) forces an instruction set, and ``IDEMBED_LIBRARY`` names another library
-file, for development of the core.
+Two environment variables are read when it is loaded: ``IDEMBED_ISA`` (``scalar``, ``avx2``, ``avxvnni``,
+``avx512``, ``avx512vnni``, ``neon`` or ``neondot``) forces an instruction set, and ``IDEMBED_LIBRARY`` names another
+library file, for development of the core.
 """
 
 from __future__ import annotations

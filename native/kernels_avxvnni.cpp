@@ -1,0 +1,82 @@
+// AVX2 with AVX-VNNI, which has the dot products of AVX-512 VNNI in ymm registers: the products of whole
+// numbers, four or two of them a lane and instruction. Everything else is in kernels_avx2.cpp.
+#include <immintrin.h>
+#include <string.h>
+
+#include "int_kernels.h"
+#include "numerics.h"
+
+namespace idembed {
+namespace {
+
+#include "vec_avx2.h"
+
+struct Eights {  // of lanes
+    __m256i low, high;
+};
+
+inline Eights load_eights(const void* p) {
+    const __m256i* const from = static_cast<const __m256i*>(p);
+    return {_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1)};
+}
+inline __m256i broadcast_four_bytes(const void* p) {
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return _mm256_set1_epi32(four);
+}
+
+// acc += products. Never the forms that saturate (vpdpwssds, vpdpbusds). As intrinsics GCC 12 stores each sum
+// in memory at every step; and without {vex} an assembler takes the form of AVX-512.
+#if defined(__GNUC__) && !defined(__clang__)
+inline __m256i dot_pairs(__m256i acc, __m256i a, __m256i w) {
+    __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(acc) : "x"(a), "x"(w));
+    return acc;
+}
+inline __m256i dot_fours(__m256i acc, __m256i a, __m256i w) {  // bytes of a are unsigned, those of w signed
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(a), "x"(w));
+    return acc;
+}
+#else
+inline __m256i dot_pairs(__m256i acc, __m256i a, __m256i w) {
+    return _mm256_dpwssd_avx_epi32(acc, a, w);
+}
+inline __m256i dot_fours(__m256i acc, __m256i a, __m256i w) {
+    return _mm256_dpbusd_avx_epi32(acc, a, w);
+}
+#endif
+
+struct Dot16 {
+    using Whole = int16_t;
+    static constexpr int64_t group = 2;
+    using Weights = Eights;
+    static Weights load(const int16_t* p) { return load_eights(p); }
+    static __m256i broadcast(const int16_t* p) { return broadcast_four_bytes(p); }
+    static Ints dot(Ints acc, __m256i a, Weights w) {
+        return {dot_pairs(acc.low, a, w.low), dot_pairs(acc.high, a, w.high)};
+    }
+};
+
+struct Dot8 {
+    using Whole = uint8_t;  // activations; the weights' bytes are signed
+    static constexpr int64_t group = 4;
+    using Weights = Eights;
+    static Weights load(const uint8_t* p) { return load_eights(p); }
+    static __m256i broadcast(const uint8_t* p) { return broadcast_four_bytes(p); }
+    static Ints dot(Ints acc, __m256i a, Weights w) {
+        return {dot_fours(acc.low, a, w.low), dot_fours(acc.high, a, w.high)};
+    }
+};
+
+#include "int_kernels_body.h"
+
+}  // namespace
+
+void product_avxvnni_i16(const IntProduct& m) {
+    int_product<Dot16, false>(m);
+}
+
+void product_avxvnni_i8(const IntProduct& m) {
+    int_product<Dot8, true>(m);
+}
+
+}  // namespace idembed
