@@ -341,7 +341,7 @@ int32_t idembed_word2vec_start(float* rows, int64_t first, int64_t count, int64_
 
 int32_t idembed_test_map(const char* isa, int32_t function, const float* x, float* out, int64_t n) {
     return with_kernels(isa, [&](const Kernels& kernels) -> int32_t {
-        if (function < IDEMBED_TEST_EXP || function > IDEMBED_TEST_TANH) return IDEMBED_ARGUMENT;
+        if (function < IDEMBED_TEST_EXP || function > IDEMBED_TEST_INT_GELU) return IDEMBED_ARGUMENT;
         kernels.map(static_cast<Function>(function), x, out, n);
         return IDEMBED_OK;
     });

@@ -272,7 +272,13 @@ IDEMBED_API int32_t idembed_word2vec_start(float* rows, int64_t first, int64_t c
 
 // ---- for tests: the parts, one by one ----
 
-enum { IDEMBED_TEST_EXP = 0, IDEMBED_TEST_ERF = 1, IDEMBED_TEST_GELU = 2, IDEMBED_TEST_TANH = 3 };
+enum {
+    IDEMBED_TEST_EXP = 0,
+    IDEMBED_TEST_ERF = 1,
+    IDEMBED_TEST_GELU = 2,
+    IDEMBED_TEST_TANH = 3,
+    IDEMBED_TEST_INT_GELU = 4  // of the integer profiles
+};
 IDEMBED_API int32_t idembed_test_map(const char* isa, int32_t function, const float* x, float* out,
                                      int64_t n);
 IDEMBED_API int32_t idembed_test_fma(const char* isa, const float* a, const float* b, const float* c,

@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "int_attention.h"
+
 namespace idembed {
 
 // Features that share a scale: those of a row of activations and those of a column of weights, 0 .. 383, 384
@@ -57,6 +59,7 @@ struct IntKernels {
     int64_t group;  // how many of a column lie together; k is a multiple of 16
     void (*quantise)(const Quantise& q);
     void (*product)(const IntProduct& m);
+    void (*attention)(const IntAttention& a);
 };
 
 void product_avxvnni_i16(const IntProduct& m);  // x86-64 only

@@ -30,7 +30,7 @@ struct Matmul {
     const float* row_scale;  // [rows], c *= row_scale at the end; may be null
 };
 
-enum class Function { exp, erf, gelu, tanh };
+enum class Function { exp, erf, gelu, tanh, int_gelu };
 
 struct Kernels {
     const char* isa;

@@ -50,7 +50,7 @@ inline void prefetch_row(const void* p) {
 
 // ---- for int_kernels_body.h and quantise_body.h ----
 
-struct Dot16 {
+struct Dot16 : Words {
     using Whole = int16_t;
     static constexpr int64_t group = 2;
     struct Weights {
@@ -78,15 +78,11 @@ struct Dot16 {
     }
 };
 
-inline __m256i whole(Vec x) {
-    const __m256i packed = _mm256_packs_epi32(_mm256_cvtps_epi32(x.low), _mm256_cvtps_epi32(x.high));
-    return _mm256_permute4x64_epi64(packed, 0xd8);
-}
 inline void store_whole(int16_t* p, Vec x) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), whole(x));
+    store_shorts(p, to_ints(x));
 }
 inline void store_whole(uint8_t* p, Vec x) {
-    const __m256i sixteen = whole(x);
+    const __m256i sixteen = shorts(to_ints(x));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
                      _mm_packus_epi16(_mm256_castsi256_si128(sixteen), _mm256_extracti128_si256(sixteen, 1)));
 }
@@ -102,9 +98,9 @@ namespace {
 
 constexpr Kernels kernels_avx2 = table("avx2");
 #if defined(IDEMBED_AVXVNNI)
-constexpr Kernels kernels_avxvnni =
-    table("avxvnni", {2, Dot16::group, quantise<Symmetric, int16_t>, product_avxvnni_i16},
-          {1, 4, quantise<FromLow, uint8_t>, product_avxvnni_i8});
+constexpr Kernels kernels_avxvnni = table(
+    "avxvnni", {2, Dot16::group, quantise<Symmetric, int16_t>, product_avxvnni_i16, attention_avxvnni_i16},
+    {1, 4, quantise<FromLow, uint8_t>, product_avxvnni_i8, attention_avxvnni_i8});
 #endif
 
 }  // namespace idembed

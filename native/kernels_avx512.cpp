@@ -39,7 +39,7 @@ inline void prefetch_row(const void* p) {
 
 // ---- for int_kernels_body.h and quantise_body.h ----
 
-struct Dot16 {
+struct Dot16 : Words {
     using Whole = int16_t;
     static constexpr int64_t group = 2;
     using Weights = __m512i;
@@ -57,7 +57,7 @@ struct Dot16 {
 };
 
 inline void store_whole(int16_t* p, Vec x) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(x.v)));
+    store_shorts(p, to_ints(x));
 }
 inline void store_whole(uint8_t* p, Vec x) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x.v)));
@@ -73,8 +73,8 @@ namespace {
 }  // namespace
 
 constexpr Kernels kernels_avx512 = table("avx512");
-constexpr Kernels kernels_avx512vnni =
-    table("avx512vnni", {2, 2, quantise<Symmetric, int16_t>, product_avx512vnni_i16},
-          {1, 4, quantise<FromLow, uint8_t>, product_avx512vnni_i8});
+constexpr Kernels kernels_avx512vnni = table(
+    "avx512vnni", {2, 2, quantise<Symmetric, int16_t>, product_avx512vnni_i16, attention_avx512vnni_i16},
+    {1, 4, quantise<FromLow, uint8_t>, product_avx512vnni_i8, attention_avx512vnni_i8});
 
 }  // namespace idembed

@@ -13,7 +13,7 @@ namespace {
 
 // Never the forms that saturate (vpdpbusds, vpdpwssds). As intrinsics GCC 12 stores each sum in memory at
 // every step, which takes more than half of the speed.
-struct Dot16 {
+struct Dot16 : Words {
     using Whole = int16_t;
     static constexpr int64_t group = 2;
     using Weights = __m512i;
@@ -29,7 +29,7 @@ struct Dot16 {
     }
 };
 
-struct Dot8 {
+struct Dot8 : Words {
     using Whole = uint8_t;  // activations; the weights' bytes are signed
     static constexpr int64_t group = 4;
     using Weights = __m512i;
@@ -43,8 +43,19 @@ struct Dot8 {
 #endif
         return acc;
     }
+
+    // For int_attention_body.h, where numbers are -127 .. 127: queries are stored with 128 added, and each
+    // sum starts at what that adds to it, less than 0.
+    static constexpr int origin = 128;
+    static void store_query(uint8_t* p, Ints x) { store_bytes(p, add(x, ints_of(origin))); }
+    static void store_key(uint8_t* p, Ints x) { store_bytes(p, x); }
+    static void store_negative(int32_t* p, Ints x) {
+        store_ints(p, {_mm512_sub_epi32(_mm512_setzero_si512(), x.v)});
+    }
+    static Ints load_origin(const int32_t* p) { return load_ints(p); }
 };
 
+#include "int_attention_body.h"
 #include "int_kernels_body.h"
 
 }  // namespace
@@ -55,6 +66,14 @@ void product_avx512vnni_i16(const IntProduct& m) {
 
 void product_avx512vnni_i8(const IntProduct& m) {
     int_product<Dot8, true>(m);
+}
+
+void attention_avx512vnni_i16(const IntAttention& a) {
+    int_attention<Dot16>(a);
+}
+
+void attention_avx512vnni_i8(const IntAttention& a) {
+    int_attention<Dot8>(a);
 }
 
 }  // namespace idembed

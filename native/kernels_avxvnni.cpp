@@ -45,7 +45,7 @@ inline __m256i dot_fours(__m256i acc, __m256i a, __m256i w) {
 }
 #endif
 
-struct Dot16 {
+struct Dot16 : Words {
     using Whole = int16_t;
     static constexpr int64_t group = 2;
     using Weights = Eights;
@@ -56,7 +56,7 @@ struct Dot16 {
     }
 };
 
-struct Dot8 {
+struct Dot8 : Words {
     using Whole = uint8_t;  // activations; the weights' bytes are signed
     static constexpr int64_t group = 4;
     using Weights = Eights;
@@ -65,8 +65,20 @@ struct Dot8 {
     static Ints dot(Ints acc, __m256i a, Weights w) {
         return {dot_fours(acc.low, a, w.low), dot_fours(acc.high, a, w.high)};
     }
+
+    // For int_attention_body.h, where numbers are -127 .. 127: queries are stored with 128 added, and each
+    // sum starts at what that adds to it, less than 0.
+    static constexpr int origin = 128;
+    static void store_query(uint8_t* p, Ints x) { store_bytes(p, add(x, ints_of(origin))); }
+    static void store_key(uint8_t* p, Ints x) { store_bytes(p, x); }
+    static void store_negative(int32_t* p, Ints x) {
+        const __m256i zero = _mm256_setzero_si256();
+        store_ints(p, {_mm256_sub_epi32(zero, x.low), _mm256_sub_epi32(zero, x.high)});
+    }
+    static Ints load_origin(const int32_t* p) { return load_ints(p); }
 };
 
+#include "int_attention_body.h"
 #include "int_kernels_body.h"
 
 }  // namespace
@@ -77,6 +89,14 @@ void product_avxvnni_i16(const IntProduct& m) {
 
 void product_avxvnni_i8(const IntProduct& m) {
     int_product<Dot8, true>(m);
+}
+
+void attention_avxvnni_i16(const IntAttention& a) {
+    int_attention<Dot16>(a);
+}
+
+void attention_avxvnni_i8(const IntAttention& a) {
+    int_attention<Dot8>(a);
 }
 
 }  // namespace idembed

@@ -66,6 +66,19 @@ inline Vec gelu(Vec x) {
     return fma(half, erf(multiply(x, broadcast(sqrt_half))), half);
 }
 
+// The same within 2e-4, of the integer profiles: max(x, 0) less a bump that is next to nothing beyond 4.
+inline Vec int_gelu(Vec x) {
+    const Vec size = minimum(broadcast(int_gelu_highest), absolute(x));  // in this order, NaN stays
+    Vec bump = broadcast(int_gelu_c6);
+    bump = horner(bump, size, int_gelu_c5);
+    bump = horner(bump, size, int_gelu_c4);
+    bump = horner(bump, size, int_gelu_c3);
+    bump = horner(bump, size, int_gelu_c2);
+    bump = horner(bump, size, int_gelu_c1);
+    bump = horner(bump, size, int_gelu_c0);
+    return fma(size, bump, maximum(x, broadcast(0.0f)));
+}
+
 inline Vec tanh(Vec x) {
     const Vec square = multiply(x, x);
     Vec core = broadcast(tanh_a5);
@@ -341,10 +354,11 @@ void map(Function function, const float* x, float* out, int64_t n) {
     for (int64_t i = 0; i < n; i += lanes) {
         const Vec value = load_first(x + i, n - i);
         store_first(out + i,
-                    function == Function::exp    ? exp(value)
-                    : function == Function::erf  ? erf(value)
-                    : function == Function::gelu ? gelu(value)
-                                                 : tanh(value),
+                    function == Function::exp        ? exp(value)
+                    : function == Function::erf      ? erf(value)
+                    : function == Function::gelu     ? gelu(value)
+                    : function == Function::int_gelu ? int_gelu(value)
+                                                     : tanh(value),
                     n - i);
     }
 }
@@ -359,5 +373,6 @@ void fma_arrays(const float* a, const float* b, const float* c, float* out, int6
 
 // ---- whole numbers ----
 
+#include "int_attention_body.h"
 #include "int_kernels_body.h"
 #include "quantise_body.h"

@@ -1,5 +1,6 @@
 // NEON, which every 64-bit ARM has, and the table of those that have dot products of bytes, too.
 #include <arm_neon.h>
+#include <string.h>
 
 #include "kernels.h"
 #include "numerics.h"
@@ -64,18 +65,40 @@ struct Dot16 {
     }
 };
 
-inline int16x8_t whole(float32x4_t x, float32x4_t y) {
-    return vcombine_s16(vmovn_s32(vcvtnq_s32_f32(x)), vmovn_s32(vcvtnq_s32_f32(y)));
+inline Ints add(Ints x, Ints y) {
+    return {vaddq_s32(x.a, y.a), vaddq_s32(x.b, y.b), vaddq_s32(x.c, y.c), vaddq_s32(x.d, y.d)};
 }
+inline int32_t sum(Ints x) {
+    return vaddvq_s32(vaddq_s32(vaddq_s32(x.a, x.b), vaddq_s32(x.c, x.d)));
+}
+inline Ints to_ints(Vec x) {
+    return {vcvtnq_s32_f32(x.a), vcvtnq_s32_f32(x.b), vcvtnq_s32_f32(x.c), vcvtnq_s32_f32(x.d)};
+}
+inline int16x8_t shorts(int32x4_t x, int32x4_t y) {
+    return vcombine_s16(vmovn_s32(x), vmovn_s32(y));
+}
+inline void store_shorts(int16_t* p, Ints x) {
+    vst1q_s16(p, shorts(x.a, x.b));
+    vst1q_s16(p + 8, shorts(x.c, x.d));
+}
+inline float32x4_t times_power(float32x4_t x, float32x4_t shifted) {
+    const int32x4_t n = vshlq_n_s32(vreinterpretq_s32_f32(shifted), 23);
+    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), n));
+}
+inline Vec times_power(Vec x, Vec shifted) {
+    return {times_power(x.a, shifted.a), times_power(x.b, shifted.b), times_power(x.c, shifted.c),
+            times_power(x.d, shifted.d)};
+}
+
 inline void store_whole(int16_t* p, Vec x) {
-    vst1q_s16(p, whole(x.a, x.b));
-    vst1q_s16(p + 8, whole(x.c, x.d));
+    store_shorts(p, to_ints(x));
 }
 // Less 128, as kernels_neondot.cpp wants them: 0 .. 255 become -128 .. 127.
 inline void store_whole(int8_t* p, Vec x) {
     const int16x8_t origin = vdupq_n_s16(128);
-    vst1q_s8(p, vcombine_s8(vmovn_s16(vsubq_s16(whole(x.a, x.b), origin)),
-                            vmovn_s16(vsubq_s16(whole(x.c, x.d), origin))));
+    const Ints n = to_ints(x);
+    vst1q_s8(p, vcombine_s8(vmovn_s16(vsubq_s16(shorts(n.a, n.b), origin)),
+                            vmovn_s16(vsubq_s16(shorts(n.c, n.d), origin))));
 }
 
 #include "kernels_body.h"
@@ -88,7 +111,7 @@ namespace {
 }  // namespace
 
 constexpr Kernels kernels_neon = table("neon");
-constexpr Kernels kernels_neondot =
-    table("neondot", i16_of_16_bits, {1, 4, quantise<FromLow, int8_t>, product_neondot_i8});
+constexpr Kernels kernels_neondot = table(
+    "neondot", i16_of_16_bits, {1, 4, quantise<FromLow, int8_t>, product_neondot_i8, int_attention<Dot16>});
 
 }  // namespace idembed

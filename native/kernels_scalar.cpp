@@ -192,10 +192,30 @@ struct Dot16 {
     }
 };
 
-inline void store_whole(int16_t* p,
-                        const Vec& x) {  // |x| is far below 2^22: the last bits of the sum are the number
-    for (int l = 0; l < lanes; ++l)
-        p[l] = static_cast<int16_t>(bits_of(x.v[l] + round_magic) - bits_of(round_magic));
+inline Ints add(const Ints& x, const Ints& y) {
+    Ints z;
+    for (int l = 0; l < lanes; ++l) z.v[l] = x.v[l] + y.v[l];
+    return z;
+}
+inline int32_t sum(const Ints& x) {
+    uint32_t total = 0;
+    for (int l = 0; l < lanes; ++l) total += x.v[l];
+    return static_cast<int32_t>(total);
+}
+inline Ints to_ints(const Vec& x) {  // |x| is far below 2^22: the last bits of the sum are the number
+    Ints y;
+    for (int l = 0; l < lanes; ++l) y.v[l] = bits_of(x.v[l] + round_magic) - bits_of(round_magic);
+    return y;
+}
+inline void store_shorts(int16_t* p, const Ints& x) {
+    for (int l = 0; l < lanes; ++l) p[l] = static_cast<int16_t>(x.v[l]);
+}
+inline Vec times_power(const Vec& x, const Vec& shifted) {
+    return each([&](int l) { return from_bits(bits_of(x.v[l]) + (bits_of(shifted.v[l]) << 23)); });
+}
+
+inline void store_whole(int16_t* p, const Vec& x) {
+    store_shorts(p, to_ints(x));
 }
 
 #include "kernels_body.h"

@@ -69,6 +69,23 @@ constexpr float tanh_a5 = 0x1.c753ccp-10f;
 // else: tanh(|x|) = 1 - 2 / (exp(2 |x|) + 1), |x| no more than tanh_highest, where this rounds to 1
 constexpr float tanh_highest = 9.25f;
 
+// gelu of the integer profiles: max(x, 0) + t (c0 + c1 t + .. + c6 t^6), t = min(|x|, int_gelu_highest)
+constexpr float int_gelu_highest = 4.0f;
+constexpr float int_gelu_c0 = -0x1.0040b8p-1f;
+constexpr float int_gelu_c1 = 0x1.903536p-2f;
+constexpr float int_gelu_c2 = 0x1.5e922cp-5f;
+constexpr float int_gelu_c3 = -0x1.1ea3f8p-3f;
+constexpr float int_gelu_c4 = 0x1.d78ecap-5f;
+constexpr float int_gelu_c5 = -0x1.451862p-7f;
+constexpr float int_gelu_c6 = 0x1.5107dcp-11f;
+
+// The weight of a key in whole numbers: 2^x times the largest is 2^n (largest + c1 r + c2 r^2 + c3 r^3), n =
+// x to nearest, r = x - n.
+constexpr float exp2_lowest = -16.0f;  // from far above here the weight rounds to 0
+constexpr float weight_c1 = 0x1.62eae4p+12f;
+constexpr float weight_c2 = 0x1.effcccp+10f;
+constexpr float weight_c3 = 0x1.c29402p+8f;
+
 constexpr float sqrt_half = 0x1.6a09e6p-1f;
 constexpr float smallest_norm = 1e-12f;
 constexpr float infinity = __builtin_huge_valf();

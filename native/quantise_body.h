@@ -1,22 +1,7 @@
 // Floats to whole numbers, over `Vec`, included behind kernels_body.h. Defined before: store_whole(Whole*,
 // Vec), which rounds to the nearest whole number, ties to even.
 
-inline float smallest(Vec x) {
-    return 0.0f - largest(subtract(broadcast(0.0f), x));
-}
-
-// What a row's whole numbers are computed with.
-struct Scale {
-    float low, inverse, scale;
-};
-
-// Of values from `low` to `high`, `most` whole numbers apart. `poison` is 0, or NaN where a value is infinite
-// or NaN: then so is all that is computed with the scale.
-inline Scale scale_of(float low, float high, float most, float poison) {
-    const float range = high - low;
-    if (range < least_range) return {low, 0.0f, poison};
-    return {low, most / range, range / most + poison};
-}
+#include "scale_body.h"
 
 // The row's activations themselves, and their scale: i8.
 struct FromLow {
@@ -37,29 +22,45 @@ struct Symmetric {
     Scale scale(float poison) const { return scale_of(0.0f, largest(peak), most_i16, poison); }
 };
 
+// The scale of a row, whose gelu is taken first if it is asked for.
+template <class Range>
+Scale scale_row(const Quantise& q, float* x) {
+    Range range;
+    Vec poison = broadcast(0.0f);
+    for (int64_t i = 0; i < q.columns; i += lanes) {
+        Vec value = load(x + i);
+        poison = fma(value, broadcast(0.0f), poison);
+        if (q.gelu) {
+            value = int_gelu(value);
+            store(x + i, value);
+        }
+        range.see(value);
+    }
+    return range.scale(sum(poison));
+}
+
+// Some rows' scales first, then their whole numbers: a scale is a long chain of steps, which the next row's
+// hide.
 template <class Range, class Whole>
 void quantise(const Quantise& q) {
-    for (int64_t r = 0; r < q.rows; ++r) {
-        float* const x = q.x + r * q.x_stride;
-        Range range;
-        Vec poison = broadcast(0.0f);
-        for (int64_t i = 0; i < q.columns; i += lanes) {
-            Vec value = load(x + i);
-            if (q.gelu) {
-                value = gelu(value);
-                store(x + i, value);
+    constexpr int64_t most_rows = 8;
+    Scale scales[most_rows];
+    for (int64_t begin = 0; begin < q.rows; begin += most_rows) {
+        const int64_t end = q.rows - begin < most_rows ? q.rows : begin + most_rows;
+        for (int64_t r = begin; r < end; ++r) {
+            const Scale scale = scale_row<Range>(q, q.x + r * q.x_stride);
+            scales[r - begin] = scale;
+            q.scale[r * q.scale_stride] = scale.scale;
+            if (Range::has_low) q.low[r * q.scale_stride] = scale.low;
+        }
+        for (int64_t r = begin; r < end; ++r) {
+            const float* const x = q.x + r * q.x_stride;
+            Whole* const whole = static_cast<Whole*>(q.whole) + r * q.whole_stride;
+            const Vec inverse = broadcast(scales[r - begin].inverse), low = broadcast(scales[r - begin].low);
+            for (int64_t i = 0; i < q.columns; i += lanes) {
+                const Vec value = load(x + i);
+                store_whole(whole + i, multiply(Range::has_low ? subtract(value, low) : value, inverse));
             }
-            range.see(value);
-            poison = fma(value, broadcast(0.0f), poison);
         }
-        const Scale scale = range.scale(sum(poison));
-        Whole* const whole = static_cast<Whole*>(q.whole) + r * q.whole_stride;
-        const Vec inverse = broadcast(scale.inverse), low = broadcast(scale.low);
-        for (int64_t i = 0; i < q.columns; i += lanes) {
-            const Vec value = load(x + i);
-            store_whole(whole + i, multiply(Range::has_low ? subtract(value, low) : value, inverse));
-        }
-        q.scale[r * q.scale_stride] = scale.scale;
-        if (Range::has_low) q.low[r * q.scale_stride] = scale.low;
     }
 }

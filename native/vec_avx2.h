@@ -6,6 +6,8 @@ struct Vec {
 
 constexpr int tile_rows = 6, tile_vecs = 1;  // 12 accumulators, 2 weights, 1 activation
 
+#include "tile_shape.h"
+
 inline __m256i mask_first(int64_t count) {
     const int n = count > 8 ? 8 : static_cast<int>(count);
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -102,3 +104,97 @@ inline Ints zero_ints() {
 inline Vec to_floats(Ints x) {
     return {_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)};
 }
+
+inline Ints add(Ints x, Ints y) {
+    return {_mm256_add_epi32(x.low, y.low), _mm256_add_epi32(x.high, y.high)};
+}
+inline int32_t sum(Ints x) {
+    const __m256i eight = _mm256_add_epi32(x.low, x.high);
+    const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+    const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
+}
+inline Ints to_ints(Vec x) {
+    return {_mm256_cvtps_epi32(x.low), _mm256_cvtps_epi32(x.high)};
+}
+inline __m256i shorts(Ints x) {
+    return _mm256_permute4x64_epi64(_mm256_packs_epi32(x.low, x.high), 0xd8);
+}
+inline void store_shorts(int16_t* p, Ints x) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), shorts(x));
+}
+inline __m256 times_power(__m256 x, __m256 shifted) {
+    const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), n));
+}
+inline Vec times_power(Vec x, Vec shifted) {
+    return {times_power(x.low, shifted.low), times_power(x.high, shifted.high)};
+}
+inline Ints ints_of(int32_t x) {
+    return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
+}
+inline Ints load_ints(const int32_t* p) {
+    const __m256i* const from = reinterpret_cast<const __m256i*>(p);
+    return {_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1)};
+}
+inline void store_ints(int32_t* p, Ints x) {
+    __m256i* const to = reinterpret_cast<__m256i*>(p);
+    _mm256_storeu_si256(to, x.low);
+    _mm256_storeu_si256(to + 1, x.high);
+}
+inline void store_bytes(uint8_t* p, Ints x) {  // the last eight bits of each
+    const __m256i byte = _mm256_set1_epi32(255);
+    const __m256i sixteen = shorts({_mm256_and_si256(x.low, byte), _mm256_and_si256(x.high, byte)});
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                     _mm_packus_epi16(_mm256_castsi256_si128(sixteen), _mm256_extracti128_si256(sixteen, 1)));
+}
+
+// How whole numbers are laid out 32 bits at a time: for int_attention_body.h.
+struct Words {
+    static __m256i pairs(__m256i x, __m256i y) {
+        return _mm256_blend_epi16(x, _mm256_slli_epi32(y, 16), 0xaa);
+    }
+    static void store_pairs(int16_t* p, Vec x, Vec y) {
+        const Ints first = to_ints(x), second = to_ints(y);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), pairs(first.low, second.low));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + lanes), pairs(first.high, second.high));
+    }
+
+    // Eight rows of eight words.
+    static void transpose_eight(const char* rows, int64_t stride, char* to, int64_t to_stride,
+                                int64_t words) {
+        __m256i x[8], y[8];
+        UNROLL for (int j = 0; j < 8; ++j) {
+            x[j] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows + j * stride));
+        }
+        UNROLL for (int j = 0; j < 8; j += 2) {
+            y[j] = _mm256_unpacklo_epi32(x[j], x[j + 1]);
+            y[j + 1] = _mm256_unpackhi_epi32(x[j], x[j + 1]);
+        }
+        UNROLL for (int j = 0; j < 8;
+                    j += 4) {  // words i and 4 + i of rows j .. j+3 are the halves of x[j + i]
+            x[j] = _mm256_unpacklo_epi64(y[j], y[j + 2]);
+            x[j + 1] = _mm256_unpackhi_epi64(y[j], y[j + 2]);
+            x[j + 2] = _mm256_unpacklo_epi64(y[j + 1], y[j + 3]);
+            x[j + 3] = _mm256_unpackhi_epi64(y[j + 1], y[j + 3]);
+        }
+        UNROLL for (int i = 0; i < 4; ++i) {
+            __m256i* const low = reinterpret_cast<__m256i*>(to + i * to_stride);
+            _mm256_storeu_si256(low, _mm256_permute2x128_si256(x[i], x[i + 4], 0x20));
+        }
+        if (words <= 4) return;
+        UNROLL for (int i = 0; i < 4; ++i) {
+            __m256i* const high = reinterpret_cast<__m256i*>(to + (i + 4) * to_stride);
+            _mm256_storeu_si256(high, _mm256_permute2x128_si256(x[i], x[i + 4], 0x31));
+        }
+    }
+
+    static void transpose(const void* rows, int64_t stride, void* to, int64_t to_stride, int64_t words) {
+        for (int64_t j = 0; j < 16; j += 8) {
+            for (int64_t i = 0; i < words; i += 8) {
+                transpose_eight(static_cast<const char*>(rows) + j * stride + 4 * i, stride,
+                                static_cast<char*>(to) + i * to_stride + 4 * j, to_stride, words - i);
+            }
+        }
+    }
+};

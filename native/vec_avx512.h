@@ -6,6 +6,8 @@ struct Vec {
 
 constexpr int tile_rows = 6, tile_vecs = 4;  // 24 accumulators, 4 weights, 1 activation
 
+#include "tile_shape.h"
+
 inline __mmask16 mask_first(int64_t count) {
     return static_cast<__mmask16>(count >= lanes ? 0xffff : (1u << count) - 1);
 }
@@ -97,3 +99,70 @@ inline __m512i broadcast_four_bytes(const void* p) {
     memcpy(&four, p, sizeof four);
     return _mm512_set1_epi32(four);
 }
+inline Ints add(Ints x, Ints y) {
+    return {_mm512_add_epi32(x.v, y.v)};
+}
+inline int32_t sum(Ints x) {
+    return _mm512_reduce_add_epi32(x.v);
+}
+inline Ints to_ints(Vec x) {
+    return {_mm512_cvtps_epi32(x.v)};
+}
+inline void store_shorts(int16_t* p, Ints x) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(x.v));
+}
+inline Vec times_power(Vec x, Vec shifted) {
+    const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(shifted.v), 23);
+    return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x.v), n))};
+}
+inline Ints ints_of(int32_t x) {
+    return {_mm512_set1_epi32(x)};
+}
+inline Ints load_ints(const int32_t* p) {
+    return {_mm512_loadu_si512(p)};
+}
+inline void store_ints(int32_t* p, Ints x) {
+    _mm512_storeu_si512(p, x.v);
+}
+inline void store_bytes(uint8_t* p, Ints x) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(x.v));
+}
+
+// How whole numbers are laid out 32 bits at a time: for int_attention_body.h.
+struct Words {
+    static void store_pairs(int16_t* p, Vec x, Vec y) {
+        const __m512i high = _mm512_slli_epi32(to_ints(y).v, 16);
+        _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaa, to_ints(x).v, high));
+    }
+
+    static void transpose(const void* rows, int64_t stride, void* to, int64_t to_stride, int64_t words) {
+        const char* const from = static_cast<const char*>(rows);
+        char* const columns = static_cast<char*>(to);
+        __m512i x[16], y[16];
+        UNROLL for (int j = 0; j < 16; ++j) x[j] = _mm512_loadu_si512(from + j * stride);
+        UNROLL for (int j = 0; j < 16; j += 2) {
+            y[j] = _mm512_unpacklo_epi32(x[j], x[j + 1]);
+            y[j + 1] = _mm512_unpackhi_epi32(x[j], x[j + 1]);
+        }
+        UNROLL for (int j = 0; j < 16; j += 4) {  // word 4 q + i of rows j .. j+3 is quarter q of x[j + i]
+            x[j] = _mm512_unpacklo_epi64(y[j], y[j + 2]);
+            x[j + 1] = _mm512_unpackhi_epi64(y[j], y[j + 2]);
+            x[j + 2] = _mm512_unpacklo_epi64(y[j + 1], y[j + 3]);
+            x[j + 3] = _mm512_unpackhi_epi64(y[j + 1], y[j + 3]);
+        }
+        const auto quarters = [&](int i, int q) {
+            const int odd = q % 2;
+            const __m512i low =
+                odd ? _mm512_shuffle_i32x4(x[i], x[i + 4], 0xdd) : _mm512_shuffle_i32x4(x[i], x[i + 4], 0x88);
+            const __m512i high = odd ? _mm512_shuffle_i32x4(x[i + 8], x[i + 12], 0xdd)
+                                     : _mm512_shuffle_i32x4(x[i + 8], x[i + 12], 0x88);
+            return q < 2 ? _mm512_shuffle_i32x4(low, high, 0x88) : _mm512_shuffle_i32x4(low, high, 0xdd);
+        };
+        UNROLL for (int q = 0; q < 4; ++q) {
+            if (4 * q >= words) return;
+            UNROLL for (int i = 0; i < 4; ++i) {
+                _mm512_storeu_si512(columns + (4 * q + i) * to_stride, quarters(i, q));
+            }
+        }
+    }
+};

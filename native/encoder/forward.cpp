@@ -94,6 +94,36 @@ void attend(const ForwardPass& pass, int64_t head, const float* query, int64_t l
     }
 }
 
+// The same of the integer profiles.
+void int_attend(const ForwardPass& pass, int64_t head, const float* query, int64_t length, float* context,
+                HeadScratch& scratch) {
+    const IntLinear& layer = pass.encoder.int_layers.front().query_key_value;  // all are of one profile
+    const auto shorts = [](const Floats& of) { return reinterpret_cast<int16_t*>(of.data()); };
+    IntAttention a{};
+    a.query = query;
+    a.key = query + pass.hidden();
+    a.value = query + 2 * pass.hidden();
+    a.stride = 3 * pass.hidden();
+    a.length = length;
+    a.padded = round_up_to_lanes(length);
+    a.dim = pass.encoder.head_dim();
+    a.scale = log2_e * (1.0f / std::sqrt(static_cast<float>(a.dim)));
+    a.bias = pass.encoder.biases(head, 0);
+    a.context = context;
+    a.context_stride = pass.hidden();
+    a.most = layer.i8 ? most_feature_i8 : most_feature(a.dim);
+    a.queries = scratch.queries.data();
+    a.keys = scratch.keys.data();
+    a.key_origin = reinterpret_cast<int32_t*>(scratch.key_origin.data());
+    a.values = shorts(scratch.values);
+    a.weights = shorts(scratch.weights);
+    a.scores = scratch.scores.data();
+    a.key_scale = scratch.key_scale.data();
+    a.start = scratch.start.data();
+    a.value_scale = scratch.value_scale.data();
+    layer.kernels.attention(a);
+}
+
 // Members share the pairs of text and head.
 void self_attention(const ForwardPass& pass, const float* query_key_value, float* context,
                     HeadScratch& scratch) {
@@ -102,8 +132,13 @@ void self_attention(const ForwardPass& pass, const float* query_key_value, float
     pass.each_text([&](const Text& text, int64_t row) {
         for (int64_t head = 0; head < heads; ++head) {
             if (pair++ % pass.member.size != pass.member.rank) continue;
-            attend(pass, head, query_key_value + row * 3 * hidden + head * dim, text.length,
-                   context + row * hidden + head * dim, scratch);
+            const float* const query = query_key_value + row * 3 * hidden + head * dim;
+            float* const to = context + row * hidden + head * dim;
+            if (pass.encoder.int_layers.empty()) {
+                attend(pass, head, query, text.length, to, scratch);
+            } else {
+                int_attend(pass, head, query, text.length, to, scratch);
+            }
         }
     });
 }
@@ -219,9 +254,15 @@ Activations::Activations(const Encoder& encoder, int64_t rows, int64_t inner)
 
 HeadScratch::HeadScratch(const Encoder& encoder, int64_t longest)
     : keys(encoder.head_dim() * round_up_to_lanes(longest)),
-      values(encoder.head_dim() * longest),
+      values(encoder.head_dim() * round_up_to_lanes(longest)),
       scores(std::min(longest, query_rows) * round_up_to_lanes(longest)),
-      inverse(query_rows) {}
+      inverse(query_rows),
+      queries(encoder.head_dim() * lanes),
+      weights(round_up_to_lanes(longest) * int_attention_rows),
+      key_origin(round_up_to_lanes(longest)),
+      key_scale(round_up_to_lanes(longest)),
+      start(round_up_to_lanes(longest)),
+      value_scale(encoder.head_dim()) {}
 
 bool forward(const Encoder& encoder, const Block& block, Activations& a, HeadScratch& scratch,
              const Member& member) {

@@ -48,14 +48,18 @@ struct Activations {
     IntActivations inner_whole;  // [rows, inner_columns]
 };
 
-// What each member has for itself: one head's attention.
+// What each member has for itself: one head's attention. `padded` is the longest text's length rounded up
+// to 16.
 struct HeadScratch {
     HeadScratch(const Encoder& encoder, int64_t longest);
 
-    Floats keys;     // [head_dim, longest rounded up to 16], transposed
-    Floats values;   // [longest, head_dim]
-    Floats scores;   // [query_rows, longest rounded up to 16]
+    Floats keys;     // [head_dim, padded], transposed
+    Floats values;   // [padded, head_dim]
+    Floats scores;   // [query_rows, padded]
     Floats inverse;  // [query_rows]
+
+    // Of attention in whole numbers, whose keys and values are in the memory above: see IntAttention.
+    Floats queries, weights, key_origin, key_scale, start, value_scale;
 };
 
 // One member's part. Members of a team larger than 1 share the columns of every product and the heads of

@@ -93,7 +93,7 @@ def numpy_forward(config: native.EncoderConfig, weights: list[np.ndarray], text:
 # ---- the parts --------------------------------------------------------------------------------------------
 
 PROFILES = {"f32-1": 0, "i16-1": 1, "i8-1": 2}
-_FUNCTIONS = {"exp": 0, "erf": 1, "gelu": 2, "tanh": 3}
+_FUNCTIONS = {"exp": 0, "erf": 1, "gelu": 2, "tanh": 3, "int_gelu": 4}
 
 
 def _call(name: str, *arguments: object) -> None:

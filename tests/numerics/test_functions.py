@@ -6,7 +6,7 @@ import core
 import numpy as np
 import pytest
 
-from oracle import canonical
+from oracle import canonical, whole
 
 BIG = np.float32(3.4028235e38)
 EDGES = np.array(
@@ -120,6 +120,13 @@ def test_gelu_is_close_to_the_exact_form() -> None:
     assert core.apply("gelu", np.array([-20, 20], np.float32), "scalar").tolist() == [0, 20]
 
 
+def test_gelu_of_the_integer_profiles_is_within_their_steps() -> None:
+    x = np.concatenate([np.linspace(-10, 10, 400_001), [-1e30, 1e30]]).astype(np.float32)
+    truth = np.array([v * (1 + math.erf(v / math.sqrt(2))) / 2 for v in x.tolist()])
+    got = core.apply("int_gelu", x, "scalar")
+    assert (np.abs(got - truth) <= 2.1e-4 + np.spacing(np.abs(truth))).all()
+
+
 def test_gelu_of_nan_and_infinity_is_not_hidden(isa: str) -> None:
     assert not np.isfinite(core.apply("gelu", np.array([math.nan, math.inf], np.float32), isa)).any()
 
@@ -141,16 +148,25 @@ def test_tanh_of_nan_is_not_hidden(isa: str) -> None:
     assert np.isnan(core.apply("tanh", np.array([math.nan], np.float32), isa)).all()
 
 
-@pytest.mark.parametrize("function", ["exp", "erf", "gelu", "tanh"])
+FUNCTIONS = {
+    "exp": canonical.exp,
+    "erf": canonical.erf,
+    "gelu": canonical.gelu,
+    "tanh": canonical.tanh,
+    "int_gelu": whole.gelu,
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_functions_equal_the_oracle(function: str, isa: str) -> None:
     random = np.random.default_rng(4)
     x = np.concatenate([random.normal(0, 2, 1500), random.uniform(-90, 90, 300), 10 ** random.uniform(-44, 0, 200)])
     x = x.astype(np.float32)
-    expected = [getattr(canonical, function)(v) for v in x.tolist()]
+    expected = [FUNCTIONS[function](v) for v in x.tolist()]
     assert core.bits(core.apply(function, x, isa)).tolist() == core.bits(expected).tolist()
 
 
-@pytest.mark.parametrize("function", ["exp", "erf", "gelu", "tanh"])
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_functions_are_the_same_bits_on_every_instruction_set(function: str, fast_isa: str) -> None:
     x = np.random.default_rng(5).integers(0, 2**32, 500_000, dtype=np.uint32).view(np.float32)
     x = np.concatenate([x, np.linspace(-90, 90, 300_001).astype(np.float32)])

@@ -89,6 +89,10 @@ def test_no_column_of_weights_can_overflow(seed: int, profile: str) -> None:
         (3, {"hidden": 48, "heads": 3, "intermediate": 80, "layers": 1, "layer_norm_eps": 1e-5}),
         (2, {"hidden": 16, "heads": 1, "intermediate": 784, "layers": 1}),
         (2, {"hidden": 400, "heads": 1, "intermediate": 16, "layers": 1}),
+        (9, {"hidden": 64, "heads": 1, "layers": 1}),
+        (17, {"relative": True, "layers": 1}),
+        (33, {"hidden": 48, "heads": 1, "layers": 1}),
+        (131, {"hidden": 16, "heads": 1, "intermediate": 16, "layers": 1, "positions": 140}),
     ],
 )
 def test_forward_equals_the_oracle_bit_for_bit(length: int, changes: dict, isa: str, profile: str) -> None:

@@ -166,10 +166,14 @@ PRODUCTS = {
     "avxvnni": {
         "_ZN7idembed19product_avxvnni_i16ERKNS_10IntProductE",
         "_ZN7idembed18product_avxvnni_i8ERKNS_10IntProductE",
+        "_ZN7idembed21attention_avxvnni_i16ERKNS_12IntAttentionE",
+        "_ZN7idembed20attention_avxvnni_i8ERKNS_12IntAttentionE",
     },
     "avx512vnni": {
         "_ZN7idembed22product_avx512vnni_i16ERKNS_10IntProductE",
         "_ZN7idembed21product_avx512vnni_i8ERKNS_10IntProductE",
+        "_ZN7idembed24attention_avx512vnni_i16ERKNS_12IntAttentionE",
+        "_ZN7idembed23attention_avx512vnni_i8ERKNS_12IntAttentionE",
     },
     "neondot": {"_ZN7idembed18product_neondot_i8ERKNS_10IntProductE"},
 }

@@ -18,6 +18,7 @@ import numpy as np
 Vector = list[float]
 Matrix = list[Vector]
 Linear = Callable[[Matrix, Matrix, Vector], Matrix]
+Attention = Callable[[Matrix, Matrix, Matrix, Vector | None], Matrix]
 LANES = 16
 
 
@@ -216,7 +217,9 @@ def attention(query: Matrix, key: Matrix, value: Matrix, biases: Vector | None =
     return context
 
 
-def self_attention(q: Matrix, k: Matrix, v: Matrix, heads: int, relative: Matrix | None = None) -> Matrix:
+def self_attention(
+    q: Matrix, k: Matrix, v: Matrix, heads: int, relative: Matrix | None = None, attention: Attention = attention
+) -> Matrix:
     """`relative` is [buckets, heads]."""
     dim = len(q[0]) // heads
     parts = []
@@ -289,8 +292,14 @@ class Checkpoint:
     relative: bool = False
 
 
-def forward(checkpoint: Checkpoint, tokens: list[int], linear: Linear = linear) -> Vector:
-    """The vector of one text; another profile has another `linear`."""
+def forward(
+    checkpoint: Checkpoint,
+    tokens: list[int],
+    linear: Linear = linear,
+    attention: Attention = attention,
+    gelu: Callable[[float], float] = gelu,
+) -> Vector:
+    """The vector of one text; another profile has other steps."""
     tensors = iter(checkpoint.tensors)
 
     def take() -> list:
@@ -305,7 +314,7 @@ def forward(checkpoint: Checkpoint, tokens: list[int], linear: Linear = linear) 
         x.append(layer_norm([add(b, p) for b, p in zip(both, position[i], strict=True)], gamma, beta, eps))
     for _ in range(checkpoint.layers):
         q, k, v = (linear(x, take(), take()) for _ in range(3))
-        context = self_attention(q, k, v, checkpoint.heads, relative)
+        context = self_attention(q, k, v, checkpoint.heads, relative, attention)
         x = add_layer_norm(x, linear(context, take(), take()), take(), take(), eps)
         inner = [[gelu(value) for value in row] for row in linear(x, take(), take())]
         x = add_layer_norm(x, linear(inner, take(), take()), take(), take(), eps)

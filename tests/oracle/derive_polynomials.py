@@ -1,4 +1,5 @@
-"""Derive the coefficients of exp, erf and tanh in profile ``f32-1``: ``python derive_polynomials.py`` prints them.
+"""Derive the coefficients of exp, erf and tanh in profile ``f32-1``, and of gelu and the weights of attention in the
+integer profiles: ``python derive_polynomials.py`` prints them.
 
 All are weighted least-squares fits driven to equal ripples by Lawson's iteration (C. L. Lawson, 1961): solve,
 multiply each point's weight by its error, solve again. The worst relative error then is the smallest.
@@ -62,6 +63,21 @@ def derive_tanh() -> np.ndarray:
     return minimax(columns, ratio - 1, 1 / ratio)
 
 
+def derive_int_gelu() -> np.ndarray:
+    """c0 .. c6 of gelu(x) - max(x, 0) = t (c0 + c1 t + .. + c6 t^6), t = |x| <= 4: the smallest absolute error."""
+    t = chebyshev(0, 4, 3000)
+    bump = np.array([-v * math.erfc(v / math.sqrt(2)) / 2 for v in t])
+    columns = np.stack([t ** (i + 1) for i in range(7)], axis=1)
+    return minimax(columns, bump, np.ones(len(t)), rounds=300)
+
+
+def derive_weight() -> np.ndarray:
+    """c1 .. c3 of 8191 * 2^r = 8191 + c1 r + c2 r^2 + c3 r^3 for |r| <= 1 / 2."""
+    r = chebyshev(-0.5, 0.5, 2001)
+    columns = np.stack([r**i for i in range(1, 4)], axis=1)
+    return 8191 * minimax(columns, 2**r - 1, 2**-r, rounds=300)
+
+
 def show(name: str, coefficients: np.ndarray) -> None:
     for i, c in enumerate(coefficients):
         print(f"{name}{i} = {float(np.float32(c)).hex()}")
@@ -73,6 +89,8 @@ if __name__ == "__main__":
     show("erf core a", derive_erf_core())
     show("erf tail b", derive_erf_tail())
     show("tanh a", derive_tanh())
+    show("int_gelu c", derive_int_gelu())
+    show("weight c", np.array([8191.0, *derive_weight()]))
     print("log2(e) =", float(np.float32(math.log2(math.e))).hex())
     # ln(2) in two floats; the first has 9 bits to spare, so that n * high is exact for every |n| <= 127.
     high = round(math.log(2) * 2**15) / 2**15

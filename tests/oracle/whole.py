@@ -1,5 +1,5 @@
-"""Profiles ``i16-1`` and ``i8-1`` a second time, straight from docs/numerics.md: their linear layers. Everything else
-is canonical.py's."""
+"""Profiles ``i16-1`` and ``i8-1`` a second time, straight from docs/numerics.md: linear layers, attention and gelu.
+Everything else is canonical.py's."""
 
 from __future__ import annotations
 
@@ -10,16 +10,28 @@ from oracle.canonical import (
     Checkpoint,
     Matrix,
     Vector,
+    add,
+    bucket,
     divide,
     f32,
     fma,
     forward,
+    horner,
     multiply,
+    square_root,
     subtract,
 )
 
 CHUNK = 384
 LEAST = 2.0**-100
+LOG2_E = float.fromhex("0x1.715476p+0")
+MAGIC = 1.5 * 2**23
+KEYS, MOST_WEIGHT, MOST_VALUE = 128, 8191.0, 2047.0
+GELU = [
+    *("0x1.5107dcp-11", "-0x1.451862p-7", "0x1.d78ecap-5", "-0x1.1ea3f8p-3"),
+    *("0x1.5e922cp-5", "0x1.903536p-2", "-0x1.0040b8p-1"),
+]
+WEIGHT = ["0x1.c29402p+8", "0x1.effcccp+10", "0x1.62eae4p+12", "0x1.fffp+12"]
 
 
 class Column(NamedTuple):
@@ -87,6 +99,74 @@ def linear(x: Matrix, weight: Matrix, bias: Vector, profile: str) -> Matrix:
     return out
 
 
+def gelu(x: float) -> float:
+    size = min(4.0, abs(x))
+    return fma(size, horner(GELU, size), max(x, 0.0))
+
+
+# ---- attention ----------------------------------------------------------------------------------------------------
+
+
+class Symmetric(NamedTuple):
+    whole: list[int]
+    scale: float
+
+
+def symmetric(x: Vector, most: float) -> Symmetric:
+    high = max(map(abs, x))
+    if high < LEAST:
+        return Symmetric([0] * len(x), 0.0)
+    inverse = divide(most, high)
+    return Symmetric([round(multiply(v, inverse)) for v in x], divide(high, most))
+
+
+def most_feature(dim: int, profile: str) -> float:
+    if profile == "i8-1":
+        return 127.0
+    return float(max(2**b - 1 for b in range(1, 16) if dim * (2**b - 1) ** 2 < 2**31))
+
+
+def weight(x: float) -> int:
+    """MOST_WEIGHT times 2 to the power of `x`."""
+    x = max(x, -16.0)
+    n = subtract(add(x, MAGIC), MAGIC)
+    return round(horner(WEIGHT, subtract(x, n)) * 2.0**n)
+
+
+def attention(query: Matrix, key: Matrix, value: Matrix, biases: Vector | None, profile: str) -> Matrix:
+    """One head: [length, head_dim] each; ``biases`` by bucket."""
+    dim = len(query[0])
+    most = most_feature(dim, profile)
+    scale = multiply(LOG2_E, divide(1.0, square_root(float(dim))))
+    keys = [symmetric(k, most) for k in key]
+    columns = [symmetric(list(column), MOST_VALUE) for column in zip(*value, strict=True)]
+    context = []
+    for i, q in enumerate(symmetric(row, most) for row in query):
+        z = []
+        for j, k in enumerate(keys):
+            total = sum(a * b for a, b in zip(q.whole, k.whole, strict=True))
+            assert abs(total) < 2**31
+            start = 0.0 if biases is None else multiply(biases[bucket(j - i)], LOG2_E)
+            z.append(fma(f32(total), multiply(multiply(q.scale, scale), k.scale), start))
+        weights = [weight(subtract(v, max(z))) for v in z]
+        inverse = divide(1.0, f32(sum(weights)))
+        row = []
+        for column in columns:
+            parts = []
+            for begin in range(0, len(weights), KEYS):
+                run = slice(begin, begin + KEYS)
+                total = sum(a * b for a, b in zip(weights[run], column.whole[run], strict=True))
+                assert abs(total) < 2**31
+                parts.append(multiply(f32(total), multiply(column.scale, inverse)))
+            acc = parts[0]
+            for part in parts[1:]:
+                acc = add(acc, part)
+            row.append(acc)
+        context.append(row)
+    return context
+
+
 def int_forward(checkpoint: Checkpoint, tokens: list[int], profile: str) -> Vector:
     """The vector of one text."""
-    return forward(checkpoint, tokens, partial(linear, profile=profile))
+    steps = (partial(linear, profile=profile), partial(attention, profile=profile), gelu)
+    return forward(checkpoint, tokens, *steps)

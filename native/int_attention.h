@@ -1,0 +1,60 @@
+// Attention of the integer profiles: scores and contexts are products of whole numbers.
+//
+// docs/numerics.md specifies it. It is one kernel, because between its products everything stays in the first
+// cache.
+#ifndef IDEMBED_INT_ATTENTION_H
+#define IDEMBED_INT_ATTENTION_H
+
+#include <stdint.h>
+
+namespace idembed {
+
+constexpr int64_t context_keys = 128;  // keys whose products with their weights are summed as whole numbers
+constexpr int64_t int_attention_rows = 6;  // queries at a time, at most
+constexpr float most_weight = 8191.0f, most_value = 2047.0f;
+static_assert(context_keys * 8191 * 2047 < INT64_C(0x80000000), "a sum over keys fits int32");
+
+// The largest whole number of a query or a key in profile i16: one less than a power of two, and no sum over
+// the features of a head overflows.
+constexpr float most_feature(int64_t head_dim) {
+    int64_t most = 1;
+    while (head_dim * (2 * most + 1) * (2 * most + 1) < INT64_C(0x80000000)) most = 2 * most + 1;
+    return static_cast<float>(most);
+}
+
+constexpr float most_feature_i8 = 127.0f;
+
+static_assert(most_feature(32) == 8191.0f && most_feature(64) == 4095.0f, "13 bits and 12 bits");
+
+// One head of one text: context = softmax(Q K^T) V. `dim` is a multiple of 16.
+struct IntAttention {
+    const float *query, *key, *value;  // row i begins at i * stride
+    int64_t stride, length, dim;
+    float scale;        // of scores, as exponents of 2: log2(e) / sqrt(dim)
+    const float* bias;  // of a score, in natural units, as in Kernels::softmax; may be null
+    float* context;     // row i begins at i * context_stride
+    int64_t context_stride;
+
+    float most;      // the largest whole number of a query or a key
+    int64_t padded;  // the length rounded up to 16
+
+    // Scratch. A query or a key takes as many bytes as suits its
+    // products.
+    void* queries;        // [16, dim], and 48 bytes behind
+    void* keys;           // [dim / group][padded][group]
+    int32_t* key_origin;  // [padded], where the sums of a key's products start
+    int16_t* values;      // [padded / group][dim][group]
+    int16_t* weights;     // [6, padded]
+    float* scores;        // [6, padded]
+    float* key_scale;     // [padded]
+    float* start;         // [padded]
+    float* value_scale;   // [dim]
+};
+
+void attention_avx512vnni_i16(const IntAttention& a);  // x86-64 only
+void attention_avx512vnni_i8(const IntAttention& a);
+void attention_avxvnni_i16(const IntAttention& a);
+void attention_avxvnni_i8(const IntAttention& a);
+
+}  // namespace idembed
+#endif
