@@ -7,8 +7,9 @@ import pickle
 import pytest
 
 from idembed.errors import ModelError, OptionError
-from idembed.models.api.names import ApiName, is_api_name
+from idembed.models.api.names import ApiName
 from idembed.models.api.opening import named, open_api
+from idembed.models.api.which import is_api_name
 
 
 @pytest.mark.parametrize(

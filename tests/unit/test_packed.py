@@ -155,12 +155,13 @@ sys.addaudithook(lambda event, found: event == "open" and seen.append(str(found[
 from idembed.models import engine, load, packed
 packed._SMALLEST = 0
 load(sys.argv[1]).encode("cat")
-print(*[name for name in ("safetensors", "difflib", "zipfile", "httpx2", "huggingface_hub") if name in sys.modules])
+unneeded = "safetensors difflib zipfile httpx2 huggingface_hub idembed.shown idembed.models.api.names"
+print(*[name for name in unneeded.split() if name in sys.modules])
 print(*[path for path in seen if path.endswith(".safetensors")])
 """
 
 
-def test_a_start_opens_no_weights_of_the_checkpoint_and_imports_nothing_to_read_or_fetch_them(
+def test_a_start_opens_no_weights_of_the_checkpoint_and_imports_nothing_that_it_does_not_need(
     folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fingerprint, "settled", lambda identity: True)

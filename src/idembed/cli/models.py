@@ -117,7 +117,7 @@ def accept(
 def _of_an_api(name: str) -> ApiModel:
     from idembed import models as all_models
     from idembed.models.api.model import ApiModel
-    from idembed.models.api.names import is_api_name
+    from idembed.models.api.which import is_api_name
 
     found = all_models.load(name) if is_api_name(name) else None
     if not isinstance(found, ApiModel):

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from idembed.arguments import check_kind, check_whole
 from idembed.errors import ModelNotFoundError, OptionError
-from idembed.models.api.names import is_api_name
+from idembed.models.api.which import is_api_name
 from idembed.models.base import Embedded, Model, OnLong, Receipt, TruncationWarning, Vectors
 from idembed.models.profiles import DEFAULT, chosen, named
-from idembed.shown import shorten
 
 if TYPE_CHECKING:
     from idembed.models.api.model import ApiModel
@@ -116,6 +115,8 @@ def _check_length(name: str) -> None:
     """Raise ModelNotFoundError for a name that no file system can hold, which asking it would not survive."""
     longest = max(len(part.encode("utf-8", "surrogatepass")) for part in name.split("/"))
     if len(name.encode("utf-8", "surrogatepass")) > 4000 or longest > 255:
+        from idembed.shown import shorten
+
         raise ModelNotFoundError(
             f"there is no model called {shorten(name, 80)!r}",
             hint="give a known name (idembed models), a repository org/name, or a folder ./name",

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from idembed.canonical import JSON, canonical_json
 from idembed.errors import ModelError
@@ -51,7 +51,7 @@ def remembered(
         canonical_json([kind, depends, [[str(n) for n in file] for file in before]]).encode()
     ).hexdigest()
     memory = cache_folder() / "fingerprints.json"
-    if not anew and (known := _read(memory).get(key)) is not None:
+    if not anew and _is_digest(known := _read(memory).get(key)):
         return known
     value = compute()
     if identity(paths) != before:
@@ -80,19 +80,18 @@ def _sha256(path: Path) -> str:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _read(memory: Path) -> dict[str, str]:
+def _read(memory: Path) -> dict[str, Any]:
+    """What is in the file, whatever that is."""
     try:
         if not memory.is_file():  # a pipe would be waited for
             return {}
         value = json.loads(memory.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(value, dict):
-        return {}
-    return {key: digest for key, digest in value.items() if _is_digest(key) and _is_digest(digest)}
+    return value if isinstance(value, dict) else {}
 
 
-def _is_digest(value: object) -> bool:
+def _is_digest(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and len(value) == 64 and not value.strip("0123456789abcdef")
 
 
@@ -103,7 +102,7 @@ def _write(memory: Path, key: str, value: str) -> None:
     temporary = ""
     try:
         memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        entries = _read(memory) | {key: value}
+        entries = {k: v for k, v in _read(memory).items() if _is_digest(k) and _is_digest(v)} | {key: value}
         kept = dict(list(entries.items())[-_MOST:])
         handle, temporary = tempfile.mkstemp(dir=memory.parent, prefix=".fingerprints-")
         with open(handle, "w", encoding="utf-8") as file:

@@ -35,12 +35,9 @@ def library_path() -> Path:
     if forced := os.environ.get("IDEMBED_LIBRARY"):
         return Path(forced)
     name = _FILES.get(sys.platform, "libidembed.so")
-    if (installed := Path(__file__).parents[1] / "_native" / name).exists():
-        return installed
-    # An editable install keeps the library elsewhere; the import system knows, but takes 10 ms to say so.
-    from importlib import resources
-
-    return Path(str(resources.files("idembed") / "_native" / name))
+    # An editable install has two folders, and the library is not in that of the sources.
+    places = [Path(folder) / "_native" / name for folder in sys.modules["idembed"].__path__]
+    return next((place for place in places if place.exists()), places[0])
 
 
 class Status(IntEnum):

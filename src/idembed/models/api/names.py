@@ -8,20 +8,14 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote
 
 from idembed.errors import ModelError, OptionError
+from idembed.models.api.which import is_address
 from idembed.shown import without_password
 
-__all__ = ["ApiName", "is_api_name"]
+__all__ = ["ApiName"]
 
-_PROVIDER = re.compile(r"([A-Za-z][A-Za-z0-9_-]+):(?![\\/])")  # "openai:…"; not "C:\…", "https://…"
 _MODEL = re.compile(r"[\w.:/@+-]+")
-_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _OPTIONS = ("dimensions", "task", "revision", "price", "location", "region", "api_version", "project")
 _SAFE = "/:@.-_~+"
-
-
-def is_api_name(name: str) -> bool:
-    """Whether it is the name of a model of an API, and not of files."""
-    return bool(_PROVIDER.match(name) or _ADDRESS.match(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +37,7 @@ class ApiName:
     def parse(cls, name: str, providers: Mapping[str, str]) -> ApiName:
         """``providers``: the known ones, and by which name each is known. Raises OptionError that says what is wrong
         with the name, ModelError for an unknown provider."""
-        if _ADDRESS.match(name):
+        if is_address(name):
             address, _, rest = name.partition("#")
             endpoint, provider = address.rstrip("/"), "compatible"
             if "@" in address.split("/")[2]:
