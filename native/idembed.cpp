@@ -120,9 +120,9 @@ int32_t idembed_block_seal(const idembed_config* config, const char* isa, void* 
     });
 }
 
-int32_t idembed_block_check(const void* block, int64_t first, int64_t count) {
+int32_t idembed_block_check(const void* block, int64_t first, int64_t count, int32_t is_mapped) {
     if (!is_aligned(block) || first < 0 || count < 0) return IDEMBED_ARGUMENT;
-    return chunks_are_whole(block, first, count) ? IDEMBED_OK : IDEMBED_BLOCK;
+    return chunks_are_whole(block, first, count, is_mapped != 0) ? IDEMBED_OK : IDEMBED_BLOCK;
 }
 
 int32_t idembed_encoder_open(const idembed_config* config, const char* isa, const void* block, int64_t bytes,

@@ -23,7 +23,7 @@
 extern "C" {
 #endif
 
-#define IDEMBED_ABI 4  // raised whenever anything on this page changes
+#define IDEMBED_ABI 5  // raised whenever anything on this page changes
 
 enum {
     IDEMBED_OK = 0,
@@ -116,8 +116,10 @@ IDEMBED_API int32_t idembed_block_pack(const idembed_config* config, const char*
 IDEMBED_API int32_t idembed_block_seal(const idembed_config* config, const char* isa, void* block);
 
 // Compares chunks first .. first+count-1 with their sums, those that there are. Returns IDEMBED_BLOCK if they
-// differ. For a block that idembed_encoder_open takes.
-IDEMBED_API int32_t idembed_block_check(const void* block, int64_t first, int64_t count);
+// differ. For a block that idembed_encoder_open takes. `is_mapped`: the block is a mapped file, and pages
+// that have been compared are given back to the system, so that those that no text reads do not stay in
+// memory.
+IDEMBED_API int32_t idembed_block_check(const void* block, int64_t first, int64_t count, int32_t is_mapped);
 
 // An encoder of the weights in `block`, which must stay as it is until the encoder is freed. Looks at the
 // head only: IDEMBED_BLOCK unless it is whole and says that the block has this size, shape and layout.

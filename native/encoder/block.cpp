@@ -5,10 +5,13 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "../pages.h"
+
 namespace idembed {
 namespace {
 
 constexpr int64_t page = 4096;
+constexpr int64_t stretch = 8;  // chunks that are given back at once
 
 // At the beginning of a block; the sums of the chunks follow, 8 bytes each, then zeros up to a whole page.
 struct Head {
@@ -82,6 +85,13 @@ uint64_t sum_of_chunk(const void* block, int64_t bytes, int64_t chunk) {
     return sum_of(at(block, begin), std::min<int64_t>((chunk + 1) * IDEMBED_CHUNK, bytes) - begin);
 }
 
+// What the head says that it is.
+uint64_t sealed_sum(const void* block, int64_t chunk) {
+    uint64_t sum;
+    std::memcpy(&sum, at(block, static_cast<int64_t>(sizeof(Head)) + 8 * chunk), sizeof sum);
+    return sum;
+}
+
 uint64_t sum_of_head(const void* block, int64_t bytes) {
     return sum_of(at(block, summed), head_of_chunks(chunks_of(bytes)) - summed);
 }
@@ -117,13 +127,17 @@ bool is_block(const BlockKind& kind, const void* block, int64_t bytes) {
            std::memcmp(&head.kind, &kind, sizeof kind) == 0 && head.sum == sum_of_head(block, bytes);
 }
 
-bool chunks_are_whole(const void* block, int64_t first, int64_t count) {
+bool chunks_are_whole(const void* block, int64_t first, int64_t count, bool is_mapped) {
     const int64_t bytes = head_of(block).kind.bytes;
     const int64_t end = std::min(first + count, chunks_of(bytes));
-    for (int64_t i = first; i < end; ++i) {
-        uint64_t sum;
-        std::memcpy(&sum, at(block, static_cast<int64_t>(sizeof(Head)) + 8 * i), sizeof sum);
-        if (sum != sum_of_chunk(block, bytes, i)) return false;
+    for (int64_t begin = first; begin < end; begin += stretch) {
+        const int64_t until = std::min(begin + stretch, end);
+        for (int64_t i = begin; i < until; ++i) {
+            if (sealed_sum(block, i) != sum_of_chunk(block, bytes, i)) return false;
+        }
+        if (!is_mapped) continue;
+        const int64_t offset = begin * IDEMBED_CHUNK;
+        give_back(at(block, offset), std::min(until * IDEMBED_CHUNK, bytes) - offset);
     }
     return true;
 }

@@ -36,7 +36,8 @@ void seal_block(const BlockKind& kind, void* block);
 bool is_block(const BlockKind& kind, const void* block, int64_t bytes);
 
 // True if the chunks first .. first+count-1 that there are hold what was sealed. The head must be whole.
-bool chunks_are_whole(const void* block, int64_t first, int64_t count);
+// Pages of a mapped file are given back one stretch after the other.
+bool chunks_are_whole(const void* block, int64_t first, int64_t count, bool is_mapped);
 
 }  // namespace idembed
 #endif

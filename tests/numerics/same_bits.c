@@ -108,7 +108,7 @@ static void encoder(const char* area, int32_t relative) {
         check("idembed_block_seal", idembed_block_seal(&config, NULL, block));
         idembed_encoder* made = NULL;
         check("idembed_encoder_open", idembed_encoder_open(&config, NULL, block, bytes, &made));
-        check("idembed_block_check", idembed_block_check(block, 0, bytes / IDEMBED_CHUNK + 1));
+        check("idembed_block_check", idembed_block_check(block, 0, bytes / IDEMBED_CHUNK + 1, 0));
         check("idembed_encoder_forward", idembed_encoder_forward(made, tokens, offsets, TEXTS, vectors, 2));
         idembed_encoder_free(made);
         free(memory);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 import tiny
 from idembed import native
+from idembed.errors import ModelError
 from idembed.models import engine, fingerprint, load, packed
 from idembed.models.checkpoint import Checkpoint
 
@@ -188,6 +190,54 @@ def test_weights_that_were_checked_do_not_count_as_memory_until_they_are_read(ke
     encoder = packed.opened(config, "0" * 64, pack, isa=None)
     assert mapped() - before < 4 << 20 < native.block_kind(config).bytes // 3
     assert encoder.forward(np.ones(2, np.int32), np.array([0, 2])).shape == (1, 64)
+
+
+def test_the_tokenizer_is_read_while_weights_are_checked(
+    folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, _ = encoded(folder, monkeypatch)
+    is_read = threading.Event()
+    check, read = native.is_whole, engine.TextTokenizer
+
+    def checked(*arguments: object, **options: object) -> bool:
+        assert is_read.wait(60)
+        return check(*arguments, **options)
+
+    def tokenizer(*arguments: object, **options: object) -> object:
+        made = read(*arguments, **options)
+        is_read.set()
+        return made
+
+    monkeypatch.setattr(native, "is_whole", checked)
+    monkeypatch.setattr(engine, "TextTokenizer", tokenizer)
+    before = threading.active_count()
+    assert encoded(folder, monkeypatch) == (expected, 0)
+    assert threading.active_count() == before
+
+
+def test_where_no_more_threads_can_be_started_weights_are_checked_all_the_same(
+    folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, _ = encoded(folder, monkeypatch)
+
+    def fails(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fails)
+    assert encoded(folder, monkeypatch) == (expected, 0)
+    flipped(20_000)(only(kept))
+    assert encoded(folder, monkeypatch) == (expected, 1)
+
+
+def test_a_tokenizer_that_cannot_be_read_is_said_to_be(
+    folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded(folder, monkeypatch)
+    (folder / "tokenizer.json").write_text("{}")
+    model = load(folder)
+    for _ in range(2):
+        with pytest.raises(ModelError, match="cannot be read"):
+            model.encode("cat")
 
 
 # ---- damaged, stale, somebody else's ------------------------------------------------------------------------

@@ -162,6 +162,8 @@ class Engine:
         """
         batches, chunks = Batches(self.threads), chunked(texts)
         chunk, failure = _next(chunks)
+        if chunk:
+            self._encoder()  # before the tokenizer, which is read while the weights are checked
         tokens = self._tokenised(chunk, prompt, limit)
         while tokens.ids:
             ready = batches.add(tokens)
@@ -203,10 +205,14 @@ class Engine:
 
     def _tokenizer(self) -> TextTokenizer:
         with self._lock:
-            if self._loaded_tokenizer is None:
-                self._check_unchanged()
-                self._loaded_tokenizer = TextTokenizer(self._rules, lowercase=self._lowercase)
-            return self._loaded_tokenizer
+            return self._open_tokenizer()
+
+    def _open_tokenizer(self) -> TextTokenizer:
+        """With the lock held."""
+        if self._loaded_tokenizer is None:
+            self._check_unchanged()
+            self._loaded_tokenizer = TextTokenizer(self._rules, lowercase=self._lowercase)
+        return self._loaded_tokenizer
 
     def _encoder(self) -> native.Encoder:
         with self._lock:
@@ -217,8 +223,14 @@ class Engine:
 
     def _open_encoder(self) -> native.Encoder:
         if packed.worth_keeping(self._packed_shape, isa=self.isa):
-            keep = self._keeps_packed and settled(self._identity)
-            return packed.opened(self._packed_shape, self.weights_hash(), self._pack, isa=self.isa, keep=keep)
+            return packed.opened(
+                self._packed_shape,
+                self.weights_hash(),
+                self._pack,
+                isa=self.isa,
+                keep=self._keeps_packed and settled(self._identity),
+                meanwhile=self._open_tokenizer,
+            )
         return native.Encoder.of_block(self._packed_shape, self._pack(), isa=self.isa)
 
     def _pack(self) -> NDArray[np.uint8]:

@@ -19,6 +19,7 @@ import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from idembed import native
 from idembed.durable import durable
 from idembed.errors import IdembedError, IntegrityError
 from idembed.folders import cache_folder
+from idembed.models.beside import Beside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +45,6 @@ _SMALLEST = 4 << 20
 _MOST = 4 << 30
 """All files together, unless the newest alone is larger."""
 _DAY = 86_400.0
-_STRETCH = 8  # chunks
 
 
 def worth_keeping(config: native.EncoderConfig, *, isa: str | None) -> bool:
@@ -64,15 +65,22 @@ def _has_place() -> bool:
 
 
 def opened(
-    config: native.EncoderConfig, weights: str, pack: Callable[[], Bytes], *, isa: str | None, keep: bool = True
+    config: native.EncoderConfig,
+    weights: str,
+    pack: Callable[[], Bytes],
+    *,
+    isa: str | None,
+    keep: bool = True,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> native.Encoder:
     """The encoder of the weights with this hash: from their file, else from ``pack()``, which with ``keep`` becomes
-    their file. Raises what ``pack`` raises, and nothing for whatever is wrong with files."""
+    their file. While a file is checked, by a thread that has ended before this returns, ``meanwhile`` is called. Raises
+    what ``pack`` and ``meanwhile`` raise, and nothing for whatever is wrong with files."""
     kind = native.block_kind(config, isa=isa)
     path = cache_folder() / "packed" / f"{_key(weights, kind)}.weights"
 
     def from_file() -> native.Encoder | None:
-        return _from_file(path, config, kind, isa)
+        return _from_file(path, config, kind, isa, meanwhile)
 
     if (encoder := from_file()) is not None:
         return encoder
@@ -93,7 +101,11 @@ def _mark(path: Path) -> bytes:
 
 
 def _from_file(
-    path: Path, config: native.EncoderConfig, kind: native.BlockKind, isa: str | None
+    path: Path,
+    config: native.EncoderConfig,
+    kind: native.BlockKind,
+    isa: str | None,
+    meanwhile: Callable[[], object],
 ) -> native.Encoder | None:
     try:
         memory = _mapped(path, kind.bytes + len(_mark(path)))
@@ -107,24 +119,18 @@ def _from_file(
         encoder = native.Encoder.of_block(config, block, isa=isa)
     except IntegrityError:
         encoder = None
-    if encoder is None or memory[kind.bytes :] != _mark(path) or not _is_whole(memory, block):
+    if encoder is None or memory[kind.bytes :] != _mark(path) or not _is_whole(block, meanwhile):
         log.info("packed weights in %s are damaged or stale", path)
         return None
     _mark_used(path)
     return encoder
 
 
-def _is_whole(memory: mmap.mmap, block: Bytes) -> bool:
-    """Compare everything with its sums, 6 ms for 100 MB. The pages are given back one stretch after the other: a text
-    needs few of those with word embeddings, and so they do not count as this process's memory."""
-    for first in range(0, block.nbytes // native.CHUNK + 1, _STRETCH):
-        if not native.is_whole(block, first, _STRETCH):
-            return False
-        if hasattr(mmap, "MADV_DONTNEED"):
-            start = first * native.CHUNK
-            with suppress(OSError):
-                memory.madvise(mmap.MADV_DONTNEED, start, min(_STRETCH * native.CHUNK, block.nbytes - start))
-    return True
+def _is_whole(block: Bytes, meanwhile: Callable[[], object]) -> bool:
+    """Compare everything with its sums; in one native call, as ``meanwhile`` may not let go of the interpreter."""
+    with Beside(partial(native.is_whole, block, is_mapped=True)) as compared:
+        meanwhile()
+    return compared.result()
 
 
 def _mapped(path: Path, size: int) -> mmap.mmap:

@@ -26,6 +26,9 @@ CHUNK: Final = 1 << 20
 """Bytes of a block that have a sum of their own."""
 
 
+_ALL: Final = 1 << 40
+
+
 class BlockKind(NamedTuple):
     """``tensors`` are packed into ``bytes``. Blocks of one ``layout`` made from the same tensors are the same bytes; it
     differs between profiles, between some instruction sets, and when a later version packs otherwise."""
@@ -73,10 +76,11 @@ def pack(config: EncoderConfig, tensors: Iterable[Floats], *, isa: str | None = 
     return block
 
 
-def is_whole(block: Bytes, first: int, count: int) -> bool:
-    """Whether ``count`` chunks of CHUNK bytes from chunk ``first`` on are what was sealed. For a block that an Encoder
-    was made of."""
-    status = library().idembed_block_check(block.ctypes.data, first, count)
+def is_whole(block: Bytes, first: int = 0, count: int = _ALL, *, is_mapped: bool = False) -> bool:
+    """Whether ``count`` chunks of CHUNK bytes from chunk ``first`` on are what was sealed: 5 ms for 100 MB. For a block
+    that an Encoder was made of. Pages of a mapped file are given back as it goes on: a text needs few of those with
+    word embeddings, and so they do not count as this process's memory."""
+    status = library().idembed_block_check(block.ctypes.data, first, count, is_mapped)
     if status != Status.BLOCK:
         check(status)
     return bool(status == Status.OK)

@@ -26,7 +26,7 @@ __all__ = [
     "thread_count",
 ]
 
-ABI: Final = 4
+ABI: Final = 5
 _FILES: Final = {"win32": "idembed.dll", "darwin": "libidembed.dylib"}
 
 
@@ -95,7 +95,7 @@ def _declare(loaded: ctypes.CDLL) -> None:
         "idembed_block_kind": (i32, [p, text, p, p, p]),
         "idembed_block_pack": (i32, [p, text, i64, p, p]),
         "idembed_block_seal": (i32, [p, text, p]),
-        "idembed_block_check": (i32, [p, i64, i64]),
+        "idembed_block_check": (i32, [p, i64, i64, i32]),
         "idembed_encoder_open": (i32, [p, text, p, i64, p]),
         "idembed_encoder_forward": (i32, [p, p, p, i64, p, i32]),
         "idembed_encoder_free": (None, [p]),
