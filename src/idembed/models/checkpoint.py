@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from idembed.arguments import check_kind, check_whole
-from idembed.errors import OptionError, TooLongError
+from idembed.errors import OptionError
 from idembed.models import similarity
 from idembed.models.architectures import architecture_facts
 from idembed.models.base import Embedded, Model, OnLong, Receipt, Vectors
 from idembed.models.engine import Engine
 from idembed.models.files import ModelFiles
 from idembed.models.known import known_prompts
+from idembed.models.lengths import receipts_of, refuse_long, warn_of_cut
+from idembed.models.options import (
+    check_batch_size,
+    check_embed_on_long,
+    check_encode_on_long,
+    check_numpy_only,
+    kept_dim,
+)
 from idembed.models.profiles import DEFAULT, chosen
 from idembed.models.settings import check_prompt, read_settings
-from idembed.models.texts import check_numpy_only, checked, counting, warn_cut
+from idembed.models.texts import check_iterable, counting, listed
 from idembed.native import Profile
 from idembed.space import Side, Space
 
 __all__ = ["Checkpoint"]
-
-_ENCODE_ON_LONG: Final = ("cut", "error")  # vectors alone cannot say which texts were refused
 
 
 class Checkpoint(Model):
@@ -97,16 +103,16 @@ class Checkpoint(Model):
         A text over the maximum length is cut and its receipt says so, without a warning, or refused. Raises RowError
         naming the first text that is no string or holds a lone surrogate.
         """
-        _check_on_long(on_long, get_args(OnLong))
+        check_embed_on_long(on_long)
         prompt = self.settings.prompt_of(side)
-        items = _listed("texts", texts)
+        items = listed("texts", texts)
         if on_long == "error":
             self._refuse_long(items, prompt)
         vectors = np.empty((len(items), self.settings.dim), np.float32)
         receipts: list[Receipt] = []
         for (ids, whole), made in self._engine.embedded(items, prompt, self.settings.max_length):
             start = len(receipts)
-            receipts += _receipts(ids, whole, prompt)
+            receipts += receipts_of(ids, whole, prompt)
             unit = self.settings.normalize or self.settings.similarity == "dot"
             vectors[start : len(receipts)] = made if unit else self._engine.normalize(made)
             if progress is not None:
@@ -119,8 +125,8 @@ class Checkpoint(Model):
     def receipts(self, texts: Sequence[str], side: Side = "document") -> list[Receipt]:
         """The receipts that ``embed`` would give; loads the tokenizer and no weights."""
         prompt = self.settings.prompt_of(side)
-        batches = self._engine.batches(_listed("texts", texts), prompt, self.settings.max_length)
-        return [receipt for ids, whole in batches for receipt in _receipts(ids, whole, prompt)]
+        batches = self._engine.batches(listed("texts", texts), prompt, self.settings.max_length)
+        return [receipt for ids, whole in batches for receipt in receipts_of(ids, whole, prompt)]
 
     # ---- as in sentence-transformers ----------------------------------------------------------------------
 
@@ -153,11 +159,10 @@ class Checkpoint(Model):
         string or holds a lone surrogate, and OptionError for what only torch can give.
         """
         check_numpy_only(output_value, precision, convert_to_numpy, convert_to_tensor)
-        if batch_size < 1:
-            raise OptionError(f"batch_size must be at least 1, not {batch_size}")
-        _check_on_long(on_long, _ENCODE_ON_LONG)
-        items = _listed("sentences", [sentences] if isinstance(sentences, str) else sentences)
-        dim, before = self._dim(truncate_dim), self._prompt(prompt, prompt_name)
+        check_batch_size(batch_size)
+        check_encode_on_long(on_long)
+        items = listed("sentences", [sentences] if isinstance(sentences, str) else sentences)
+        dim, before = kept_dim(truncate_dim, self.settings.dim), self._prompt(prompt, prompt_name)
         if on_long == "error":
             self._refuse_long(items, before)
         rows = {text: row for row, text in enumerate(dict.fromkeys(items))}  # a text is computed once
@@ -175,7 +180,8 @@ class Checkpoint(Model):
                 advance(len(ids))
         if cut:
             places = [place for place, text in enumerate(items) if text in cut]
-            self._warn_cut(len(places), len(items), places[0], cut[items[places[0]]])
+            which = f"{len(places)} of {len(items)} texts were"
+            warn_of_cut(which, self.name, self.settings.max_length, places[0], cut[items[places[0]]])
         if len(texts) < len(items):
             vectors = vectors[[rows[text] for text in items]]
         first: Vectors = vectors[0] if isinstance(sentences, str) else vectors
@@ -221,10 +227,10 @@ class Checkpoint(Model):
         Reads ahead: about 4,096 tokens a thread, and up to 512 texts. Warns (TruncationWarning) once, when
         the first text is cut. Raises as ``encode``, when it comes to the text in question.
         """
-        dim, before = self._dim(truncate_dim), self._prompt(prompt, prompt_name)
+        dim, before = kept_dim(truncate_dim, self.settings.dim), self._prompt(prompt, prompt_name)
         if isinstance(sentences, str):
             raise OptionError("encode_iter takes texts one after another, not one string", hint="use encode")
-        _check_iterable("sentences", sentences)
+        check_iterable("sentences", sentences)
         return self._stream(sentences, before, dim, normalize_embeddings)
 
     def _stream(self, texts: Iterable[str], prompt: str, dim: int, normalize: bool) -> Iterator[Vectors]:
@@ -233,7 +239,8 @@ class Checkpoint(Model):
             long = next((at for at, n in enumerate(whole) if n > len(ids[at])), None)
             if long is not None and not warned:
                 warned = True
-                self._warn_cut(None, None, position + long, whole[long])
+                which = "at least one text was"
+                warn_of_cut(which, self.name, self.settings.max_length, position + long, whole[long])
             position += len(ids)
             for vector in self._shaped(made, dim, normalize):
                 yield vector.copy()  # one that is kept must not keep its whole batch
@@ -280,14 +287,6 @@ class Checkpoint(Model):
         check_prompt("prompt", prompt)
         return prompt
 
-    def _dim(self, truncate_dim: int | None) -> int:
-        if truncate_dim is not None:
-            check_whole("truncate_dim", truncate_dim)
-            if truncate_dim < 1:
-                raise OptionError(f"truncate_dim must be at least 1, not {truncate_dim}")
-        hidden = self.settings.dim
-        return hidden if truncate_dim is None else min(truncate_dim, hidden)
-
     def _shaped(self, vectors: Vectors, dim: int, normalize: bool) -> Vectors:
         if dim < self.settings.dim:
             vectors = np.ascontiguousarray(vectors[:, :dim])
@@ -297,48 +296,5 @@ class Checkpoint(Model):
 
     def _refuse_long(self, texts: Sequence[str], prompt: str) -> None:
         """Tokenise everything first, 1 % of the time of computing it, so that nothing is half done."""
-        position = 0
-        for ids, whole in self._engine.batches(texts, prompt, self.settings.max_length):
-            for n in whole:
-                if n > self.settings.max_length:
-                    raise TooLongError(
-                        f"text {position} has {n} tokens; {self.name} reads {self.settings.max_length}",
-                        hint='split it, or let it be cut with on_long="cut"',
-                        position=position,
-                        tokens=n,
-                        max_length=self.settings.max_length,
-                    )
-                position += 1
-            del ids
-
-    def _warn_cut(self, count: int | None, total: int | None, first: int, tokens: int) -> None:
-        which = "at least one text was" if count is None else f"{count} of {total} texts were"
-        warn_cut(
-            f"{which} cut to the {self.settings.max_length} tokens that {self.name} reads; "
-            f"the first is text {first}, which has {tokens}"
-        )
-
-
-def _check_on_long(on_long: object, values: Sequence[str]) -> None:
-    if on_long not in values:
-        words = [f'"{value}"' for value in values]
-        wanted = f"{', '.join(words[:-1])} or {words[-1]}"
-        check_kind("on_long", on_long, str, wanted)
-        raise OptionError(f"on_long={on_long!r}: it is {wanted}")
-
-
-def _check_iterable(name: str, texts: object) -> None:
-    if not hasattr(texts, "__getitem__"):  # such a sequence is iterable without being an Iterable
-        check_kind(name, texts, Iterable, "a list of texts")
-
-
-def _listed(name: str, texts: Iterable[str]) -> list[str]:
-    _check_iterable(name, texts)
-    return checked(texts)
-
-
-def _receipts(ids: list[list[int]], whole: list[int], prompt: str) -> list[Receipt]:
-    return [
-        Receipt(len(read), True, n, prompt) if n > len(read) else Receipt(n, prompt=prompt)
-        for read, n in zip(ids, whole, strict=True)
-    ]
+        batches = self._engine.batches(texts, prompt, self.settings.max_length)
+        refuse_long((n for _, whole in batches for n in whole), self.name, self.settings.max_length)

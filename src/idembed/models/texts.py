@@ -1,5 +1,4 @@
-"""Texts on their way in, with the options they come with: checked, taken in chunks of bounded size, counted, and
-warned about."""
+"""Texts on their way in: checked, taken in chunks of bounded size, counted, and warned about."""
 
 from __future__ import annotations
 
@@ -7,14 +6,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from idembed.arguments import check_kind
 from idembed.errors import OptionError, RowError, TooLongError
 from idembed.models.base import Embedded, TruncationWarning
 from idembed.models.caller import warn_caller
 
-__all__ = ["check_numpy_only", "checked", "chunked", "counting", "raise_refused", "warn_cut"]
+__all__ = ["check_iterable", "checked", "chunked", "counting", "listed", "raise_refused", "warn_cut"]
 
 _TEXTS = 256
 _CHARACTERS = 200_000
+
+
+def check_iterable(name: str, texts: object) -> None:
+    """Raise OptionError unless ``texts``, the argument called ``name``, can be gone through."""
+    if not hasattr(texts, "__getitem__"):  # such a sequence is iterable without being an Iterable
+        check_kind(name, texts, Iterable, "a list of texts")
+
+
+def listed(name: str, texts: Iterable[str]) -> list[str]:
+    """``checked``; OptionError names the argument that is no list."""
+    check_iterable(name, texts)
+    return checked(texts)
 
 
 def checked(texts: Iterable[Any]) -> list[str]:
@@ -99,21 +111,3 @@ def counting(total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
 def warn_cut(message: str) -> None:
     """A TruncationWarning that points at the caller's line, not at one of ours."""
     warn_caller(message, TruncationWarning)
-
-
-def check_numpy_only(
-    output_value: str | None, precision: str | None, convert_to_numpy: bool, convert_to_tensor: bool
-) -> None:
-    """Raise OptionError for what only torch, or a look at all texts of a call, can give."""
-    if convert_to_tensor or not convert_to_numpy:
-        raise OptionError(
-            "vectors come as numpy arrays", hint="torch.from_numpy(model.encode(…)) makes a tensor of them"
-        )
-    if output_value != "sentence_embedding":
-        raise OptionError(f"output_value {output_value!r} is not available", hint="sentence_embedding is")
-    if precision not in ("float32", None):
-        raise OptionError(
-            f"precision {precision!r} is not available",
-            hint="quantise the vectors with fixed ranges: ranges taken from the texts of a call would make a "
-            "vector depend on its neighbours",
-        )

@@ -22,7 +22,8 @@ from idembed.models.api.names import ApiName
 from idembed.models.api.recognised import Recognised
 from idembed.models.api.transport import Transport
 from idembed.models.base import API_BATCH_SIZE, Embedded, Journal, OnLong, Receipt, Vectors
-from idembed.models.texts import check_numpy_only, checked, chunked, counting, raise_refused, warn_cut
+from idembed.models.options import check_numpy_only
+from idembed.models.texts import checked, chunked, counting, raise_refused, warn_cut
 from idembed.space import Side, Space
 
 __all__ = ["ApiModel"]

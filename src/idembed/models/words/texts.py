@@ -18,7 +18,8 @@ from idembed.errors import ModelError, NoKnownWordError, OptionError
 from idembed.models import similarity
 from idembed.models.base import Embedded, Model, OnLong, Receipt, Vectors
 from idembed.models.fingerprint import identity, remembered
-from idembed.models.texts import check_numpy_only, checked, chunked, counting
+from idembed.models.options import check_batch_size, check_numpy_only, kept_dim
+from idembed.models.texts import checked, chunked, counting
 from idembed.models.words import folder
 from idembed.models.words.keyedvectors import KeyedVectors
 from idembed.models.words.sif import frequency_of, weighted_means, word_weights
@@ -142,9 +143,8 @@ class WordTexts(Model):
         """
         check_numpy_only(output_value, precision, convert_to_numpy, convert_to_tensor)
         _refuse_prompt(prompt_name, prompt)
-        if batch_size < 1:
-            raise OptionError(f"batch_size must be at least 1, not {batch_size}")
-        dim = self._dim(truncate_dim)
+        check_batch_size(batch_size)
+        dim = kept_dim(truncate_dim, self.wv.vector_size)
         texts = checked([sentences] if isinstance(sentences, str) else sentences)
         with counting(len(texts), shown=bool(show_progress_bar)) as advance:
             vectors = self._shaped(self.embed(texts, progress=advance).vectors, dim, normalize_embeddings)
@@ -172,7 +172,7 @@ class WordTexts(Model):
         Reads ahead up to 256 texts. Raises as ``encode``, when it comes to the text in question.
         """
         _refuse_prompt(prompt_name, prompt)
-        dim = self._dim(truncate_dim)
+        dim = kept_dim(truncate_dim, self.wv.vector_size)
         if isinstance(sentences, str):
             raise OptionError("encode_iter takes texts one after another, not one string", hint="use encode")
         return self._stream(sentences, dim, normalize_embeddings)
@@ -243,12 +243,6 @@ class WordTexts(Model):
     def _means(self, read: _Read) -> Vectors:
         means = weighted_means(self.wv.vectors, self._weights, read.ids, read.known)
         return native.normalize(means, isa=self._isa)
-
-    def _dim(self, truncate_dim: int | None) -> int:
-        if truncate_dim is not None and truncate_dim < 1:
-            raise OptionError(f"truncate_dim must be at least 1, not {truncate_dim}")
-        dim = self.get_embedding_dimension()
-        return dim if truncate_dim is None else min(truncate_dim, dim)
 
     def _shaped(self, vectors: Vectors, dim: int, normalize: bool) -> Vectors:
         if dim == vectors.shape[1]:
