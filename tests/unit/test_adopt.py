@@ -18,10 +18,10 @@ from killing import killed_at
 import tiny
 from idembed.errors import OptionError, RowError, SourceError, SpaceMismatchError, StoreError
 from idembed.index import Index, Progress
-from idembed.index.adopt import _sampled
 from idembed.index.distinct import Ids, digest_of
 from idembed.index.examine import Kind
 from idembed.index.noise import noise_between, noise_of
+from idembed.index.whose import sample_of
 from idembed.models import load
 from idembed.models.base import Embedded, Model, Receipt
 from idembed.rows import CheckedRow, check_row
@@ -418,7 +418,7 @@ def test_ids_are_noted_in_little_memory(model: FakeModel) -> None:
     tracemalloc.start()
     try:
         with Ids() as ids:
-            assert len(_sampled(Many(), model.dim, 10, ids)) == 10  # type: ignore[arg-type]
+            assert len(sample_of(Many(), model.dim, 10, ids)) == 10  # type: ignore[arg-type]
             assert ids.count == 50_000
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:

@@ -6,30 +6,24 @@ the same over again goes on.
 
 from __future__ import annotations
 
-import heapq
-import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from idembed import models, stores
-from idembed.errors import IndexNotFoundError, OptionError, RowError, SourceError, SpaceMismatchError
+from idembed.errors import IndexNotFoundError, OptionError, SourceError
 from idembed.index.chunks import chunks
-from idembed.index.distinct import Ids, digest_of
+from idembed.index.distinct import Ids
 from idembed.index.ending import refuse_gone_model
 from idembed.index.noise import ADOPTED, noise_between
 from idembed.index.origin import ADOPTING, COPY_OF, INDEX_ID, change_meta, new_id
 from idembed.index.owner import Writing, hold
 from idembed.index.pace import batches
 from idembed.index.report import Tell, ignore
+from idembed.index.whose import Vector, as_stored, checked_likeness, sample_of
 from idembed.models.base import Model, Receipt
-from idembed.models.profiles import DEFAULT, chosen, named
-from idembed.models.texts import raise_refused
 from idembed.rows import CheckedRow, check_id
 from idembed.shown import number_of
 from idembed.sources.vectors import RowsWithVectors
@@ -38,13 +32,7 @@ from idembed.stores.base import Generation, PartRecord, RowRecord, Store
 
 __all__ = ["Adoption", "adopt"]
 
-_SAME = 0.9999
-"""Vectors of one model have at least this cosine, whoever computed them: in float32, other libraries are apart by some
-1e-7 of a number, which is 1e-14 of the cosine; rounded to half precision, by 4e-8 of it (both measured). Those of other
-models are apart by far more. It tells only whose they are; what is recorded is what was measured."""
 _ROWS = 500
-
-Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +92,8 @@ def adopt(
     except IndexNotFoundError:
         pass
     with Ids() as ids:
-        sampled = _sampled(source, loaded.space.dim, sample, ids)
-        equal, cosines = _compare(loaded, sampled)
-        lowest = min(cosines)
-        if lowest < _SAME:
-            raise _not_theirs(source, loaded, cosines)
-        if equal < len(cosines):
-            _refuse_another_profile(source, loaded, sampled, lowest)
-        noise = noise_between(cosines) if equal < len(cosines) else None
+        likeness = checked_likeness(source.name, loaded, sample_of(source, loaded.space.dim, sample, ids))
+        noise = None if likeness.is_equal else noise_between(likeness.cosines)
         with stores.open_store(to) as store, hold(store, wait) as writing:
             rows = ids.count
             if _refuse_others(store, work):
@@ -123,84 +105,8 @@ def adopt(
                 store.activate(writing.lease(), generation.number)
             change_meta(store, lambda meta: meta.pop(ADOPTING, None))
             url = store.url
-    return Adoption(url, loaded.name, rows, len(cosines), equal, lowest, time.monotonic() - started)
-
-
-# Whose are they? ----------------------------------------------------------------------------------
-
-
-def _sampled(source: RowsWithVectors, dim: int, count: int, ids: Ids) -> list[tuple[CheckedRow, Vector]]:
-    """A fair draw of rows: those whose ids have the smallest hashes. Every row is read, and so checked, its id noted in
-    ``ids``, and no id may occur twice."""
-
-    def keyed() -> Iterator[tuple[bytes, CheckedRow, Vector]]:
-        for chunk in chunks(source.read(dim), _ROWS):
-            if (again := ids.add([row.id for row, _ in chunk])) is not None:
-                raise RowError(f"{source.name}: the id {again!r} occurs more than once", id=again)
-            yield from ((digest_of(row.id), row, vector) for row, vector in chunk)
-
-    found = heapq.nsmallest(count, keyed(), key=lambda item: item[0])
-    if not found:
-        raise OptionError(f"{source.name} has no rows", hint="there is nothing to take over")
-    return [(row, vector) for _, row, vector in found]
-
-
-def _compare(model: Model, rows: Sequence[tuple[CheckedRow, Vector]]) -> tuple[int, list[float]]:
-    """How many vectors, as they will be stored, are the model's to the bit, and the cosines of all."""
-    equal, cosines = 0, []
-    made = model.embed([row.text for row, _ in rows])
-    raise_refused(made, [row.id for row, _ in rows])
-    for (_, vector), own in zip(rows, made.vectors, strict=True):
-        mine = _unit(vector, model)
-        equal += mine.tobytes() == own.tobytes()
-        cosines.append(_likeness(mine.astype(np.float64), own.astype(np.float64)))
-    return equal, cosines
-
-
-def _likeness(there: NDArray[np.float64], here: NDArray[np.float64]) -> float:
-    """The cosine of vectors of equal length, and less than that for others: by their lengths, too, the vectors of a
-    ``dot`` space are told apart."""
-    squares = float(there @ there + here @ here)
-    return 2 * float(there @ here) / squares if squares else 0.0
-
-
-def _not_theirs(source: RowsWithVectors, model: Model, cosines: Sequence[float]) -> SpaceMismatchError:
-    return SpaceMismatchError(
-        f"the vectors of {source.name} are not those of {model.name}: of {len(cosines):,} compared, the lowest cosine "
-        f"is {min(cosines):.4f}, the mean {float(np.mean(cosines)):.4f}",
-        hint="nothing was written. Name the model that made them, with its prompts, maximum length and profile; or "
-        "sync the texts: idembed sync SOURCE INDEX",
-        lowest=min(cosines),
-    )
-
-
-def _refuse_another_profile(
-    source: RowsWithVectors, model: Model, rows: Sequence[tuple[CheckedRow, Vector]], lowest: float
-) -> None:
-    """Raise SpaceMismatchError where vectors that are near the model's are of another profile of it. Those of f32 and
-    of i16 are as near to each other as those of two libraries; but no other library computes a profile of integers."""
-    from idembed.models.checkpoint import Checkpoint
-
-    if not isinstance(model, Checkpoint):
-        return
-    if model.profile != DEFAULT:
-        raise SpaceMismatchError(
-            f"the vectors of {source.name} are not those of {model.name} to the bit",
-            hint="nothing was written. Only idembed computes this profile: adopt without a profile, then idembed "
-            "upgrade",
-            lowest=lowest,
-        )
-    other = Checkpoint(model.files, named(chosen(model.name, None)[0], "i16-1"), profile="i16-1")
-    other.settings = model.settings
-    if _compare(other, rows)[0] == len(rows):
-        raise SpaceMismatchError(
-            f"the vectors of {source.name} are not those of {model.name}, but those of {other.name} to the bit",
-            hint=f"nothing was written. Adopt with that model: --model {shlex.quote(other.name)}",
-            lowest=lowest,
-        )
-
-
-# Taking over --------------------------------------------------------------------------------------
+    compared, equal, lowest = len(likeness.cosines), likeness.equal, likeness.lowest
+    return Adoption(url, loaded.name, rows, compared, equal, lowest, time.monotonic() - started)
 
 
 def _refuse_others(store: Store, work: dict[str, str]) -> bool:
@@ -250,7 +156,7 @@ def _write(
     to go on with."""
     begun, done = store.count() > 0, 0
     for chunk in chunks(source.read(model.space.dim), _ROWS):
-        rows = [(row, _unit(vector, model)) for row, vector in chunk]
+        rows = [(row, as_stored(vector, model)) for row, vector in chunk]
         if begun:
             rows = _unwritten(store, generation, rows)
         if rows:
@@ -313,11 +219,3 @@ def _record(row: CheckedRow, vector: Vector, receipt: Receipt, scope: str, gener
         row.row_hash,
         {generation.number: [part]},
     )
-
-
-def _unit(vector: Vector, model: Model) -> Vector:
-    """As it is, unless its length is not 1 in a space of unit vectors."""
-    length = float(np.linalg.norm(vector.astype(np.float64)))
-    if model.space.similarity == "dot" or not length or abs(length - 1) <= 1e-6:
-        return vector
-    return (vector.astype(np.float64) / length).astype(np.float32)
