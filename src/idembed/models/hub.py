@@ -1,6 +1,6 @@
 """Finding a checkpoint's files: in a folder, in the caches of this machine, at the hub, in a package.
 
-Bytes that a name stands for are pinned where we held them ourselves (``known.py``): other bytes are refused.
+Bytes that a name stands for are pinned where we held them ourselves (``pins.py``): other bytes are refused.
 What is in a user's folder or hub cache is never deleted; what we fetched and found wrong is.
 """
 
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idembed.errors import IntegrityError, ModelError, ModelNotFoundError, OptionError
+from idembed.errors import ModelError, ModelNotFoundError, OptionError
 from idembed.folders import cache_folder
 from idembed.models.files import ModelFiles, missing_files, transformer_folder
-from idembed.models.fingerprint import file_sha256
 from idembed.models.known import KNOWN, Known, Pin, known, suggestions
+from idembed.models.pins import check_pins, weights_and_rules
 from idembed.models.places import hub_cache_folders, offline
 from idembed.models.profiles import chosen
 from idembed.models.settings import read_settings
@@ -187,7 +187,7 @@ def _hub_cache(wanted: _Wanted) -> _Outcome:
             continue
         # Only what the name stands for is pinned here: the authors may well reword a config.json, and
         # whatever it changes changes the space.
-        _check(snapshot, _weights_and_rules(wanted.pins), keep=True)
+        check_pins(snapshot, weights_and_rules(wanted.pins), keep=True)
         return ModelFiles(snapshot, snapshot.name, "hub cache")
     return outcome
 
@@ -230,7 +230,7 @@ def _own_cache(wanted: _Wanted) -> _Outcome:
     folder = _own_folder(wanted.known)
     if not folder.is_dir():
         return "not there"
-    _check(folder, wanted.pins, keep=False)
+    check_pins(folder, wanted.pins, keep=False)
     return ModelFiles(folder, wanted.known.pinned_revision, "own cache")
 
 
@@ -245,7 +245,7 @@ def _hub(wanted: _Wanted) -> _Outcome:
         return str(error)
     if missing := missing_files(folder):
         return f"the repository lacks {', '.join(missing)}"
-    _check(folder, _weights_and_rules(wanted.pins), keep=True)
+    check_pins(folder, weights_and_rules(wanted.pins), keep=True)
     return ModelFiles(folder, folder.name, "hub")
 
 
@@ -268,36 +268,7 @@ def _package(wanted: _Wanted) -> _Outcome:
     return ModelFiles(folder, wanted.known.pinned_revision, "package")
 
 
-# ---- checks and words -------------------------------------------------------------------------------------
-
-
-def _check(folder: Path, pins: Mapping[str, Pin], *, keep: bool) -> None:
-    """Raise IntegrityError for the first file that is missing or has other bytes than the pinned ones.
-    Hashes are remembered, so this costs reading the weights once a machine."""
-    for name, pin in pins.items():
-        path = folder / name
-        got = file_sha256(path) if path.is_file() else "no such file"
-        if path.is_file() and got != pin.sha256:
-            got = file_sha256(path, anew=True)  # nothing is removed for what was remembered wrongly
-        if got == pin.sha256:
-            continue
-        if not keep:
-            import shutil
-
-            shutil.rmtree(folder, ignore_errors=True)
-        raise IntegrityError(
-            f"{path}: expected SHA-256 {pin.sha256}, got {got}",
-            hint="delete it yourself and load again, or load its folder by path if these bytes are wanted"
-            if keep
-            else "the folder was removed; load again, with a network, to fetch it anew",
-            file=str(path),
-            expected=pin.sha256,
-            got=got,
-        )
-
-
-def _weights_and_rules(pins: Mapping[str, Pin]) -> dict[str, Pin]:
-    return {name: pin for name, pin in pins.items() if name in ("model.safetensors", "tokenizer.json")}
+# ---- words ------------------------------------------------------------------------------------------------
 
 
 def _is_here(model: Known) -> bool:
