@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from idembed.models.base import Embedded, Journal, never
 
-__all__ = ["Paid", "Passing", "Spread", "Told"]
+__all__ = ["Paid", "Passing", "Told"]
 
 
 class Passing(Journal):
@@ -46,21 +46,3 @@ class Told(Journal):
 
     def made(self, positions: Sequence[int], made: Embedded) -> None:
         self._progress(len(positions))
-
-
-class Spread(Passing):
-    """For texts that were given several times: what is made of one is made of all."""
-
-    def __init__(self, journal: Journal, places: list[list[int]]) -> None:
-        super().__init__(journal)
-        self._places = places
-
-    def made(self, positions: Sequence[int], made: Embedded) -> None:
-        numbers = [n for n, position in enumerate(positions) for _ in self._places[position]]
-        again = Embedded(
-            made.vectors[numbers],
-            [made.receipts[n] for n in numbers],
-            {k: made.refused[n] for k, n in enumerate(numbers) if n in made.refused},
-            frozenset(k for k, n in enumerate(numbers) if n in made.too_long),
-        )
-        self._journal.made([p for position in positions for p in self._places[position]], again)

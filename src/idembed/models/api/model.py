@@ -17,8 +17,9 @@ from idembed.errors import ApiError, OptionError, TooLongError
 from idembed.models import similarity
 from idembed.models.api.adapter import Adapter
 from idembed.models.api.evidence import Evidence, Keeping
-from idembed.models.api.journals import Paid, Spread, Told
+from idembed.models.api.journals import Paid, Told
 from idembed.models.api.names import ApiName
+from idembed.models.api.once import each_once
 from idembed.models.api.recognised import Recognised
 from idembed.models.api.transport import Transport
 from idembed.models.base import API_BATCH_SIZE, Embedded, Journal, OnLong, Receipt, Vectors
@@ -185,22 +186,11 @@ class ApiModel(Recognised):
         return made
 
     def _embed(self, texts: list[str], journal: Journal, side: Side, on_long: OnLong) -> Embedded:
-        places: dict[str, list[int]] = {}
-        for position, text in enumerate(texts):
-            places.setdefault(text, []).append(position)
-        if len(places) == len(texts):
-            return self._ask(texts, journal, side, on_long)
-        unique = list(places.values())
-        made = self._ask(list(places), Spread(journal, unique), side, on_long)
-        order = np.empty(len(texts), np.int64)
-        for number, positions in enumerate(unique):
-            order[positions] = number
-        refused = {p: reason for n, reason in made.refused.items() for p in unique[n]}
-        long = frozenset(p for n in made.too_long for p in unique[n])
-        return Embedded(made.vectors[order], [made.receipts[n] for n in order], refused, long)
+        def ask(some: list[str], told: Journal) -> Embedded:
+            patience = _PATIENCE[side]
+            return self.transport.embed(some, side, told, dim=self._dim, on_long=on_long, patience=patience)
 
-    def _ask(self, texts: list[str], journal: Journal, side: Side, on_long: OnLong) -> Embedded:
-        return self.transport.embed(texts, side, journal, dim=self._dim, on_long=on_long, patience=_PATIENCE[side])
+        return each_once(texts, journal, ask)
 
     def receipts(self, texts: Sequence[str], side: Side = "document") -> list[Receipt]:
         """Tokens are guessed (``TokenGuess``), and a text counts as truncated where it surely is: the provider is not
