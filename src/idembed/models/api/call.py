@@ -7,7 +7,6 @@ paid for is kept whatever happens next.
 from __future__ import annotations
 
 import json
-import math
 import threading
 import time
 from collections.abc import Sequence
@@ -18,11 +17,13 @@ import numpy as np
 from idembed.errors import CostLimitError
 from idembed.models.api.adapter import Answer, Fault
 from idembed.models.api.checks import BadReplyError, Checked, check
-from idembed.models.api.counting import ALONE, Till, counted_in, is_cut_in_silence, tokens_of
+from idembed.models.api.counting import ALONE, Till, counted_in, tokens_of
 from idembed.models.api.crew import Crew
+from idembed.models.api.gathered import Gathered
 from idembed.models.api.http import Exchange, UnreachableError
-from idembed.models.api.pacing import MOST_AT_ONCE, Paused, Stopped, backoff, told_to_wait
+from idembed.models.api.pacing import MOST_AT_ONCE, Paused, Stopped, backoff
 from idembed.models.api.packing import Item, Pack, packed
+from idembed.models.api.replies import answer_of, fault_of
 from idembed.models.api.spend import Purpose
 from idembed.models.api.verdicts import LONGEST_TOLD, Standing, apart, decide, shorter
 from idembed.models.base import Embedded, Journal, OnLong, Receipt
@@ -40,8 +41,6 @@ _UNREACHED = 8.0
 """So many seconds it is tried to reach a host that never answered."""
 _HOPELESS = 64
 """Texts that are refused before any of the call was taken: it is not the texts."""
-_EXPECTED = 1.02
-"""By how much more than the guess a request is expected to take of the rate; more would leave some of it unused."""
 _SURELY = 1.15
 """By how much more than the model reads a text is guessed to have, that is not sent whole where it would be cut in
 silence."""
@@ -79,23 +78,11 @@ class Call:
 
     def run(self) -> Embedded:
         """The vectors of all texts."""
-        vectors: np.ndarray | None = None
-        receipts: list[Receipt] = [Receipt(0)] * len(self._texts)
-        refused: dict[int, str] = {}
-        too_long: set[int] = set()
+        gathered = Gathered(len(self._texts), self._dim)
         for positions, made in self._crew.results(self._packs(), self._journal.alive):
             self._journal.made(positions, made)
-            if vectors is None or not vectors.shape[1]:
-                vectors = np.zeros((len(self._texts), made.vectors.shape[1]), np.float32)
-            if made.vectors.shape[1]:
-                vectors[positions] = made.vectors
-            for number, position in enumerate(positions):
-                receipts[position] = made.receipts[number]
-            refused |= {positions[number]: reason for number, reason in made.refused.items()}
-            too_long.update(positions[number] for number in made.too_long)
-        if vectors is None or not vectors.shape[1]:
-            vectors = np.zeros((len(self._texts), self._dim or 0), np.float32)
-        return Embedded(vectors, receipts, refused, frozenset(too_long))
+            gathered.add(positions, made)
+        return gathered.whole()
 
     def _packs(self) -> list[Pack]:
         """The texts in requests. Empty ones are refused, and one that is surely too long, where it would be cut in
@@ -121,7 +108,7 @@ class Call:
         if not transport.fits(pack) and len(pack.items) > 1:
             self._split(pack.halves())
             return
-        tokens, most = self._expected(pack)
+        tokens, most = transport.expected(pack, self._ratio)
         try:
             ticket = transport.pacer.admit(len(pack.items), tokens, self._is_stopped, self._patience)
         except Stopped:
@@ -155,15 +142,6 @@ class Call:
     def _is_stopped(self) -> bool:
         return self._crew.is_stopped
 
-    def _expected(self, pack: Pack) -> tuple[int, int]:
-        """So many tokens to expect of the rate, and the most that may have to be paid. What was learned since the texts
-        were looked at counts."""
-        guess, window = self._transport.guess, self._transport.limits.text_tokens
-        likely = pack.tokens * guess.ratio / self._ratio
-        most = sum(min(item.tokens * guess.ratio / self._ratio * guess.high, window or math.inf) for item in pack.items)
-        expected = likely * _EXPECTED if guess.is_learned else likely * guess.high
-        return math.ceil(min(most, expected)), math.ceil(most)
-
     def _exchange(self, pack: Pack, tokens: int, reserved: float, ticket: int) -> float:
         """Send an admitted request and act on the answer; what it cost in dollars."""
         transport = self._transport
@@ -185,33 +163,15 @@ class Call:
             raise
         if exchange.status != 200:
             transport.pacer.answered(exchange.headers, tokens=tokens, counted=0, well=False)
-            self._failed(pack, self._fault_of(exchange), exchange.status, ticket)
+            self._failed(pack, exchange, ticket)
             return 0.0
-        answer = self._answer_of(exchange)
+        answer = answer_of(transport.adapter, transport.settings, exchange)
         counted = counted_in(answer) if answer else None
         transport.pacer.answered(exchange.headers, tokens=tokens, counted=counted)
         cost = reserved if counted is None else counted * transport.price / 1e6
         self.till.note(len(texts), tokens if counted is None else counted, cost, guessed=counted is None)
         self._receive(pack, answer, counted)
         return cost
-
-    def _fault_of(self, exchange: Exchange) -> Fault:
-        transport = self._transport
-        try:
-            fault = transport.adapter.fault(exchange.status, exchange.body, transport.settings)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
-            fault = Fault("wait" if exchange.status >= 500 else "fatal", f"status {exchange.status}")
-        if not fault.reason:
-            fault = fault._replace(reason=f"status {exchange.status}")
-        if fault.kind == "wait" and exchange.headers.get("x-should-retry") == "false":
-            fault = fault._replace(kind="fatal")
-        return fault._replace(after=told_to_wait(exchange.headers)) if fault.after is None else fault
-
-    def _answer_of(self, exchange: Exchange) -> Answer | None:
-        try:
-            return self._transport.adapter.answer(exchange.body, self._transport.settings)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
-            return None
 
     # What comes of it ----------------------------------------------------------------------------------------
 
@@ -238,7 +198,7 @@ class Call:
         good = [n for n in range(len(pack.items)) if n not in checked.bad]
         if not good:
             return
-        cut = set(checked.truncated) | self._cut_in_silence(pack, answer, counted)
+        cut = set(checked.truncated) | self._transport.cut_in_silence(pack, answer, counted)
         if counted is not None and not cut:
             self._transport.guess.learn([item.sent for item in pack.items], counted)
         tokens = tokens_of(pack, answer, counted)
@@ -257,35 +217,19 @@ class Call:
         made = Embedded(checked.vectors[good], receipts, reasons, frozenset(reasons))
         self._crew.give((positions, made), len(positions))
 
-    def _cut_in_silence(self, pack: Pack, answer: Answer, counted: int | None) -> set[int]:
-        """The one text of a request, if it has more tokens than the provider counted, where it does not tell."""
-        transport = self._transport
-        if transport.adapter.tells_truncation or counted is None or len(pack.items) != 1 or answer.truncated:
-            return set()
-        most_read = transport.most_read
-        transport.was_read(counted)
-        is_cut = transport.guess.is_learned and is_cut_in_silence(counted, pack.items[0].tokens, most_read)
-        return {0} if is_cut else set()
-
-    def _failed(self, pack: Pack, fault: Fault, status: int, ticket: int) -> None:
-        transport = self._transport
+    def _failed(self, pack: Pack, exchange: Exchange, ticket: int) -> None:
+        transport, status = self._transport, exchange.status
+        fault = fault_of(transport.adapter, transport.settings, exchange)
+        if fault.kind == "wait" and exchange.headers.get("x-should-retry") == "false":
+            fault = fault._replace(kind="fatal")
         if fault.kind == "fatal":
-            raise transport.error(fault.reason, self._hint(fault, status), status=status)
+            raise transport.error(fault.reason, transport.advice(fault, status), status=status)
         if fault.kind == "wait" and (fault.after or 0.0) <= LONGEST_TOLD:
             if status == 429 or (fault.after is not None and status in (503, 529)):
                 transport.pacer.refused(fault.after, ticket)
             else:
                 transport.pacer.failed(ticket)
         self._act(pack, fault, status)
-
-    def _hint(self, fault: Fault, status: int) -> str:
-        """What to do about an error that ends it: a key is named by where it came from, and a model that is not there
-        by what is known of its end."""
-        transport = self._transport
-        if status == 401 or fault.hint.startswith("the key "):
-            return "; ".join(filter(None, (fault.hint, transport.credential.advice)))
-        about_model = status in (404, 410) or (status == 400 and "model" in fault.hint)
-        return transport.ending if about_model and transport.ending else fault.hint
 
     def _act(self, pack: Pack, fault: Fault, status: int | None) -> None:
         transport = self._transport

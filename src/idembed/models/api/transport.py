@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
 from idembed.errors import ApiError
-from idembed.models.api.adapter import Adapter, Limits, Settings
+from idembed.models.api.adapter import Adapter, Answer, Fault, Limits, Settings
 from idembed.models.api.call import Call
-from idembed.models.api.counting import Spent
+from idembed.models.api.counting import Spent, is_cut_in_silence
 from idembed.models.api.http import Http, http_of
 from idembed.models.api.keys import Credential
 from idembed.models.api.pacing import Pacer, pacer_of
@@ -25,6 +26,8 @@ __all__ = ["Spent", "Transport"]
 
 _BY_TOKENS = 0.7
 """A request that was too much had too many tokens if it was near their limit, else too many texts."""
+_EXPECTED = 1.02
+"""By how much more than the guess a request is expected to take of the rate; more would leave some of it unused."""
 
 
 class Transport:
@@ -99,6 +102,15 @@ class Transport:
         most = self.pacer.capacity("tokens")
         return len(pack.items) <= self.limits.inputs and (most is None or pack.tokens <= most)
 
+    def expected(self, pack: Pack, ratio: float) -> tuple[int, int]:
+        """So many tokens to expect of the rate, and the most that may have to be paid. ``ratio``: that of the guess
+        when the texts were looked at; what was learned since then counts."""
+        guess, window = self.guess, self.limits.text_tokens
+        likely = pack.tokens * guess.ratio / ratio
+        most = sum(min(item.tokens * guess.ratio / ratio * guess.high, window or math.inf) for item in pack.items)
+        expected = likely * _EXPECTED if guess.is_learned else likely * guess.high
+        return math.ceil(min(most, expected)), math.ceil(most)
+
     def too_much(self, pack: Pack) -> None:
         """This was too much for a request."""
         with self._lock:
@@ -109,15 +121,27 @@ class Transport:
                 fewer = max(1, len(pack.items) // 2)
                 self.limits = replace(self.limits, inputs=min(self.limits.inputs, fewer))
 
-    def was_read(self, tokens: int) -> None:
-        """So many tokens of one text were read."""
+    def cut_in_silence(self, pack: Pack, answer: Answer, counted: int | None) -> set[int]:
+        """The one text of a request, if it has more tokens than the provider ``counted``, where it does not tell."""
+        if self.adapter.tells_truncation or counted is None or len(pack.items) != 1 or answer.truncated:
+            return set()
         with self._lock:
-            self.most_read = max(self.most_read, tokens)
+            most_read, self.most_read = self.most_read, max(self.most_read, counted)
+        is_cut = self.guess.is_learned and is_cut_in_silence(counted, pack.items[0].tokens, most_read)
+        return {0} if is_cut else set()
 
     def was_cut(self, tokens: int) -> None:
         """A text that was too long was taken when so many tokens were left of it."""
         with self._lock:
             self.window = max(self.window or 0, tokens)
+
+    def advice(self, fault: Fault, status: int) -> str:
+        """What to do about an error that ends it: a key is named by where it came from, and a model that is not there
+        by what is known of its end."""
+        if status == 401 or fault.hint.startswith("the key "):
+            return "; ".join(filter(None, (fault.hint, self.credential.advice)))
+        about_model = status in (404, 410) or (status == 400 and "model" in fault.hint)
+        return self.ending if about_model and self.ending else fault.hint
 
     def error(self, reason: str, hint: str = "", **facts: object) -> ApiError:
         """An error of this provider, without its key."""

@@ -15,7 +15,8 @@ from idembed.models.api.batches.batch import Batch, Call, Result, State
 from idembed.models.api.batches.journal import JobRecord
 from idembed.models.api.checks import BadReplyError, check
 from idembed.models.api.http import Exchange, Http, UnreachableError
-from idembed.models.api.pacing import backoff, told_to_wait
+from idembed.models.api.pacing import backoff
+from idembed.models.api.replies import UNREADABLE, fault_of
 from idembed.models.api.transport import Transport
 from idembed.space import Kept
 
@@ -30,7 +31,6 @@ _UNREACHED = 15.0
 _SECONDS = 7200.0
 """The most that a file of results may take to come."""
 _CHUNK = 1000
-_UNREADABLE = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
 
 class FullError(Exception):
@@ -167,7 +167,7 @@ class Desk:
                 if line.strip():
                     try:
                         yield self._batch.result(json.loads(line), self._settings)
-                    except _UNREADABLE:
+                    except UNREADABLE:
                         _LOG.warning("%s: a line of results cannot be read", self._transport.adapter.title)
 
     def _is_whole(self, answer: Answer) -> bool:
@@ -250,19 +250,12 @@ class Desk:
             if into is None and not exchange.is_json:
                 return exchange, Fault("wait", "the answer is not JSON"), True
             return exchange, None, False
-        try:
-            fault = transport.adapter.fault(exchange.status, exchange.body, self._settings)
-        except _UNREADABLE:
-            fault = Fault("wait" if exchange.status >= 500 else "fatal", "")
-        fault = fault._replace(reason=fault.reason or f"status {exchange.status}")
-        if fault.after is None:
-            fault = fault._replace(after=told_to_wait(exchange.headers))
-        return exchange, fault, exchange.status >= 500
+        return exchange, fault_of(transport.adapter, self._settings, exchange), exchange.status >= 500
 
     def _read(self, read: Callable[[Any], T], body: Any) -> T:
         try:
             return read(body)
-        except _UNREADABLE:
+        except UNREADABLE:
             raise self._transport.error("its answer about a batch is not what it promises", _KEPT) from None
 
 
