@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from fakes.api import FakeApi
 from idembed import Index, ModelChangedError, ModelError, OptionError, RowError, SpaceMismatchError, TooLongError
 from idembed.models.api.evidence import PROBES, Evidence, Keeping, answers, cosines, evidence_of
 from idembed.models.api.model import ApiModel
-from idembed.models.base import TruncationWarning
+from idembed.models.base import Journal, TruncationWarning
 
 SMALL = "openai:text-embedding-3-small?dimensions=16"
 MODEL = "text-embedding-3-small"
@@ -101,6 +102,19 @@ def test_what_an_api_does_not_take(fake: FakeApi) -> None:
         idembed.load(SMALL, revision="x")
     with pytest.raises(RowError, match="text 1 is not a string"):
         load().encode(["a", 3])  # type: ignore[list-item]
+
+
+def test_a_wrong_option_is_refused_before_anything_is_asked_for(fake: FakeApi) -> None:
+    model: Any = load()
+    with pytest.raises(OptionError, match=r'^on_long=\'skip\': it is "cut", "error" or "refuse"$'):
+        model.embed(["a cat"], on_long="skip")
+    with pytest.raises(OptionError, match=r'^on_long=\'skip\': it is "cut", "error" or "refuse"$'):
+        model.embed_with(["a cat"], Journal(), "query", on_long="skip")
+    with pytest.raises(OptionError, match=r'^on_long=\'refuse\': it is "cut" or "error"$'):
+        model.encode(["a cat"], on_long="refuse")
+    with pytest.raises(OptionError, match=r"^truncate_dim must be at least 1, not 0$"):
+        model.encode(["a cat"], truncate_dim=0)
+    assert fake.requests == []
 
 
 def test_dimensions_by_keyword_are_those_of_the_name(fake: FakeApi) -> None:

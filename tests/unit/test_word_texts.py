@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -216,11 +217,24 @@ def test_shapes_and_options(model: WordTexts) -> None:
         {"convert_to_tensor": True},
         {"batch_size": 0},
         {"truncate_dim": 0},
+        {"truncate_dim": 1.5},
     ],
 )
 def test_options_that_word_vectors_cannot_take_are_refused(model: WordTexts, options: dict) -> None:
     with pytest.raises(OptionError):
         model.encode("cat", **options)
+
+
+def test_an_unknown_on_long_is_refused_though_no_text_is_too_long(model: WordTexts) -> None:
+    asked: Any = model
+    assert asked.embed(["cat"], on_long="refuse").refused == {}
+    assert asked.encode("cat", on_long="error").tobytes() == asked.encode("cat").tobytes()
+    with pytest.raises(OptionError, match=r'^on_long=\'skip\': it is "cut", "error" or "refuse"$'):
+        asked.embed(["cat"], on_long="skip")
+    with pytest.raises(OptionError, match=r'^on_long=\'refuse\': it is "cut" or "error"$'):
+        asked.encode("cat", on_long="refuse")
+    with pytest.raises(OptionError, match=r'^on_long=None: "cut" or "error" is needed'):
+        asked.encode("cat", on_long=None)
 
 
 # ---- the space ------------------------------------------------------------------------------------------------

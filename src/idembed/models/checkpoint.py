@@ -18,13 +18,7 @@ from idembed.models.engine import Engine
 from idembed.models.files import ModelFiles
 from idembed.models.known import known_prompts
 from idembed.models.lengths import receipts_of, refuse_long, warn_of_cut
-from idembed.models.options import (
-    check_batch_size,
-    check_embed_on_long,
-    check_encode_on_long,
-    check_numpy_only,
-    kept_dim,
-)
+from idembed.models.options import check_batch_size, check_encode_on_long, check_numpy_only, check_on_long, kept_dim
 from idembed.models.profiles import DEFAULT, chosen
 from idembed.models.settings import check_prompt, read_settings
 from idembed.models.texts import check_iterable, counting, listed
@@ -103,7 +97,7 @@ class Checkpoint(Model):
         A text over the maximum length is cut and its receipt says so, without a warning, or refused. Raises RowError
         naming the first text that is no string or holds a lone surrogate.
         """
-        check_embed_on_long(on_long)
+        check_on_long(on_long)
         prompt = self.settings.prompt_of(side)
         items = listed("texts", texts)
         if on_long == "error":

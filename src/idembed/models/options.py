@@ -9,24 +9,24 @@ from idembed.arguments import check_kind, check_whole
 from idembed.errors import OptionError
 from idembed.models.base import OnLong
 
-__all__ = ["check_batch_size", "check_embed_on_long", "check_encode_on_long", "check_numpy_only", "kept_dim"]
+__all__ = ["check_batch_size", "check_encode_on_long", "check_numpy_only", "check_on_long", "kept_dim"]
 
 _EMBED: Final = get_args(OnLong)
 _ENCODE: Final = ("cut", "error")
 """Vectors alone cannot say which texts were refused."""
 
 
-def check_embed_on_long(on_long: object) -> None:
+def check_on_long(on_long: object) -> None:
     """Raise OptionError for what ``embed`` does not do with texts that are too long."""
-    _check_on_long(on_long, _EMBED)
+    _refuse_other(on_long, _EMBED)
 
 
 def check_encode_on_long(on_long: object) -> None:
     """Raise OptionError for what ``encode`` does not do with texts that are too long."""
-    _check_on_long(on_long, _ENCODE)
+    _refuse_other(on_long, _ENCODE)
 
 
-def _check_on_long(on_long: object, values: Sequence[str]) -> None:
+def _refuse_other(on_long: object, values: Sequence[str]) -> None:
     if on_long not in values:
         words = [f'"{value}"' for value in values]
         wanted = f"{', '.join(words[:-1])} or {words[-1]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -23,7 +22,7 @@ from idembed.models.api.once import each_once
 from idembed.models.api.recognised import Recognised
 from idembed.models.api.transport import Transport
 from idembed.models.base import API_BATCH_SIZE, Embedded, Journal, OnLong, Receipt, Vectors
-from idembed.models.options import check_numpy_only
+from idembed.models.options import check_encode_on_long, check_numpy_only, check_on_long, kept_dim
 from idembed.models.texts import checked, chunked, counting, raise_refused, warn_cut
 from idembed.space import Side, Space
 
@@ -149,11 +148,12 @@ class ApiModel(Recognised):
     def embed_with(
         self, texts: Sequence[str], journal: Journal, side: Side = "document", *, on_long: OnLong = "cut"
     ) -> Embedded:
+        check_on_long(on_long)
         items = checked(texts)
         if not items:
             return Embedded(np.empty((0, self._dim), np.float32), [])
         if side == "query" and self.is_known:
-            made = self._beside_a_look(lambda: self._embed(items, journal, side, on_long), journal)
+            made = self.beside_a_look(lambda: self._embed(items, journal, side, on_long), journal)
         else:
             self.look(journal)
             made = self._embed(items, journal, side, on_long)
@@ -165,24 +165,6 @@ class ApiModel(Recognised):
                 hint='split it, or let it be cut with on_long="cut"',
                 position=position,
             )
-        return made
-
-    def _beside_a_look(self, ask: Callable[[], Embedded], journal: Journal) -> Embedded:
-        """A question waits for its answer; that the model is the same is found out meanwhile."""
-        errors: list[BaseException] = []
-
-        def look() -> None:
-            try:
-                self.look(journal)
-            except BaseException as error:
-                errors.append(error)
-
-        thread = threading.Thread(target=look, name="idembed-look", daemon=True)
-        thread.start()
-        made = ask()
-        thread.join()
-        if errors:
-            raise errors[0]
         return made
 
     def _embed(self, texts: list[str], journal: Journal, side: Side, on_long: OnLong) -> Embedded:
@@ -233,6 +215,7 @@ class ApiModel(Recognised):
         own) and what only torch can give.
         """
         check_numpy_only(output_value, precision, convert_to_numpy, convert_to_tensor)
+        check_encode_on_long(on_long)
         if side not in ("document", "query"):
             raise OptionError(f"side={side!r}: it is document or query")
         if prompt is not None or prompt_name is not None:
@@ -240,12 +223,13 @@ class ApiModel(Recognised):
                 f"{self.name} takes no prompt", hint="encode_query and encode_document tell the provider what is what"
             )
         items = checked([sentences] if isinstance(sentences, str) else sentences)
+        dim = kept_dim(truncate_dim, self._dim)
         with counting(len(items), shown=bool(show_progress_bar)) as advance:
             made = self.embed(items, side, on_long="refuse" if on_long == "error" else on_long, progress=advance)
         raise_refused(made)
         if cut := sum(receipt.truncated for receipt in made.receipts):
             warn_cut(f"{cut} of {len(items)} texts were cut to the tokens that {self.name} reads")
-        vectors = self._shaped(made.vectors, truncate_dim, normalize_embeddings)
+        vectors = self._shaped(made.vectors, dim, normalize_embeddings)
         first: Vectors = vectors[0] if isinstance(sentences, str) else vectors
         return first
 
@@ -263,10 +247,11 @@ class ApiModel(Recognised):
         """One vector float32 [dim] for each text, in order, reading ahead up to 256 texts."""
         if isinstance(sentences, str):
             raise OptionError("encode_iter takes texts one after another, not one string", hint="use encode")
+        dim = kept_dim(truncate_dim, self._dim)
         for texts in chunked(sentences):
             made = self.embed(texts)
             raise_refused(made)
-            for vector in self._shaped(made.vectors, truncate_dim, normalize_embeddings):
+            for vector in self._shaped(made.vectors, dim, normalize_embeddings):
                 yield vector.copy()
 
     def similarity(self, a: ArrayLike, b: ArrayLike) -> Vectors:
@@ -293,10 +278,8 @@ class ApiModel(Recognised):
     def __repr__(self) -> str:
         return f"ApiModel({self.name!r})"
 
-    def _shaped(self, vectors: Vectors, truncate_dim: int | None, normalize: bool) -> Vectors:
-        if truncate_dim is None or truncate_dim >= vectors.shape[1]:
+    def _shaped(self, vectors: Vectors, dim: int, normalize: bool) -> Vectors:
+        if dim == vectors.shape[1]:
             return vectors
-        if truncate_dim < 1:
-            raise OptionError(f"truncate_dim must be at least 1, not {truncate_dim}")
-        shorter = np.ascontiguousarray(vectors[:, :truncate_dim])
+        shorter = np.ascontiguousarray(vectors[:, :dim])
         return native.normalize(shorter) if normalize else shorter

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from idembed.errors import ApiError, DiskFullError, ModelChangedError, OptionError, StoreError
 from idembed.models.api.evidence import Evidence, Keeping, answers, cosines, evidence_of
 from idembed.models.api.probes import PROBES
-from idembed.models.base import Journal, Model, Vectors
+from idembed.models.base import Embedded, Journal, Model, Vectors
 
 __all__ = ["Recognised", "Witnesses"]
 
@@ -125,6 +125,25 @@ class Recognised(Model):
             if texts >= _MANY or since >= _LONG:
                 self._looked_at = None
                 self.look(journal)
+
+    def beside_a_look(self, ask: Callable[[], Embedded], journal: Journal) -> Embedded:
+        """What ``ask`` gives. A question waits for its answer; that the model is the same is found out meanwhile.
+        Raises as ``look``."""
+        errors: list[BaseException] = []
+
+        def look() -> None:
+            try:
+                self.look(journal)
+            except BaseException as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=look, name="idembed-look", daemon=True)
+        thread.start()
+        made = ask()
+        thread.join()
+        if errors:
+            raise errors[0]
+        return made
 
     def meet(self, place: str, witnesses: Witnesses) -> None:
         """What is at ``place``, such as a generation of an index, was made by this model, it says: that is found out,

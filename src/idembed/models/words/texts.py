@@ -18,7 +18,7 @@ from idembed.errors import ModelError, NoKnownWordError, OptionError
 from idembed.models import similarity
 from idembed.models.base import Embedded, Model, OnLong, Receipt, Vectors
 from idembed.models.fingerprint import identity, remembered
-from idembed.models.options import check_batch_size, check_numpy_only, kept_dim
+from idembed.models.options import check_batch_size, check_encode_on_long, check_numpy_only, check_on_long, kept_dim
 from idembed.models.texts import checked, chunked, counting
 from idembed.models.words import folder
 from idembed.models.words.keyedvectors import KeyedVectors
@@ -101,6 +101,7 @@ class WordTexts(Model):
         (IntegrityError). Raises RowError naming the first text that is no string or holds a lone surrogate,
         NoKnownWordError naming the first without a known word.
         """
+        check_on_long(on_long)
         chunks = self._read_all(texts)
         _ = self.space
         vectors = np.empty((sum(len(chunk.known) for chunk in chunks), self.wv.vector_size), np.float32)
@@ -138,12 +139,13 @@ class WordTexts(Model):
         """Vectors float32 [n, dim] in the order of ``sentences``, or [dim] for a single string; of unit length.
 
         ``truncate_dim`` keeps the first numbers; only ``normalize_embeddings`` makes the result unit length again.
-        ``batch_size``, ``device`` and ``on_long`` are accepted and have no influence. Raises as ``embed``, before
-        anything is computed, and OptionError for prompts, which word vectors have no use for.
+        ``batch_size``, ``device`` and ``on_long`` (``"cut"`` or ``"error"``) are accepted and have no influence. Raises
+        as ``embed``, before anything is computed, and OptionError for prompts, which word vectors have no use for.
         """
         check_numpy_only(output_value, precision, convert_to_numpy, convert_to_tensor)
         _refuse_prompt(prompt_name, prompt)
         check_batch_size(batch_size)
+        check_encode_on_long(on_long)
         dim = kept_dim(truncate_dim, self.wv.vector_size)
         texts = checked([sentences] if isinstance(sentences, str) else sentences)
         with counting(len(texts), shown=bool(show_progress_bar)) as advance:
