@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from idembed.chunks import chunks
 from idembed.cli import options
 from idembed.cli.files import read_lines, vector_writer, write_json_line
 from idembed.cli.output import Output, cut, number_of, to_json
@@ -64,7 +64,7 @@ def encode(
                 facts = {"model": loaded.name, "side": side, "space": loaded.space.id}
                 writer = stack.enter_context(vector_writer(output, loaded.space.dim, facts))
             document = _Document(about)
-            for batch in _batches(source, _BATCH if loaded.repeatable else loaded.batch_size):
+            for batch in chunks(source, _BATCH if loaded.repeatable else loaded.batch_size):
                 try:
                     embedded = loaded.embed(batch, side, on_long=long)
                     raise_refused(embedded)
@@ -140,9 +140,3 @@ def _placed(error: RowError, before: int, word: str) -> RowError:
     placed = type(error)(error.message.replace(f"text {position} ", f"{word} {number} ", 1), hint=error.hint)
     placed.facts = {**error.facts, "position": number}
     return placed
-
-
-def _batches(source: Iterable[str], size: int) -> Iterator[list[str]]:
-    lines = iter(source)
-    while batch := list(islice(lines, size)):
-        yield batch

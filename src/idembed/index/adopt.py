@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from idembed import models, stores
+from idembed.chunks import chunks
 from idembed.errors import IndexNotFoundError, OptionError, SourceError
-from idembed.index.chunks import chunks
 from idembed.index.distinct import Ids
 from idembed.index.ending import refuse_gone_model
 from idembed.index.noise import ADOPTED, noise_between

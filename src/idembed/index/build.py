@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from idembed.chunks import chunks, weighed
 from idembed.errors import IdembedError, NoKnownWordError
 from idembed.index.addresses import Addresses
 from idembed.index.catalog import Catalog
-from idembed.index.chunks import chunks, weighed
 from idembed.index.embed import Embedder, Made, Work, spans
 from idembed.index.handover import Handover
 from idembed.index.meter import Meter

@@ -14,8 +14,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from idembed.chunks import chunks
 from idembed.errors import DiskFullError, LeaseHeldError, VaultError
-from idembed.index.chunks import chunks
 from idembed.index.embed import spans
 from idembed.index.owner import Writing
 from idembed.index.spool import Outcome, Spool

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
+from idembed.chunks import chunks
 from idembed.errors import DiskFullError, LeaseHeldError, ModelChangedError, VaultError
 from idembed.index.addresses import Addresses
-from idembed.index.chunks import chunks
 from idembed.index.meter import Meter
 from idembed.index.recent import Recent
 from idembed.models.base import Embedded, Journal, Model, OnLong, Receipt, never

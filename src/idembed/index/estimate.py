@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from idembed.chunks import chunks
 from idembed.errors import ModelError, OptionError, SpaceMismatchError
 from idembed.index.catalog import Catalog
-from idembed.index.chunks import chunks
 from idembed.index.embed import spans
 from idembed.index.spool import Outcome, Spool
 from idembed.index.targets import lookups_for

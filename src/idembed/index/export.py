@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from idembed.chunks import chunks
 from idembed.durable import durable
 from idembed.errors import DamagedError, OptionError
-from idembed.index.chunks import chunks
 from idembed.space import Space
 from idembed.stores.base import StoredRow
 

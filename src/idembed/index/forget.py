@@ -12,10 +12,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from idembed.chunks import chunks
 from idembed.durable import FULL
 from idembed.errors import DiskFullError, IdembedError, VaultError
 from idembed.index.catalog import Catalog
-from idembed.index.chunks import chunks
 from idembed.index.embed import spans
 from idembed.space import ADDRESS_BYTES, address
 from idembed.stores.base import Store

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from idembed.chunks import chunks
 from idembed.index.catalog import Catalog
-from idembed.index.chunks import chunks
 from idembed.index.estimate import estimate_plan
 from idembed.index.lifecycle import Lifecycle
 from idembed.index.moved import record_moved

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from idembed.index.chunks import chunks
+from idembed.chunks import chunks
 from idembed.index.embed import Lookup, spans
 from idembed.index.spool import Outcome, Spool
 from idembed.space import Space, address

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from idembed.index.chunks import within
+from idembed.chunks import within
 from idembed.stores.base import Filling, RowRecord, Store
 
 __all__ = ["Pace", "batches"]

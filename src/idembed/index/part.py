@@ -11,9 +11,9 @@ from math import ceil
 
 from idembed.arguments import is_number
 from idembed.canonical import canonical_json
+from idembed.chunks import chunks
 from idembed.errors import OptionError
 from idembed.index.catalog import Catalog
-from idembed.index.chunks import chunks
 from idembed.rows import BUCKETS, ROW_HASH_BYTES
 from idembed.stores.base import Store
 

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
+from idembed.chunks import chunks
 from idembed.errors import MassDeletionError, RowError
-from idembed.index.chunks import chunks
 from idembed.index.estimate import Estimate
 from idembed.index.spool import Noted, Outcome, Spool
 from idembed.rows import BUCKETS

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from idembed.arguments import check_whole
+from idembed.chunks import chunks
 from idembed.errors import OptionError
 from idembed.filters import parse_where
 from idembed.index.blend import blended
 from idembed.index.catalog import Catalog
-from idembed.index.chunks import chunks
 from idembed.index.export import export_rows
 from idembed.index.owner import hold
 from idembed.index.search import find_hits, find_neighbours, query_vectors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from idembed.index.chunks import chunks
+from idembed.chunks import chunks
 from idembed.stores.base import Generation, Store
 
 __all__ = ["recall_at_10"]

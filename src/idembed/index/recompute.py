@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from idembed.chunks import chunks, weighed
 from idembed.errors import CostLimitError, ModelError, SpaceMismatchError
 from idembed.index.catalog import Catalog
-from idembed.index.chunks import chunks, weighed
 from idembed.index.examine import Defect, Kind, examine_parts, examine_row
 from idembed.index.meter import Meter, Paying
 from idembed.index.noise import noise_of

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from idembed.chunks import chunks
 from idembed.errors import CostLimitError, ModelError, SpaceMismatchError
 from idembed.index.catalog import Catalog
-from idembed.index.chunks import chunks
 from idembed.index.embed import Embedder, Work, spans
 from idembed.index.examine import Defect, Kind
 from idembed.index.meter import Meter

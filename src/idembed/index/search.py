@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from idembed.chunks import chunks
 from idembed.errors import ModelError, NoKnownWordError, OptionError, RowError
 from idembed.filters import Condition
-from idembed.index.chunks import chunks
 from idembed.models.base import Model, Vectors
 from idembed.models.texts import warn_cut
 from idembed.rows import Hit

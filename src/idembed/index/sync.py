@@ -8,12 +8,12 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Literal
 
+from idembed.chunks import chunks
 from idembed.errors import ModelError, NoKnownWordError, OptionError, SpaceMismatchError, TooLongError
 from idembed.index.addresses import Addresses
 from idembed.index.ahead import ahead_of_sync, warn_of_jobs
 from idembed.index.carry import carried
 from idembed.index.catalog import Catalog
-from idembed.index.chunks import chunks
 from idembed.index.embed import spans
 from idembed.index.forget import Forgetting, is_left
 from idembed.index.meter import Meter, Paying

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from idembed.chunks import chunks
 from idembed.errors import DamagedError, MassDeletionError
-from idembed.index.chunks import chunks
 from idembed.index.handover import Handover
 from idembed.index.owner import Writing
 from idembed.index.pace import batches

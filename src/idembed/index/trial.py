@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from idembed.chunks import chunks
 from idembed.errors import NoKnownWordError, OptionError, SourceError, StoreError
 from idembed.filters import parse_where
 from idembed.index.catalog import Catalog
-from idembed.index.chunks import chunks
 from idembed.index.judged_rows import sample_rows
 from idembed.index.report import Tell, ignore
 from idembed.index.search import query_vectors

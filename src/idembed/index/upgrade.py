@@ -8,12 +8,12 @@ from itertools import chain
 
 from idembed import models
 from idembed.arguments import check_kind
+from idembed.chunks import chunks
 from idembed.errors import OptionError, ReadOnlyError, RefusedError
 from idembed.index.addresses import Addresses
 from idembed.index.ahead import ahead_of_build, vault_for_batches, warn_of_jobs
 from idembed.index.build import BuildReport, fill
 from idembed.index.catalog import Catalog
-from idembed.index.chunks import chunks
 from idembed.index.ending import refuse_gone_model
 from idembed.index.estimate import Estimate, estimate_build
 from idembed.index.meter import Meter, Paying

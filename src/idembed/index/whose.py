@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from idembed.chunks import chunks
 from idembed.errors import OptionError, RowError, SpaceMismatchError
-from idembed.index.chunks import chunks
 from idembed.index.distinct import Ids, digest_of
 from idembed.models.base import Model
 from idembed.models.profiles import DEFAULT, chosen, named

@@ -7,8 +7,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 
+from idembed.chunks import weighed
 from idembed.errors import IdembedError, ModelError, SpaceMismatchError, TooLongError
-from idembed.index.chunks import weighed
 from idembed.index.embed import Made, Work, spans
 from idembed.index.handover import Handover
 from idembed.index.owner import Writing

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from idembed.chunks import chunks
 from idembed.errors import DamagedError
 from idembed.stores.collection.engine import HEADS, KEYS, NOT_HEAD, STATE, Among, Engine, Key
 from idembed.stores.collection.forms import keys_of
-from idembed.stores.collection.read import heads, pieces
+from idembed.stores.collection.read import heads
 from idembed.stores.collection.seal import Seal
 from idembed.stores.collection.state import State
 from idembed.stores.records import RESTORE, Orphans
@@ -72,13 +73,13 @@ def _without_a_row(engine: Engine, home: int | None, number: int) -> Iterator[li
     """Keys of records whose row is not there, and of parts beyond those that their head knows of."""
     if home is not None and number != home:
         for page in engine.find(number, HEADS, STATE):
-            for some in pieces(page, _AT_ONCE):
+            for some in chunks(page, _AT_ONCE):
                 there = heads(engine, home, [record.id for record in some], KEYS)
                 gone = [record for record in some if record.id not in there]
                 if keys := [key for record in gone for key in keys_of(record.id, Seal.read(record.seal).last)]:
                     yield keys
     for page in engine.find(number, _PARTS, KEYS):
-        for some in pieces(page, _AT_ONCE):
+        for some in chunks(page, _AT_ONCE):
             there = heads(engine, number, list({record.id for record in some}))
             last = {name: Seal.read(record.seal).last for name, record in there.items()}
             if keys := [record.key for record in some if record.part >= last.get(record.id, 0)]:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from idembed.chunks import chunks
 from idembed.errors import StoreError
 from idembed.space import Space
 from idembed.stores.collection import audit, leases, plan
@@ -16,7 +17,7 @@ from idembed.stores.collection import state as states
 from idembed.stores.collection.claims import alone
 from idembed.stores.collection.engine import HEADS, STATE, WHOLE, Engine
 from idembed.stores.collection.forms import records, said_of
-from idembed.stores.collection.read import chunked, heads, pieces
+from idembed.stores.collection.read import heads
 from idembed.stores.collection.rewrite import rewrite
 from idembed.stores.collection.state import Known, State
 from idembed.stores.generation_rules import refuse_active, refuse_incomplete
@@ -144,7 +145,7 @@ def activate(engine: Engine, lease: Lease, number: int, incomplete: bool, keep: 
 def _bring(engine: Engine, home: int, number: int, dim: int, keep: Keep) -> None:
     """Rows without current vectors in the generation come there without any, not settled, so that it has every row."""
     for page in engine.find(home, HEADS, STATE):
-        for some in pieces(page, _AT_ONCE):
+        for some in chunks(page, _AT_ONCE):
             keep()
             rows = {record.id: record for record in some}
             lacking = rows.keys() - plan.current_in(engine, home, number, rows)
@@ -155,7 +156,7 @@ def _bring(engine: Engine, home: int, number: int, dim: int, keep: Keep) -> None
 
 
 def _unsettle_lacking(engine: Engine, home: int) -> None:
-    for some in chunked(plan.lacking(engine, home, home), _AT_ONCE):
+    for some in chunks(plan.lacking(engine, home, home), _AT_ONCE):
         first = heads(engine, home, some, WHOLE)
         rewrite(engine, [home], {name: said_of(record, b"") for name, record in first.items()})
 

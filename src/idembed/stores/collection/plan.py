@@ -7,10 +7,11 @@ from typing import Final
 
 import numpy as np
 
+from idembed.chunks import chunks
 from idembed.rows import BUCKETS, ROW_HASH_BYTES
 from idembed.stores.collection.engine import HASHES, HEADS, KEYS, STATE, UNSETTLED, Among, Engine, Record
 from idembed.stores.collection.forms import order_of, place_of
-from idembed.stores.collection.read import heads, pieces
+from idembed.stores.collection.read import heads
 from idembed.stores.collection.seal import Seal
 from idembed.stores.records import RowHashes, RowState
 
@@ -39,7 +40,7 @@ def ids_at(engine: Engine, home: int, scope: str, hashes: Sequence[bytes]) -> di
     """Ids by row hash: they stand where half of it says."""
     wanted = set(hashes)
     found: dict[bytes, str] = {}
-    for some in pieces(sorted({order_of(row_hash) for row_hash in wanted}), _AT_ONCE):
+    for some in chunks(sorted({order_of(row_hash) for row_hash in wanted}), _AT_ONCE):
         for page in engine.find(home, Among(scope=scope, exactly=tuple(some)), HASHES):
             found |= {record.row_hash: record.id for record in page if record.row_hash in wanted}
     return found
@@ -54,7 +55,7 @@ def unsettled(engine: Engine, home: int, scope: str | None) -> Iterator[str]:
 def states(engine: Engine, home: int, ids: Sequence[str], generations: Sequence[int]) -> dict[str, RowState]:
     """The state of each row that exists."""
     found: dict[str, RowState] = {}
-    for some in pieces(ids, _AT_ONCE):
+    for some in chunks(ids, _AT_ONCE):
         rows = heads(engine, home, some)
         seals = {name: Seal.read(record.seal) for name, record in rows.items()}
         current = {name for name, seal in seals.items() if seal.text_hash}
@@ -89,7 +90,7 @@ def lacking(
     orders = range(UNSETTLED, UNSETTLED + 1) if unsettled_only else HEADS.orders
     for page in engine.find(home, Among(orders=orders), STATE):
         keep()
-        for some in pieces(page, _AT_ONCE):
+        for some in chunks(page, _AT_ONCE):
             rows = {record.id: record for record in some}
             current = current_in(engine, home, number, rows)
             yield from [name for name, row in rows.items() if name not in current and Seal.read(row.seal).text_hash]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final
 
+from idembed.chunks import chunks
 from idembed.errors import DiskFullError
 from idembed.space import Kept, checksum
 from idembed.stores.collection.engine import EVERYTHING, HEADS, STATE, WHOLE, Among, Engine, Fields, Record
@@ -15,9 +16,8 @@ from idembed.stores.collection.forms import head, keys_of, stored
 from idembed.stores.collection.seal import Seal
 from idembed.stores.records import StoredRow
 
-__all__ = ["chunked", "get", "heads", "pieces", "rows_of", "scan", "vectors_at"]
+__all__ = ["get", "heads", "rows_of", "scan", "vectors_at"]
 
-_T = TypeVar("_T")
 _AT_ONCE: Final = 500
 """Rows or addresses that are asked for in one request."""
 _SCAN_BYTES: Final = 8 << 20
@@ -47,7 +47,7 @@ def get(
         return {}
     found: dict[str, StoredRow] = {}
     fields = EVERYTHING if vectors else WHOLE
-    for some in pieces(ids, _AT_ONCE):
+    for some in chunks(ids, _AT_ONCE):
         if generation == home:
             rows = rows_of(engine, home, some, fields)
             found |= {name: stored(parts[0], parts, vectors=vectors) for name, parts in rows.items()}
@@ -114,7 +114,7 @@ def vectors_at(engine: Engine, generation: int, addresses: Sequence[bytes]) -> d
     """Vectors by address; one that is not as it was written is as good as absent."""
     found: dict[bytes, Kept] = {}
     wanted = EVERYTHING - {"text", "metadata"}
-    for some in pieces(list(dict.fromkeys(addresses)), _AT_ONCE):
+    for some in chunks(list(dict.fromkeys(addresses)), _AT_ONCE):
         for page in engine.find(generation, Among(addresses=tuple(some)), wanted):
             for record in page:
                 seal, vector = Seal.read(record.seal), record.vector
@@ -124,16 +124,3 @@ def vectors_at(engine: Engine, generation: int, addresses: Sequence[bytes]) -> d
                 if checksum(record.address, raw, record.tokens, record.truncated) == seal.checksum:
                     found[record.address] = Kept(vector, record.tokens, record.truncated)
     return found
-
-
-def pieces(values: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
-    """``values`` in pieces of ``size``."""
-    for begin in range(0, len(values), size):
-        yield values[begin : begin + size]
-
-
-def chunked(values: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    """Lists of ``size``, the last of what remains."""
-    rest = iter(values)
-    while some := list(islice(rest, size)):
-        yield some

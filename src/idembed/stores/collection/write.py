@@ -13,12 +13,13 @@ from typing import Final
 
 import numpy as np
 
+from idembed.chunks import chunks
 from idembed.stores.checks import refuse_other_scope, refuse_vanished
 from idembed.stores.collection import generations
 from idembed.stores.collection.engine import EVERYTHING, STATE, WHOLE, Engine, Key, Record, Standing
 from idembed.stores.collection.forms import Content, content_of, head, keys_of, opened, records, rewritten, said_of
 from idembed.stores.collection.plan import current_in
-from idembed.stores.collection.read import heads, pieces, rows_of
+from idembed.stores.collection.read import heads, rows_of
 from idembed.stores.collection.rewrite import put, rewrite
 from idembed.stores.collection.seal import Seal
 from idembed.stores.collection.state import State
@@ -117,7 +118,7 @@ def _write(
     else:
         _remove(engine, number, left_out)
     _replace(engine, number, [records(contents[row.id], row.parts.get(number, ()), dim) for row in given], there)
-    for some in pieces(kept, _AT_ONCE):
+    for some in chunks(kept, _AT_ONCE):
         found = rows_of(engine, number, some)
         put(engine, number, [rewritten(parts, contents[name]) for name, parts in found.items()])
 
@@ -170,7 +171,7 @@ def _remove(engine: Engine, number: int, ids: Iterable[str]) -> None:
 
 def _update_metadata(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -> None:
     """A row stays settled by this only if it was, if its text is the planned one, and if its vectors are there."""
-    for some in pieces(rows, _AT_ONCE):
+    for some in chunks(rows, _AT_ONCE):
         old = heads(engine, home, [row.id for row in some], WHOLE)
         current = _current(engine, state, home, old)
         contents = {}
@@ -189,7 +190,7 @@ def _update_metadata(engine: Engine, state: State, home: int, rows: Sequence[Row
 def settle(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -> int:
     """Give rows their hash that have these hashes of text and metadata, and vectors; how many these are."""
     count = 0
-    for some in pieces(rows, _AT_ONCE):
+    for some in chunks(rows, _AT_ONCE):
         old = heads(engine, home, [row.id for row in some], WHOLE)
         current = _current(engine, state, home, old)
         contents = {}
@@ -206,7 +207,7 @@ def settle(engine: Engine, state: State, home: int, rows: Sequence[RowRecord]) -
 
 def unsettle(engine: Engine, state: State, home: int, ids: Sequence[str], texts: bool) -> None:
     """Take the hash of the row, and of its text if ``texts``."""
-    for some in pieces(ids, _AT_ONCE):
+    for some in chunks(ids, _AT_ONCE):
         contents = {}
         for name, record in heads(engine, home, some, WHOLE).items():
             content = said_of(record, b"")
@@ -233,7 +234,7 @@ def fill(engine: Engine, state: State, home: int, generation: int, rows: Sequenc
     given = {row.id: row for row in rows}
     generations.widen(engine, state, {generation: _longest(part for row in rows for part in row.parts)})
     written: dict[str, Content] = {}
-    for some in pieces(list(given), _AT_ONCE):
+    for some in chunks(list(given), _AT_ONCE):
         written |= _fill(engine, home, generation, {name: given[name] for name in some}, dim)
     if generation != home:
         _look_again(engine, home, generation, given, written, dim)
@@ -278,7 +279,7 @@ def delete(engine: Engine, state: State, home: int, ids: Sequence[str]) -> int:
     one may have read a row before it was gone."""
     count = 0
     others = [number for number in state.known if number != home]
-    for some in pieces(list(dict.fromkeys(ids)), _AT_ONCE):
+    for some in chunks(list(dict.fromkeys(ids)), _AT_ONCE):
         count += len(engine.standing(home, some))
         for number in (*others, home, *others):
             _remove(engine, number, some)
