@@ -399,6 +399,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_reading(run: Run, mo
         (["nul.txt", "-o", "o"], 3, "nul.txt is not a text file in UTF-8: line 2 holds a NUL byte"),
         (["nul.txt", "-o", "o", "--tokenizer", "whitespace"], 3, "nul.txt is not a text file in UTF-8: byte 6"),
         (["pets.txt.xz", "-o", "o"], 3, "is packed\n  hint: unpack it: xz -dc pets.txt.xz | idembed train - -o"),
+        (["the pets.xz", "-o", "o"], 3, "hint: unpack it: xz -dc 'the pets.xz' | idembed train"),
         (["pets.db", "-o", "o"], 3, "is a database, not a source"),
         (["pets.txt", "-o", "o", "--text-field", "body"], 2, "--id-field and --text-field are for rows"),
         (["pets.txt", "-o", "o", "--tokenizer", "bert"], 2, "--tokenizer 'bert': it takes simple or whitespace"),
@@ -423,6 +424,7 @@ def test_what_cannot_be_done_is_said_and_nothing_is_left(
     Path("latin1.txt").write_bytes("crème\n".encode("latin-1"))
     written("nul.txt", "cat\ndo\0g\n")
     written("pets.txt.xz", "packed")
+    written("the pets.xz", "packed")
     written("pets.db", "an index")
     Path("empty").mkdir()
     before = sorted(os.listdir())

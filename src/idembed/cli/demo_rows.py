@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from idembed.errors import SourceError
 from idembed.rows import Row
+from idembed.shown import shell_word
 
 __all__ = ["best_names", "read_library"]
 
@@ -47,7 +48,7 @@ def read_library(
             if at < start:
                 raise SourceError(
                     "the standard library cannot be read: a child Python does not start",
-                    hint=f"try: {sys.executable} -I -S -c pass",
+                    hint=f"try: {shell_word(sys.executable)} -I -S -c pass",
                 )
             start = at + 1
 

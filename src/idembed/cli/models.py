@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ from idembed.cli.confirm import confirm
 from idembed.cli.output import Output
 from idembed.cli.progress import Bars
 from idembed.errors import OptionError, RefusedError
+from idembed.shown import shell_word
 
 if TYPE_CHECKING:
     from idembed.models.api.evidence import Evidence
@@ -123,7 +123,7 @@ def _of_an_api(name: str) -> ApiModel:
     if not isinstance(found, ApiModel):
         raise OptionError(
             f"{name} is a model for this machine, which is known by its bytes: there is nothing to accept",
-            hint=f"idembed prove {shlex.quote(name)} shows that it repeats itself; models of APIs are openai:MODEL and "
+            hint=f"idembed prove {shell_word(name)} shows that it repeats itself; models of APIs are openai:MODEL and "
             "the like",
         )
     found.check_key()
@@ -168,4 +168,4 @@ def _say(out: Output, asked: ApiModel, now: Evidence, old: int, before: Evidence
         out.line(f"its vectors have {now.dim} numbers, and had {before.dim}")
     out.line(f"lowest cosine between repeats now: {now.noise:.6f}")
     if before:
-        out.line(f"next: idembed upgrade INDEX --to {shlex.quote(asked.newest_name)}")
+        out.line(f"next: idembed upgrade INDEX --to {shell_word(asked.newest_name)}")

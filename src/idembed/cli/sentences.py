@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from idembed.cli.files import ROWS
 from idembed.errors import CorpusError, OptionError, SourceError
+from idembed.shown import shell_word
 
 if TYPE_CHECKING:
     from idembed.models.words.tokens import WordTokenizer
@@ -94,7 +95,8 @@ def open_sentences(
     if not path.exists():
         raise SourceError(f"there is no file or folder {source!r}", hint=f"give {_WANTED}")
     if unpacker := _UNPACKERS.get(path.suffix.lower()):
-        raise SourceError(f"{source} is packed", hint=f"unpack it: {unpacker} {source} | idembed train - -o OUT.w2v")
+        hint = f"unpack it: {unpacker} {shell_word(source)} | idembed train - -o OUT.w2v"
+        raise SourceError(f"{source} is packed", hint=hint)
     if tokenizer.kind == "whitespace" and path.is_file() and path.suffix.lower() != ".gz" and not _has_long_line(path):
         return path
     return _FileLines(File(path, source), tokenizer)

@@ -26,6 +26,7 @@ from idembed.index.upgrade import Rebuild, Upgrade
 from idembed.index.verify import Verification, verify
 from idembed.judge import MARGIN, Judgement, Question, check_margin, read_beir
 from idembed.models.base import Model, OnEmpty
+from idembed.shown import shell_word
 from idembed.sources.vectors import VectorFields, open_vectors
 from idembed.stores.base import Generation
 
@@ -257,7 +258,8 @@ class Lifecycle:
         """
         check_whole("sample", sample)
         if stores.is_index(_path_of(url)):
-            raise OptionError(f"{url} is an index of idembed already", hint=f"to copy it: idembed copy {url} --to NEW")
+            hint = f"to copy it: idembed copy {shell_word(str(url))} --to NEW"
+            raise OptionError(f"{url} is an index of idembed already", hint=hint)
         source = open_vectors(url, VectorFields(id, text, vector, metadata, table))
         target = to if to is not None else _beside(url)
         return adopt(source, target, model=model, scope=scope, sample=sample, wait=wait, tell=teller(progress))

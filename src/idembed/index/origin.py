@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from idembed.errors import ReadOnlyError, StoreError
+from idembed.shown import shell_word
 from idembed.stores.base import Store
 
 __all__ = ["ADOPTING", "COPY_OF", "INDEX_ID", "carry", "change_meta", "id_of", "new_id", "refuse_unfinished"]
@@ -72,5 +73,6 @@ def refuse_unfinished(meta: Mapping[str, Any], name: str) -> None:
     if COPY_OF in meta:
         raise StoreError(
             f"{name} holds only a part of a copy, which did not come to its end",
-            hint=f"copy again, and it goes on where it was: idembed copy INDEX --to {name}; or remove the file",
+            hint=f"copy again, and it goes on where it was: idembed copy INDEX --to {shell_word(name)}; or "
+            "remove the file",
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import shlex
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from idembed.models.base import Model
 from idembed.models.profiles import DEFAULT, chosen, named
 from idembed.models.texts import raise_refused
 from idembed.rows import CheckedRow
+from idembed.shown import shell_word
 from idembed.sources.vectors import RowsWithVectors
 
 __all__ = ["Likeness", "Vector", "as_stored", "checked_likeness", "sample_of"]
@@ -124,7 +124,7 @@ def _refuse_another_profile(
     if _compare(other, rows).is_equal:
         raise SpaceMismatchError(
             f"the vectors of {name} are not those of {model.name}, but those of {other.name} to the bit",
-            hint=f"nothing was written. Adopt with that model: --model {shlex.quote(other.name)}",
+            hint=f"nothing was written. Adopt with that model: --model {shell_word(other.name)}",
             lowest=found.lowest,
         )
 

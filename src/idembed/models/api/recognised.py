@@ -13,6 +13,7 @@ from idembed.errors import ApiError, DiskFullError, ModelChangedError, OptionErr
 from idembed.models.api.evidence import Evidence, Keeping, answers, cosines, evidence_of
 from idembed.models.api.probes import PROBES
 from idembed.models.base import Embedded, Journal, Model, Vectors
+from idembed.shown import shell_word
 
 __all__ = ["Recognised", "Witnesses"]
 
@@ -165,12 +166,12 @@ class Recognised(Model):
 
     def changed(self, lowest: float, evidence: Evidence, when: str) -> ModelChangedError:
         """The error for a model that answers by a cosine of ``lowest`` otherwise than it did ``when``."""
-        upgrade = f"idembed upgrade INDEX --to '{self.newest_name}'"
+        typed = shell_word(self.newest_name)
+        upgrade = f"idembed upgrade INDEX --to {typed}"
         if self.newest > self.revision:
             what = f"What was accepted since is revision {self.newest}: {upgrade}"
         else:
-            accept = f"idembed models accept '{self.newest_name}'"
-            what = f"To use what answers now, as a space of its own: {accept}, then {upgrade}"
+            what = f"To use what answers now, as a space of its own: idembed models accept {typed}, then {upgrade}"
         return ModelChangedError(
             f"{self.name} is not the model that it was: the cosine between what it says now and what it said "
             f"({when}) is {lowest:.4f}, and was {evidence.noise:.6f} at the least between repeats",
@@ -213,7 +214,8 @@ class Recognised(Model):
                 raise
             raise ModelChangedError(
                 f"{self.name} is not the model that it was: its vectors have {width} numbers, and had {evidence.dim}",
-                hint=f"to use what answers now, as a space of its own: idembed models accept '{self.newest_name}'",
+                hint=f"to use what answers now, as a space of its own: idembed models accept "
+                f"{shell_word(self.newest_name)}",
                 model=self.name,
             ) from error
 

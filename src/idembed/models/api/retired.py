@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from idembed.errors import RetiredModelError
+from idembed.shown import shell_word
 
 __all__ = ["RETIREMENTS", "WRITTEN", "Notice", "Retirement", "State", "notice", "refuse_gone", "retirement"]
 
@@ -90,7 +91,7 @@ def notice(found: Retirement, model: str, today: dt.date, index: str = "", which
     lead, it = (
         (f"{which or index} was built with {model}, which {title}", "") if index else (f"{model}: {title}", " it")
     )
-    to = f"idembed upgrade {index or 'INDEX'} --to {found.successor}"
+    to = f"idembed upgrade {shell_word(index) if index else 'INDEX'} --to {shell_word(found.successor)}"
     builds = f"{to} builds the vectors of its successor beside it, from the stored texts"
     if state == "announced":
         when = f"{found.date}, or later" if found.or_later else str(found.date)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from idembed.models.api.evidence import CALLS, Evidence, cosines, evidence_of
 from idembed.models.api.probes import PROBES
+from idembed.shown import shell_word
 
 if TYPE_CHECKING:
     from idembed.models.api.model import ApiModel
@@ -87,7 +88,7 @@ def _problem(model: ApiModel, kept: Evidence | None, now: Evidence, cosine: floa
     if kept is None:
         return "", ""
     if cosine is None:
-        accept = f"idembed models accept '{model.newest_name}'"
+        accept = f"idembed models accept {shell_word(model.newest_name)}"
         return f"{model.name} gives vectors of {now.dim} numbers, and gave {kept.dim} on {kept.measured}", accept
     if cosine >= kept.refuse_below:
         return "", ""
