@@ -13,6 +13,7 @@ from idembed.errors import OptionError, SpaceMismatchError
 from idembed.models import load
 from idembed.models.profiles import chosen, full_name, named
 from idembed.native import Profile
+from idembed.shown import shell_word
 
 TEXTS = ["the cat sat", "a dog", "日本", ""]
 
@@ -104,3 +105,21 @@ def test_an_index_remembers_its_profile_and_refuses_another(folder: Path, tmp_pa
         assert index.status().generations[0].model == f"{folder}?profile=i8-1"
     with pytest.raises(SpaceMismatchError, match="profile"), Index(str(tmp_path / "pets.db"), str(folder)) as index:
         index.search("the cat sat")
+
+
+@pytest.mark.parametrize(("its", "others"), [("i8-1", "f32-1"), ("f32-1", "i8-1")])
+def test_where_only_the_profile_differs_it_is_said_and_how_to_name_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, its: str, others: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Index("pets.db", f"{folder}?profile={its}") as index:
+        index.sync([{"id": "a", "text": TEXTS[0]}])
+    with pytest.raises(SpaceMismatchError) as caught, Index("pets.db", f"{folder}?profile={others}"):
+        pass
+    asked = shell_word(load(folder, others).name)
+    assert caught.value.hint == (
+        "vectors of two spaces cannot be compared: only the profile differs. Name that of the index: "
+        f"--model '{folder}?profile={its}'; or move the index to the other: idembed upgrade pets.db --to {asked}"
+    )
+    with Index("pets.db", f"{folder}?profile={its}") as index:
+        assert [hit.id for hit in index.search("the cat sat")] == ["a"]

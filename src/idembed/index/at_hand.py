@@ -9,6 +9,7 @@ from idembed import models
 from idembed.errors import ModelNotFoundError, SpaceMismatchError
 from idembed.models.api.recognised import Recognised
 from idembed.models.base import API_BATCH_SIZE, Model
+from idembed.models.profiles import chosen
 from idembed.shown import shell_word
 from idembed.stores.base import Generation
 
@@ -92,35 +93,46 @@ def mismatch(index: str, generations: Iterable[Generation], generation: Generati
     facts = [str(difference) for difference in generation.space.differences(model.space)]
     others = [g for g in generations if g.space.id == model.space.id]
     typed = shell_word(index)
-    if others and others[0].status == "active":
-        hint = f"bring {generation.model} back, or let that generation go: idembed drop {typed} {generation.number}"
-    elif others and not others[0].complete and others[0].status == "building":
-        hint = (
-            f"generation {others[0].number} is being built of that space: go on with idembed upgrade {typed} "
-            f"--to {shell_word(model.name)}, then judge and switch"
-        )
-    elif others:
-        number, status = others[0].number, others[0].status
-        hint = f"generation {number} ({status}) has that space: idembed switch {typed} {number}"
-    elif generation.model == model.name and [d.name for d in generation.space.differences(model.space)] == ["endpoint"]:
-        hint = (
-            f"it was built at {generation.space.facts['endpoint']}: name that address in the environment, as it was "
-            f"then (docs/apis.md), or move the index: idembed upgrade {typed} --to {shell_word(model.name)}"
-        )
-    elif generation.model == model.name:
-        hint = (
-            "what lies there was changed since: bring back what the index was built with, or move the index to "
-            f"what is there now: idembed upgrade {typed} --to {shell_word(model.name)}"
-        )
-    else:
-        hint = (
-            "open the index without naming a model to use the one it records, or move it to the other: "
-            f"idembed upgrade {typed} --to {shell_word(model.name)}"
-        )
+    advice = _use_other(typed, generation, others[0], model) if others else _use_same(typed, generation, model)
     which = index if generation.status == "active" else f"generation {generation.number} of {index}"
     return SpaceMismatchError(
         f"{which} was built with {generation.model}; the vectors of {model.name} as it is now are of "
         f"another space (here: the index, there: the model). {'; '.join(facts)}",
-        hint=f"vectors of two spaces cannot be compared: {hint}",
+        hint=f"vectors of two spaces cannot be compared: {advice}",
         differences=facts,
+    )
+
+
+def _use_other(index: str, generation: Generation, other: Generation, model: Model) -> str:
+    """What to do where the model is that of an ``other`` generation."""
+    if other.status == "active":
+        return f"bring {generation.model} back, or let that generation go: idembed drop {index} {generation.number}"
+    if not other.complete and other.status == "building":
+        return (
+            f"generation {other.number} is being built of that space: go on with idembed upgrade {index} "
+            f"--to {shell_word(model.name)}, then judge and switch"
+        )
+    return f"generation {other.number} ({other.status}) has that space: idembed switch {index} {other.number}"
+
+
+def _use_same(index: str, generation: Generation, model: Model) -> str:
+    """What to do where no generation is of the model's space: have that of the index, or move the index."""
+    upgrade = f"idembed upgrade {index} --to {shell_word(model.name)}"
+    differ = [difference.name for difference in generation.space.differences(model.space)]
+    if differ == ["profile"]:
+        same = f"{chosen(model.name, None)[0]}?profile={generation.space.facts['profile']}"
+        return (
+            f"only the profile differs. Name that of the index: --model {shell_word(same)}; or move the index to the "
+            f"other: {upgrade}"
+        )
+    if generation.model != model.name:
+        return f"open the index without naming a model to use the one it records, or move it to the other: {upgrade}"
+    if differ == ["endpoint"]:
+        return (
+            f"it was built at {generation.space.facts['endpoint']}: name that address in the environment, as it was "
+            f"then (docs/apis.md), or move the index: {upgrade}"
+        )
+    return (
+        "what lies there was changed since: bring back what the index was built with, or move the index to "
+        f"what is there now: {upgrade}"
     )
