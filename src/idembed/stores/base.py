@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Self
 
+from idembed.errors import LeaseHeldError
 from idembed.filters import Condition
 from idembed.space import Kept, Space
 from idembed.stores.records import (
@@ -88,7 +90,6 @@ class Store(ABC):
     def swap_meta(self, version: int, meta: Mapping[str, Any]) -> bool:
         """Replace the settings if their version is still ``version``; False when it is not."""
 
-    @abstractmethod
     def lease(
         self,
         owner: str,
@@ -103,6 +104,16 @@ class Store(ABC):
         Raises LeaseHeldError (facts ``owner``, ``expires``) while another owner's lease of that name has not expired;
         ``instead_of`` takes it over from exactly that owner, who is known to be dead.
         """
+        answer = self._take(name, owner, seconds, time.time() if now is None else now, instead_of)
+        if isinstance(answer, Lease):
+            return answer
+        raise answer
+
+    @abstractmethod
+    def _take(
+        self, name: str, owner: str, seconds: float, now: float, instead_of: str | None
+    ) -> Lease | LeaseHeldError:
+        """The lease; or the error to raise, once what was found out about the other owner's is written."""
 
     @abstractmethod
     def writer(self) -> tuple[int, str]:
@@ -110,9 +121,12 @@ class Store(ABC):
         wrote, and its owner, "" when the lease was given back. One that expired is its owner's until another takes
         it."""
 
-    @abstractmethod
     def renew(self, lease: Lease, seconds: float = 60.0, *, now: float | None = None) -> Lease:
         """The same lease, longer. Raises LeaseLostError when another writer took over."""
+        return self._renew(lease, seconds, time.time() if now is None else now)
+
+    @abstractmethod
+    def _renew(self, lease: Lease, seconds: float, now: float) -> Lease: ...
 
     @abstractmethod
     def release(self, lease: Lease) -> None:

@@ -5,10 +5,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import Final
+
 from idembed.errors import LeaseHeldError, LeaseLostError, OptionError
 from idembed.stores.records import Lease
 
-__all__ = ["check_owner", "check_seconds", "held", "refuse_lost"]
+__all__ = ["check_owner", "check_seconds", "held", "keeper", "refuse_lost"]
+
+_SECONDS: Final = 60.0
+"""That a lease is renewed for while something takes long."""
 
 
 def check_seconds(seconds: float) -> None:
@@ -44,3 +51,16 @@ def refuse_lost(place: str, lease: Lease, last: tuple[int, str], **facts: object
         hint="run it again: what was committed before is kept",
         **facts,
     )
+
+
+def keeper(lease: Lease, renew: Callable[[Lease, float], Lease]) -> Callable[[], None]:
+    """What to call every few seconds while something takes long: it renews the lease when a third of its time is gone,
+    and raises LeaseLostError where another took over."""
+    kept = lease
+
+    def keep() -> None:
+        nonlocal kept
+        if kept.expires - time.time() < _SECONDS * 2 / 3:
+            kept = renew(kept, _SECONDS)
+
+    return keep

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from idembed.canonical import canonical_json
+from idembed.errors import LeaseHeldError
 from idembed.stores import postgres_lease, postgres_read
 from idembed.stores.postgres_link import repeated
 from idembed.stores.postgres_transactions import Transactions
@@ -33,21 +33,11 @@ class Settings(Transactions):
             return done.rowcount == 1
 
     @repeated
-    def lease(
-        self,
-        owner: str,
-        seconds: float = 60.0,
-        *,
-        name: str = ROWS,
-        instead_of: str | None = None,
-        now: float | None = None,
-    ) -> Lease:
-        moment = time.time() if now is None else now
+    def _take(
+        self, name: str, owner: str, seconds: float, now: float, instead_of: str | None
+    ) -> Lease | LeaseHeldError:
         with self._writing() as connection:
-            answer = postgres_lease.take(connection, self.url, name, owner, seconds, moment, instead_of)
-        if isinstance(answer, Lease):
-            return answer
-        raise answer
+            return postgres_lease.take(connection, self.url, name, owner, seconds, now, instead_of)
 
     @repeated
     def writer(self) -> tuple[int, str]:
@@ -55,9 +45,9 @@ class Settings(Transactions):
             return postgres_lease.last(connection, ROWS)
 
     @repeated
-    def renew(self, lease: Lease, seconds: float = 60.0, *, now: float | None = None) -> Lease:
+    def _renew(self, lease: Lease, seconds: float, now: float) -> Lease:
         with self._writing(alone=False) as connection:
-            return postgres_lease.renew(connection, self.url, lease, seconds, time.time() if now is None else now)
+            return postgres_lease.renew(connection, self.url, lease, seconds, now)
 
     @repeated
     def release(self, lease: Lease) -> None:

@@ -17,6 +17,7 @@ from idembed.stores.postgres_link import ConnectionLostError, broken, connect, m
 from idembed.stores.postgres_open import LOCK, prepare
 from idembed.stores.postgres_schema import OURS, Db
 from idembed.stores.records import Lease
+from idembed.stores.snapshots import Snapshots
 
 __all__ = ["Transactions"]
 
@@ -37,7 +38,7 @@ _PATIENCE: Final = 20.0
 """Seconds in which a server notices that a connection is gone."""
 
 
-class Transactions:
+class Transactions(Snapshots):
     """The connection of one store. A connection that breaks between transactions is made again; where it breaks within
     one, the transaction is done once more (``repeated``); and where it breaks while one is committed, the database is
     asked, over a new one, whether it was."""
@@ -49,7 +50,6 @@ class Transactions:
         self._schema = self._place.schema
         self._writable = not read_only
         self._is_closed = False
-        self._in_snapshot = False
         self._connection = connect(self._place)
         try:
             with mapped(self._place, lambda: self._connection):
@@ -66,15 +66,6 @@ class Transactions:
     def may_repeat(self) -> bool:
         """Whether what failed with the connection may be done once more: not where it must be of one state."""
         return not self._in_snapshot and not self._is_closed
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        with self._reading():
-            outer, self._in_snapshot = self._in_snapshot, True
-            try:
-                yield
-            finally:
-                self._in_snapshot = outer
 
     @contextmanager
     def _reading(self) -> Iterator[Db]:

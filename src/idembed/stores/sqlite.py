@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from idembed.stores import (
 )
 from idembed.stores.base import Store
 from idembed.stores.checks import check_dim, check_parts, check_rows, known_ids
+from idembed.stores.lease_rules import keeper
 from idembed.stores.records import (
     Capabilities,
     Filling,
@@ -43,7 +43,6 @@ from idembed.stores.sqlite_settings import Settings
 
 __all__ = ["CAPABILITIES", "SQLiteStore", "opened"]
 
-_RENEWED: Final = 60.0
 CAPABILITIES: Final = Capabilities(
     exact_readback=True,
     atomic_switch=True,
@@ -113,12 +112,6 @@ class SQLiteStore(Settings, Store):
             sqlite_generations.name_model(connection, self._existing(connection, number), model)
 
     def build_ann(self, lease: Lease, number: int) -> None:
-        held = [lease]
-
-        def keep() -> None:
-            if held[0].expires - time.time() < _RENEWED / 2:
-                held[0] = self.renew(held[0], _RENEWED)
-
         with self._writing(lease) as connection:
             dim = self._existing(connection, number).space.dim
         with self._reading() as connection:
@@ -126,6 +119,7 @@ class SQLiteStore(Settings, Store):
             if near is not None and not sqlite_ann.is_stale(connection, number, near.record):
                 return
         self._searcher.side_cars.close(number)
+        keep = keeper(lease, self.renew)
         sqlite_ann.build(self.url, number, dim, self._reading, self._connect(), lambda: self._writing(lease), keep)
 
     def has_ann(self, number: int) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from idembed.canonical import canonical_json
+from idembed.errors import LeaseHeldError
 from idembed.stores import sqlite_lease, sqlite_read
 from idembed.stores.records import ROWS, Lease
 from idembed.stores.sqlite_transactions import Transactions
@@ -29,29 +29,19 @@ class Settings(Transactions):
             )
             return cursor.rowcount == 1
 
-    def lease(
-        self,
-        owner: str,
-        seconds: float = 60.0,
-        *,
-        name: str = ROWS,
-        instead_of: str | None = None,
-        now: float | None = None,
-    ) -> Lease:
-        moment = time.time() if now is None else now
+    def _take(
+        self, name: str, owner: str, seconds: float, now: float, instead_of: str | None
+    ) -> Lease | LeaseHeldError:
         with self._writing() as connection:
-            answer = sqlite_lease.take(connection, self.url, name, owner, seconds, moment, instead_of)
-        if isinstance(answer, Lease):
-            return answer
-        raise answer
+            return sqlite_lease.take(connection, self.url, name, owner, seconds, now, instead_of)
 
     def writer(self) -> tuple[int, str]:
         with self._reading() as connection:
             return sqlite_lease.last(connection, ROWS)
 
-    def renew(self, lease: Lease, seconds: float = 60.0, *, now: float | None = None) -> Lease:
+    def _renew(self, lease: Lease, seconds: float, now: float) -> Lease:
         with self._writing() as connection:
-            return sqlite_lease.renew(connection, self.url, lease, seconds, time.time() if now is None else now)
+            return sqlite_lease.renew(connection, self.url, lease, seconds, now)
 
     def release(self, lease: Lease) -> None:
         with self._writing() as connection:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from idembed.errors import ReadOnlyError, StoreError
 from idembed.stores import sqlite_audit, sqlite_lease
 from idembed.stores.records import Lease
+from idembed.stores.snapshots import Snapshots
 from idembed.stores.sqlite_file import mapped, open_file, open_reader, stamp
 from idembed.stores.sqlite_search import Searcher
 from idembed.stores.sqlite_vectors import Connect
@@ -17,14 +18,13 @@ from idembed.stores.sqlite_where import install
 __all__ = ["Transactions"]
 
 
-class Transactions:
+class Transactions(Snapshots):
     """The open file, and what is held of it in memory."""
 
     url: str
 
     def __init__(self, path: str, *, create: bool = True, read_only: bool = False) -> None:
         self.url = path
-        self._in_snapshot = False
         self._open(create, read_only)
 
     def _open(self, create: bool, read_only: bool) -> None:
@@ -47,15 +47,6 @@ class Transactions:
         self._immutable = None
         with mapped(self.url):
             self._connection.close()
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        with self._reading():
-            outer, self._in_snapshot = self._in_snapshot, True
-            try:
-                yield
-            finally:
-                self._in_snapshot = outer
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

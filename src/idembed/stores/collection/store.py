@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
@@ -16,6 +15,7 @@ from idembed.stores.collection import audit, generations, leases, plan, read, se
 from idembed.stores.collection import state as states
 from idembed.stores.collection.engine import HEADS, Among, Engine
 from idembed.stores.collection.state import State
+from idembed.stores.lease_rules import keeper
 from idembed.stores.records import (
     ROWS,
     Filling,
@@ -31,9 +31,6 @@ from idembed.stores.records import (
 )
 
 __all__ = ["CollectionStore"]
-
-_RENEWED: Final = 60.0
-"""Seconds that a lease is renewed for while something takes long."""
 
 
 class CollectionStore(Store):
@@ -89,18 +86,6 @@ class CollectionStore(Store):
             state.one(number)
         return state
 
-    def _keeper(self, lease: Lease) -> Callable[[], None]:
-        """Renews the lease when it is time, and raises LeaseLostError where another took over."""
-        last = time.monotonic()
-
-        def keep() -> None:
-            nonlocal last
-            if time.monotonic() - last > _RENEWED / 3:
-                last = time.monotonic()
-                leases.renew(self._engine, lease, _RENEWED, time.time())
-
-        return keep
-
     def _refuse_reader(self) -> None:
         if self._read_only:
             raise StoreError(f"{self.url} was opened for reading", hint="open it without read_only", url=self.url)
@@ -114,23 +99,15 @@ class CollectionStore(Store):
         self._refuse_reader()
         return settings.swap(self._engine, version, meta)
 
-    def lease(
-        self,
-        owner: str,
-        seconds: float = 60.0,
-        *,
-        name: str = ROWS,
-        instead_of: str | None = None,
-        now: float | None = None,
-    ) -> Lease:
+    def _take(self, name: str, owner: str, seconds: float, now: float, instead_of: str | None) -> Lease:
         self._refuse_reader()
-        return leases.take(self._engine, name, owner, seconds, time.time() if now is None else now, instead_of)
+        return leases.take(self._engine, name, owner, seconds, now, instead_of)
 
     def writer(self) -> tuple[int, str]:
         return leases.last(self._engine, ROWS)
 
-    def renew(self, lease: Lease, seconds: float = 60.0, *, now: float | None = None) -> Lease:
-        return leases.renew(self._engine, lease, seconds, time.time() if now is None else now)
+    def _renew(self, lease: Lease, seconds: float, now: float) -> Lease:
+        return leases.renew(self._engine, lease, seconds, now)
 
     def release(self, lease: Lease) -> None:
         leases.release(self._engine, lease)
@@ -148,16 +125,16 @@ class CollectionStore(Store):
         self._writing(lease)
         number = generations.create(self._engine, space, model)
         if activate:
-            generations.activate(self._engine, lease, number, True, self._keeper(lease))
+            generations.activate(self._engine, lease, number, True, keeper(lease, self.renew))
         return self._state().one(number)
 
     def activate(self, lease: Lease, number: int, *, incomplete: bool = False) -> None:
         self._writing(lease, number)
-        generations.activate(self._engine, lease, number, incomplete, self._keeper(lease))
+        generations.activate(self._engine, lease, number, incomplete, keeper(lease, self.renew))
 
     def complete(self, lease: Lease, number: int) -> int:
         self._writing(lease, number)
-        return generations.complete(self._engine, number, self._keeper(lease))
+        return generations.complete(self._engine, number, keeper(lease, self.renew))
 
     def name_model(self, lease: Lease, number: int, model: str) -> None:
         self._writing(lease, number)
@@ -167,7 +144,7 @@ class CollectionStore(Store):
         self._writing(lease, number)
         if not self.capabilities.approximate_search:
             raise StoreError(f"{self.url} is searched exactly: it has no approximate search", url=self.url)
-        self._engine.build_ann(number, self._keeper(lease))
+        self._engine.build_ann(number, keeper(lease, self.renew))
 
     def has_ann(self, number: int) -> bool:
         return number in self._state().known and self._engine.has_ann(number)
