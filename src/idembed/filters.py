@@ -8,7 +8,7 @@ Every condition must hold. A missing key satisfies nothing, ``ne`` included. Typ
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from idembed.canonical import NotCanonicalError, canonical_json
 from idembed.errors import FilterError
 from idembed.rows import RESERVED
 
-__all__ = ["Condition", "Operator", "Scalar", "matches", "parse_where"]
+__all__ = ["Condition", "Operator", "Scalar", "matches", "parse_where", "within_scope"]
 
 Scalar = None | bool | int | float | str
 Operator = Literal["in", "ne", "gt", "gte", "lt", "lte"]
@@ -72,6 +72,11 @@ def parse_where(where: Mapping[str, Any] | None) -> tuple[Condition, ...]:
 def matches(conditions: tuple[Condition, ...], metadata: Mapping[str, Any]) -> bool:
     """Whether ``metadata`` satisfies every condition: the reference for every store's own filter."""
     return all(c.key in metadata and c.holds(metadata[c.key]) for c in conditions)
+
+
+def within_scope(where: Sequence[Condition], scope: str | None) -> list[Condition]:
+    """These conditions, and that a row is of the scope, if one is named."""
+    return [*where] if scope is None else [*where, Condition("$scope", "in", (scope,))]
 
 
 def _condition(key: str, name: str, value: Any) -> Condition:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from idembed.filters import Condition
+from idembed.filters import Condition, within_scope
 from idembed.space import Kept, Space
 from idembed.stores import (
     postgres_ann,
@@ -254,9 +254,7 @@ class PostgresStore(Settings, Store):
         within: int | None = None,
         approximate: bool = False,
     ) -> list[list[Match]]:
-        conditions = list(where)
-        if scope is not None:
-            conditions.append(Condition("$scope", "in", (scope,)))
+        conditions = within_scope(where, scope)
         with self._reading() as connection:
             space = self._existing(connection, generation).space
             if within is not None:

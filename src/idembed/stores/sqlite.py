@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from idembed.errors import OptionError
-from idembed.filters import Condition
+from idembed.filters import Condition, within_scope
 from idembed.space import Kept, Space
 from idembed.stores import (
     ann_graph,
@@ -257,9 +257,7 @@ class SQLiteStore(Settings, Store):
         within: int | None = None,
         approximate: bool = False,
     ) -> list[list[Match]]:
-        conditions = list(where)
-        if scope is not None:
-            conditions.append(Condition("$scope", "in", (scope,)))
+        conditions = within_scope(where, scope)
         with self._reading() as connection:
             space = self._existing(connection, generation).space
             if within is not None:
