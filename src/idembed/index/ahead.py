@@ -79,7 +79,7 @@ def warn_of_jobs(catalog: Catalog, of: Generation | None = None) -> None:
         return
     generation = of or catalog.active()
     space, name = (generation or catalog.asked).space, generation.model if generation else catalog.asked.name
-    vault = catalog.vault(space)[0] if space.kind == "api" else None
+    vault = catalog.vault.of(space)[0] if space.kind == "api" else None
     if vault and (count := Records(space.id).count(vault.path)):
         _LOG.warning(
             "%s of %s %s on record: batch_api=True, --batch-api, uses what they give; without it texts may be paid for "
@@ -93,7 +93,7 @@ def warn_of_jobs(catalog: Catalog, of: Generation | None = None) -> None:
 def vault_for_batches(catalog: Catalog, model: Model) -> Vault:
     """Where batches put their vectors. Raises OptionError where the model has no batches, or there is no vault."""
     batch_of(model)
-    vault, keep = catalog.vault(model.space)
+    vault, keep = catalog.vault.of(model.space)
     if vault is None or not keep:
         raise OptionError(
             "batches need the vault: it keeps what a job gave until it is in the index",

@@ -17,8 +17,9 @@ from pathlib import Path
 from idembed.chunks import chunks
 from idembed.errors import DiskFullError, LeaseHeldError, VaultError
 from idembed.index.embed import spans
+from idembed.index.outcome import Outcome
 from idembed.index.owner import Writing
-from idembed.index.spool import Outcome, Spool
+from idembed.index.spool import Spool
 from idembed.space import address
 from idembed.split import Splitter
 from idembed.stores.base import Generation, Store

@@ -3,7 +3,6 @@ made its vectors. Nothing is created and no model is loaded until that is needed
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,31 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from idembed import stores
-from idembed.errors import (
-    DamagedError,
-    IndexNotFoundError,
-    OptionError,
-    StoreError,
-    VaultError,
-)
+from idembed.errors import DamagedError, IndexNotFoundError, OptionError, StoreError
 from idembed.index.at_hand import ModelsAtHand, mismatch
 from idembed.index.ending import refuse_gone_generation, refuse_gone_model, warn_of_end
 from idembed.index.limits import Limits
 from idembed.index.origin import INDEX_ID, change_meta, new_id, refuse_unfinished
 from idembed.index.owner import Writing
+from idembed.index.vault_choice import VaultChoice
 from idembed.index.witnesses import witnesses
 from idembed.models.api.recognised import Recognised
 from idembed.models.base import Journal, Model
 from idembed.shown import shell_word
-from idembed.space import Space
 from idembed.split import Splitter
 from idembed.stores.base import Generation, Status, Store
 from idembed.stores.records import RESTORE
 from idembed.vault import Vault
 
 __all__ = ["Catalog"]
-
-_LOG = logging.getLogger(__name__)
 
 
 class Catalog:
@@ -56,11 +47,11 @@ class Catalog:
         self._closed = False
         self._models = ModelsAtHand(model, models)
         self._split = split
-        self._vault_choice = vault
+        self.vault = VaultChoice(vault)
         self._is_checked = False
+        """Whether what was asked for is known to be what the index records."""
         self._introduced: set[int] = set()
         """Generations whose models were shown what they made."""
-        """Whether what was asked for is known to be what the index records."""
         try:
             self._opened = stores.open_store(url, create=False)
         except IndexNotFoundError:
@@ -221,7 +212,7 @@ class Catalog:
         store = self.store
         if store is None:
             self.asked.ready(journal)
-            vault, keep = self.vault(self.asked.space)
+            vault, keep = self.vault.of(self.asked.space)
             if vault and keep:
                 vault.make(self.asked.space.id)
             store = self._opened = stores.open_store(self.url)
@@ -268,37 +259,6 @@ class Catalog:
     def limits(self) -> Limits:
         """What the store declares to hold."""
         return Limits(stores.capabilities_of(self.url))
-
-    def vault_folder(self) -> Path | None:
-        """Where the vault is; None: there is none."""
-        choice = self._vault_choice
-        if choice == "none":
-            return None
-        if isinstance(choice, Vault):
-            return choice.path
-        return Vault(None if choice in (None, "all") else choice).path
-
-    def vault(self, space: Space) -> tuple[Vault | None, bool]:
-        """The vault to look into for vectors of a space (None: none at all), and whether everything its model makes is
-        kept there.
-
-        One that nothing is kept in and that cannot be read is left out with a warning: a local model does not
-        need it.
-        """
-        choice = self._vault_choice
-        if choice == "none":
-            return None, False
-        if choice is not None and choice != "all":
-            return (choice if isinstance(choice, Vault) else Vault(choice)), True
-        vault, keep = Vault(), choice == "all" or not space.repeatable
-        try:
-            vault.segments(vault.folder_of(space.id))
-        except VaultError as error:
-            if keep:
-                raise
-            _LOG.warning("%s; going on without it", error.message)
-            return None, False
-        return vault, keep
 
     def change_meta(self, change: Callable[[dict[str, Any]], object]) -> None:
         """Change the settings in one step, whoever else changes them meanwhile."""

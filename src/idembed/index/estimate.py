@@ -13,7 +13,8 @@ from idembed.chunks import chunks
 from idembed.errors import ModelError, OptionError, SpaceMismatchError
 from idembed.index.catalog import Catalog
 from idembed.index.embed import spans
-from idembed.index.spool import Outcome, Spool
+from idembed.index.outcome import Outcome
+from idembed.index.spool import Spool
 from idembed.index.targets import lookups_for
 from idembed.models.api.batches.registry import share_of
 from idembed.models.base import Model
@@ -124,7 +125,7 @@ def _estimate_sync(
 ) -> Estimate:
     """For one generation; None: the first one of a new index."""
     survey, parts, splitter = _Survey(), 0, catalog.splitter(split)
-    vault, _ = catalog.vault(space)
+    vault, _ = catalog.vault.of(space)
     lookups = lookups_for(catalog.store, space, [vault] if vault else [])
     for chunk in chunks(spool.pending(Outcome.TEXT, Outcome.ADDED), _CHUNK):
         texts = [row.text[start:end] for _, row in chunk for start, end in spans(splitter, row.text)]
@@ -171,7 +172,7 @@ def estimate_build(
     them; equal texts count anew, those whose vectors are kept somewhere do not, unless all is made ``anew``. ``share``:
     of the ordinary price."""
     store, _ = catalog.readable()
-    vault, _ = catalog.vault(model.space)
+    vault, _ = catalog.vault.of(model.space)
     lookups = [] if anew else lookups_for(store, model.space, [vault] if vault else [])
     splitter, survey = catalog.splitter(), _Survey()
     rows, drawn = (store.count(), store.sample(_ROWS)) if ids is None else _draw(ids)

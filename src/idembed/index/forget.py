@@ -36,7 +36,7 @@ class Forgetting:
     def __init__(self, catalog: Catalog, store: Store) -> None:
         self._store = store
         self._splitter = catalog.splitter()
-        self._vault = catalog.vault(catalog.readable()[1].space)[0]
+        self._vault = catalog.vault.of(catalog.readable()[1].space)[0]
         kept = [folder.name for folder in self._vault.spaces()] if self._vault else []
         self._spaces = sorted({*kept, *(g.space.id for g in store.generations())}) if kept else []
         file = _file(catalog)
@@ -134,5 +134,5 @@ def is_left(catalog: Catalog) -> bool:
 
 def _file(catalog: Catalog) -> Path | None:
     """Where it is noted what is to be forgotten of this index; None where there is no vault."""
-    folder = catalog.vault_folder()
+    folder = catalog.vault.folder()
     return folder / "forget" / hashlib.sha256(catalog.identity.encode()).hexdigest()[:32] if folder else None

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from idembed.chunks import chunks
 from idembed.index.embed import Lookup, spans
-from idembed.index.spool import Outcome, Spool
+from idembed.index.outcome import Outcome
+from idembed.index.spool import Spool
 from idembed.space import Space, address
 from idembed.split import Splitter
 from idembed.stores.base import Generation, Store

@@ -17,7 +17,8 @@ from typing import Any
 from idembed.chunks import chunks
 from idembed.errors import MassDeletionError, RowError
 from idembed.index.estimate import Estimate
-from idembed.index.spool import Noted, Outcome, Spool
+from idembed.index.outcome import Noted, Outcome
+from idembed.index.spool import Spool
 from idembed.rows import BUCKETS
 from idembed.stores.base import RowState, Store
 

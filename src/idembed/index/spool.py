@@ -11,8 +11,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from enum import IntEnum
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +20,13 @@ from idembed.ascending import among
 from idembed.durable import FULL
 from idembed.errors import DiskFullError, RowError
 from idembed.index.limits import Limits
+from idembed.index.outcome import Noted, Outcome
 from idembed.index.rowfile import Hashed, RowFile, SpooledRow
 from idembed.rows import ROW_HASH_BYTES, CheckedRow, bucket_of
 from idembed.sources.base import Source
 from idembed.stores.base import RowHashes
 
-__all__ = ["Noted", "Outcome", "Spool"]
+__all__ = ["Spool"]
 
 _ROWS = 2000
 _AT_ONCE = 500
@@ -46,32 +46,6 @@ def _disk() -> Iterator[None]:
             f"the temporary copy of the source cannot be written: {error}",
             hint="set TMPDIR to a folder with room for a copy of the source; the index is unchanged",
         ) from None
-
-
-class Outcome(IntEnum):
-    """What a row of the source means for the index.
-
-    * ADDED: the id is not there. * TEXT: another text than the stored
-    one, or its vectors are missing or were made from another text. * METADATA: the text and its vectors are right, the
-    metadata is not. * UNCHANGED: nothing to do, as for a row without a outcome. * ASIDE: the model has no vector for
-    it, so the index has no such row. A stored id that the source lacks is deleted; it has no row here.
-    """
-
-    ASIDE = -1
-    UNCHANGED = 0
-    METADATA = 1
-    TEXT = 2
-    ADDED = 3
-
-
-class Noted(NamedTuple):
-    """The outcome on a row, with what is needed of it later; ``size``: UTF-8 bytes of the text."""
-
-    ordinal: int
-    outcome: Outcome
-    id: str
-    text_hash: bytes
-    size: int
 
 
 class Spool:

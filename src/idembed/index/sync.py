@@ -17,10 +17,11 @@ from idembed.index.catalog import Catalog
 from idembed.index.embed import spans
 from idembed.index.forget import Forgetting, is_left
 from idembed.index.meter import Meter, Paying
+from idembed.index.outcome import Outcome
 from idembed.index.owner import Writing, hold
 from idembed.index.plan import Plan, plan_rows, plan_scope, tally
 from idembed.index.report import Report, Tell, ignore
-from idembed.index.spool import Outcome, Spool
+from idembed.index.spool import Spool
 from idembed.index.targets import targets_of
 from idembed.index.write import Writer
 from idembed.models.base import OnEmpty, OnLong, Receipt
@@ -68,7 +69,7 @@ class Sync:
             raise OptionError(f'on_long={on_long!r}: it is "cut", "error" or "skip"')
         if on_empty not in ("error", "skip"):
             raise OptionError(f'on_empty={on_empty!r}: it is "error" or "skip"')
-        if forget and catalog.vault_folder() is None:
+        if forget and catalog.vault.folder() is None:
             raise OptionError(
                 "nothing can be forgotten without the vault", hint="leave vault='none', --vault none, out"
             )
@@ -167,7 +168,7 @@ class Sync:
         catalog, spool = self._catalog, self._spool
         active = catalog.ready(store, writing)
         splitter = catalog.splitter()
-        generations, beside = store.generations(), catalog.vault(active.space)[0]
+        generations, beside = store.generations(), catalog.vault.of(active.space)[0]
         forgetting = Forgetting(catalog, store) if self._forget or is_left(catalog) else None
         with carried(spool, store, writing, generations, splitter, index=catalog.identity, beside=beside) as in_flight:
             on_long: OnLong = "cut" if self._on_long == "cut" else "refuse"

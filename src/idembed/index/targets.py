@@ -98,7 +98,7 @@ def embedder_for(
 ) -> Embedder:
     """What makes the vectors of ``generation``, looking first in every generation of its space, among the vectors in
     flight, and in the vault; or only in the vault; or nowhere."""
-    vault, keep = catalog.vault(generation.space)
+    vault, keep = catalog.vault.of(generation.space)
     batch = catalog.batch_size_of(generation)
     places = [place for place in (in_flight, vault) if place] if look_into != "nothing" else []
     return Embedder(

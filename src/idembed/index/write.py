@@ -11,11 +11,11 @@ from idembed.chunks import weighed
 from idembed.errors import IdembedError, ModelError, SpaceMismatchError, TooLongError
 from idembed.index.embed import Made, Work, spans
 from idembed.index.handover import Handover
+from idembed.index.outcome import Outcome
 from idembed.index.owner import Writing
 from idembed.index.pace import Pace, batches
 from idembed.index.recent import Recent
 from idembed.index.report import Report
-from idembed.index.spool import Outcome
 from idembed.index.targets import LONG, Target, without_vectors
 from idembed.rows import CheckedRow
 from idembed.split import Splitter
