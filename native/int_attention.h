@@ -9,10 +9,15 @@
 
 namespace idembed {
 
-constexpr int64_t context_keys = 128;  // keys whose products with their weights are summed as whole numbers
 constexpr int64_t int_attention_rows = 6;  // queries at a time, at most
-constexpr float most_weight = 8191.0f, most_value = 2047.0f;
-static_assert(context_keys * 8191 * 2047 < INT64_C(0x80000000), "a sum over keys fits int32");
+
+// Weights of keys as whole numbers, and values: the largest of each, and how many products of both are summed
+// as whole numbers.
+constexpr float most_key_weight_i16 = 8191.0f, most_value_i16 = 2047.0f;
+constexpr float most_key_weight_i8 = 255.0f, most_value_i8 = 127.0f;
+constexpr int64_t context_keys_i16 = 128, context_keys_i8 = 512;
+static_assert(context_keys_i16 * 8191 * 2047 < INT64_C(0x80000000), "a sum over keys fits int32");
+static_assert(context_keys_i8 * 255 * 127 < 1 << 24, "and a float");
 
 // The largest whole number of a query or a key in profile i16: one less than a power of two, and no sum over
 // the features of a head overflows.
@@ -43,8 +48,8 @@ struct IntAttention {
     void* queries;        // [16, dim], and 48 bytes behind
     void* keys;           // [dim / group][padded][group]
     int32_t* key_origin;  // [padded], where the sums of a key's products start
-    int16_t* values;      // [padded / group][dim][group]
-    int16_t* weights;     // [6, padded]
+    void* values;         // [padded / group][dim][group]
+    void* weights;        // [6, padded]
     float* scores;        // [6, padded]
     float* key_scale;     // [padded]
     float* start;         // [padded]

@@ -11,6 +11,20 @@
 #include "scale_body.h"
 #include "tile_shape.h"
 
+// What weights and values of each profile are.
+struct WeightsOfI16 {
+    static constexpr float most = most_key_weight_i16, most_value = most_value_i16;
+    static constexpr float c1 = weight_i16_c1, c2 = weight_i16_c2, c3 = weight_i16_c3;
+    static constexpr int64_t keys = context_keys_i16;
+    static constexpr bool has_dither = false;
+};
+struct WeightsOfI8 {
+    static constexpr float most = most_key_weight_i8, most_value = most_value_i8;
+    static constexpr float c1 = weight_i8_c1, c2 = weight_i8_c2, c3 = weight_i8_c3;
+    static constexpr int64_t keys = context_keys_i8;
+    static constexpr bool has_dither = true;
+};
+
 template <class Dot>
 constexpr bool in_bytes = sizeof(typename Dot::Whole) == 1;
 
@@ -100,25 +114,28 @@ float whole_keys(const IntAttention& a) {
 }
 
 // Values as whole numbers, with a scale for each feature.
-template <class Dot>
+template <class Dot, class Weights>
 void whole_values(const IntAttention& a) {
+    constexpr int64_t group = Dot::group;
+    const Vec most = broadcast(Weights::most_value), least = broadcast(least_range), zero = broadcast(0.0f);
     for (int64_t i = 0; i < a.dim; i += lanes) {
         const float* const value = a.value + i;
-        Vec peak = broadcast(0.0f), poison = broadcast(0.0f);
+        Vec peak = zero, poison = zero;
         for (int64_t j = 0; j < a.length; ++j) {
             const Vec x = load(value + j * a.stride);
             peak = maximum(absolute(x), peak);
-            poison = fma(x, broadcast(0.0f), poison);
+            poison = fma(x, zero, poison);
         }
-        const Vec most = broadcast(most_value), least = broadcast(least_range), zero = broadcast(0.0f);
         const Vec inverse = select_less(peak, least, zero, divide(most, peak));
         store(a.value_scale + i, add(select_less(peak, least, zero, divide(peak, most)), poison));
         const auto whole = [&](int64_t j) {
             return j < a.length ? multiply(load(value + j * a.stride), inverse) : zero;
         };
-        for (int64_t j = 0; j < a.length; j += Dot::group) {
-            int16_t* const to = a.values + j * a.dim + i * Dot::group;
-            if constexpr (Dot::group == 2) {
+        auto* to = static_cast<typename Dot::Whole*>(a.values) + i * group;
+        for (int64_t j = 0; j < a.length; j += group, to += group * a.dim) {
+            if constexpr (group == 4) {
+                Dot::store_fours(to, whole(j), whole(j + 1), whole(j + 2), whole(j + 3));
+            } else if constexpr (group == 2) {
                 Dot::store_pairs(to, whole(j), whole(j + 1));
             } else {
                 store_shorts(to, to_ints(whole(j)));
@@ -185,44 +202,55 @@ Scores starts_of(const IntAttention& a, int64_t row, const float* query_scale) {
 }
 
 // 2^x times the largest weight; x is not positive.
-inline Vec weight_of(Vec x) {
+template <class Weights>
+Vec weight_of(Vec x) {
     x = maximum(x, broadcast(exp2_lowest));
     const Vec shifted = add(x, broadcast(round_magic));
     const Vec r = subtract(x, subtract(shifted, broadcast(round_magic)));
-    Vec p = broadcast(weight_c3);
-    p = fma(p, r, broadcast(weight_c2));
-    p = fma(p, r, broadcast(weight_c1));
-    p = fma(p, r, broadcast(most_weight));
+    Vec p = broadcast(Weights::c3);
+    p = fma(p, r, broadcast(Weights::c2));
+    p = fma(p, r, broadcast(Weights::c1));
+    p = fma(p, r, broadcast(Weights::most));
     return times_power(p, shifted);
 }
 
 // A query's weights as whole numbers; returns their sums, lane by lane.
-inline Ints whole_weights(const float* scores, int64_t keys, Vec peak, int16_t* weights) {
+template <class Dot, class Weights>
+Ints whole_weights(const float* scores, int64_t keys, Vec peak, typename Dot::Whole* weights) {
     Ints total = zero_ints();
     for (int64_t j = 0; j < keys; j += lanes) {
-        const Ints weight = to_ints(weight_of(subtract(load(scores + j), peak)));
-        store_shorts(weights + j, weight);
-        total = add(total, weight);
+        Vec weight = weight_of<Weights>(subtract(load(scores + j), peak));
+        if constexpr (Weights::has_dither) weight = add(weight, load(dither_i8));
+        const Ints whole = to_ints(weight);
+        if constexpr (in_bytes<Dot>) {
+            Dot::store_weight(weights + j, whole);
+        } else {
+            store_shorts(weights + j, whole);
+        }
+        total = add(total, whole);
     }
     return total;
 }
 
 // R queries' contexts, V * 16 features from `column` on.
-template <class Dot, int R, int V>
+template <class Dot, class Weights, int R, int V>
 void context_tile(const IntAttention& a, int64_t row, int64_t column, const float* inverse) {
     constexpr int64_t group = Dot::group, vec = lanes * group;
-    for (int64_t begin = 0; begin < a.length; begin += context_keys) {
-        const int64_t left = a.length - begin, keys = left < context_keys ? left : context_keys;
+    for (int64_t begin = 0; begin < a.length; begin += Weights::keys) {
+        const int64_t left = a.length - begin, keys = left < Weights::keys ? left : Weights::keys;
         Ints acc[R][V];
         UNROLL for (int r = 0; r < R; ++r) {
             UNROLL for (int v = 0; v < V; ++v) acc[r][v] = zero_ints();
         }
-        const int16_t *w = a.weights + begin, *value = a.values + begin * a.dim + column * group;
-        for (const int16_t* const end = w + keys; w < end; w += group, value += a.dim * group) {
+        const auto *w = static_cast<const typename Dot::Whole*>(a.weights) + begin,
+                   *value =
+                       static_cast<const typename Dot::Whole*>(a.values) + begin * a.dim + column * group;
+        const int64_t w_stride = a.padded, value_stride = a.dim * group;
+        for (const auto* const end = w + keys; w < end; w += group, value += value_stride) {
             typename Dot::Weights x[V];
             UNROLL for (int v = 0; v < V; ++v) x[v] = Dot::load(value + v * vec);
             UNROLL for (int r = 0; r < R; ++r) {
-                const auto weight = Dot::broadcast(w + r * a.padded);
+                const auto weight = Dot::broadcast(w + r * w_stride);
                 UNROLL for (int v = 0; v < V; ++v) acc[r][v] = Dot::dot(acc[r][v], weight, x[v]);
             }
         }
@@ -271,7 +299,7 @@ inline void each_tile(int64_t columns, F f) {
 }
 
 // Queries row .. row+R-1.
-template <class Dot, int R>
+template <class Dot, class Weights, int R>
 void attend_rows(const IntAttention& a, int64_t row, float key_scales) {
     float query_scale[R], inverse[R], peaks[R * lanes];
     Vec poison = broadcast(0.0f);
@@ -289,38 +317,39 @@ void attend_rows(const IntAttention& a, int64_t row, float key_scales) {
     float peak[R];
     Ints total[R];
     for (int r = 0; r < R; ++r) peak[r] = largest(load(peaks + r * lanes));
+    auto* const weights = static_cast<typename Dot::Whole*>(a.weights);
     for (int r = 0; r < R; ++r) {
-        total[r] =
-            whole_weights(a.scores + r * a.padded, a.padded, broadcast(peak[r]), a.weights + r * a.padded);
+        total[r] = whole_weights<Dot, Weights>(a.scores + r * a.padded, a.padded, broadcast(peak[r]),
+                                               weights + r * a.padded);
     }
     for (int r = 0; r < R; ++r) {
         inverse[r] =
             1.0f / static_cast<float>(sum(total[r])) + (query_scale[r] * key_scales * 0.0f + not_finite);
     }
     each_tile<R>(a.dim, [&](auto tile, int64_t column) {
-        context_tile<Dot16, tile.rows, tile.vecs>(a, row, column, inverse);
+        context_tile<Dot, Weights, tile.rows, tile.vecs>(a, row, column, inverse);
     });
 }
 
-template <class Dot>
+template <class Dot, class Weights>
 void attend_rows_of(int64_t rows, const IntAttention& a, int64_t row, float key_scales) {
     if constexpr (tile_rows >= 6) {
-        if (rows == 6) return attend_rows<Dot, 6>(a, row, key_scales);
-        if (rows == 5) return attend_rows<Dot, 5>(a, row, key_scales);
-        if (rows == 4) return attend_rows<Dot, 4>(a, row, key_scales);
-        if (rows == 3) return attend_rows<Dot, 3>(a, row, key_scales);
-        if (rows == 2) return attend_rows<Dot, 2>(a, row, key_scales);
+        if (rows == 6) return attend_rows<Dot, Weights, 6>(a, row, key_scales);
+        if (rows == 5) return attend_rows<Dot, Weights, 5>(a, row, key_scales);
+        if (rows == 4) return attend_rows<Dot, Weights, 4>(a, row, key_scales);
+        if (rows == 3) return attend_rows<Dot, Weights, 3>(a, row, key_scales);
+        if (rows == 2) return attend_rows<Dot, Weights, 2>(a, row, key_scales);
     }
-    attend_rows<Dot, 1>(a, row, key_scales);
+    attend_rows<Dot, Weights, 1>(a, row, key_scales);
 }
 
-template <class Dot>
+template <class Dot, class Weights>
 void int_attention(const IntAttention& a) {
     const float key_scales = whole_keys<Dot>(a);
-    whole_values<Dot16>(a);
+    whole_values<Dot, Weights>(a);
     for (int64_t row = 0; row < a.length;) {
         const int64_t rows = rows_of_tile(a.length - row);
-        attend_rows_of<Dot>(rows, a, row, key_scales);
+        attend_rows_of<Dot, Weights>(rows, a, row, key_scales);
         row += rows;
     }
 }

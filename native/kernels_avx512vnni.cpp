@@ -49,6 +49,7 @@ struct Dot8 : Words {
     static constexpr int origin = 128;
     static void store_query(uint8_t* p, Ints x) { store_bytes(p, add(x, ints_of(origin))); }
     static void store_key(uint8_t* p, Ints x) { store_bytes(p, x); }
+    static void store_weight(uint8_t* p, Ints x) { store_bytes(p, x); }
     static void store_negative(int32_t* p, Ints x) {
         store_ints(p, {_mm512_sub_epi32(_mm512_setzero_si512(), x.v)});
     }
@@ -69,11 +70,11 @@ void product_avx512vnni_i8(const IntProduct& m) {
 }
 
 void attention_avx512vnni_i16(const IntAttention& a) {
-    int_attention<Dot16>(a);
+    int_attention<Dot16, WeightsOfI16>(a);
 }
 
 void attention_avx512vnni_i8(const IntAttention& a) {
-    int_attention<Dot8>(a);
+    int_attention<Dot8, WeightsOfI8>(a);
 }
 
 }  // namespace idembed

@@ -71,6 +71,7 @@ struct Dot8 : Words {
     static constexpr int origin = 128;
     static void store_query(uint8_t* p, Ints x) { store_bytes(p, add(x, ints_of(origin))); }
     static void store_key(uint8_t* p, Ints x) { store_bytes(p, x); }
+    static void store_weight(uint8_t* p, Ints x) { store_bytes(p, x); }
     static void store_negative(int32_t* p, Ints x) {
         const __m256i zero = _mm256_setzero_si256();
         store_ints(p, {_mm256_sub_epi32(zero, x.low), _mm256_sub_epi32(zero, x.high)});
@@ -92,11 +93,11 @@ void product_avxvnni_i8(const IntProduct& m) {
 }
 
 void attention_avxvnni_i16(const IntAttention& a) {
-    int_attention<Dot16>(a);
+    int_attention<Dot16, WeightsOfI16>(a);
 }
 
 void attention_avxvnni_i8(const IntAttention& a) {
-    int_attention<Dot8>(a);
+    int_attention<Dot8, WeightsOfI8>(a);
 }
 
 }  // namespace idembed

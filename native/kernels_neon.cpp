@@ -111,7 +111,8 @@ namespace {
 }  // namespace
 
 constexpr Kernels kernels_neon = table("neon");
-constexpr Kernels kernels_neondot = table(
-    "neondot", i16_of_16_bits, {1, 4, quantise<FromLow, int8_t>, product_neondot_i8, int_attention<Dot16>});
+constexpr Kernels kernels_neondot =
+    table("neondot", i16_of_16_bits,
+          {1, 4, quantise<FromLow, int8_t>, product_neondot_i8, int_attention<Dot16, WeightsOfI8>});
 
 }  // namespace idembed

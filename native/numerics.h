@@ -82,9 +82,18 @@ constexpr float int_gelu_c6 = 0x1.5107dcp-11f;
 // The weight of a key in whole numbers: 2^x times the largest is 2^n (largest + c1 r + c2 r^2 + c3 r^3), n =
 // x to nearest, r = x - n.
 constexpr float exp2_lowest = -16.0f;  // from far above here the weight rounds to 0
-constexpr float weight_c1 = 0x1.62eae4p+12f;
-constexpr float weight_c2 = 0x1.effcccp+10f;
-constexpr float weight_c3 = 0x1.c29402p+8f;
+constexpr float weight_i16_c1 = 0x1.62eae4p+12f;
+constexpr float weight_i16_c2 = 0x1.effcccp+10f;
+constexpr float weight_i16_c3 = 0x1.c29402p+8f;
+constexpr float weight_i8_c1 = 0x1.619304p+7f;
+constexpr float weight_i8_c2 = 0x1.ee1c40p+5f;
+constexpr float weight_i8_c3 = 0x1.c0df74p+3f;
+
+// What is added to the weights of profile i8 before they are rounded, key after key: every 16 fall between
+// two whole numbers as they should on average.
+constexpr float dither_i8[lanes] = {-15 / 32.0f, 1 / 32.0f,  -7 / 32.0f,  9 / 32.0f, -11 / 32.0f, 5 / 32.0f,
+                                    -3 / 32.0f,  13 / 32.0f, -13 / 32.0f, 3 / 32.0f, -5 / 32.0f,  11 / 32.0f,
+                                    -9 / 32.0f,  7 / 32.0f,  -1 / 32.0f,  15 / 32.0f};
 
 constexpr float sqrt_half = 0x1.6a09e6p-1f;
 constexpr float smallest_norm = 1e-12f;

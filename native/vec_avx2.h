@@ -159,6 +159,18 @@ struct Words {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), pairs(first.low, second.low));
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + lanes), pairs(first.high, second.high));
     }
+    static __m256i fours(__m256i x, __m256i y, __m256i z, __m256i w) {
+        const __m256i byte = _mm256_set1_epi32(255);
+        const __m256i low =
+            _mm256_or_si256(_mm256_and_si256(x, byte), _mm256_slli_epi32(_mm256_and_si256(y, byte), 8));
+        const __m256i third = _mm256_slli_epi32(_mm256_and_si256(z, byte), 16);
+        return _mm256_or_si256(_mm256_or_si256(low, third), _mm256_slli_epi32(w, 24));
+    }
+    static void store_fours(uint8_t* p, Vec x, Vec y, Vec z, Vec w) {
+        const Ints a = to_ints(x), b = to_ints(y), c = to_ints(z), d = to_ints(w);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), fours(a.low, b.low, c.low, d.low));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), fours(a.high, b.high, c.high, d.high));
+    }
 
     // Eight rows of eight words.
     static void transpose_eight(const char* rows, int64_t stride, char* to, int64_t to_stride,

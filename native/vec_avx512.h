@@ -134,6 +134,13 @@ struct Words {
         const __m512i high = _mm512_slli_epi32(to_ints(y).v, 16);
         _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaa, to_ints(x).v, high));
     }
+    static void store_fours(uint8_t* p, Vec x, Vec y, Vec z, Vec w) {
+        __m512i words = to_ints(x).v;
+        words = _mm512_mask_blend_epi8(0x2222222222222222, words, _mm512_slli_epi32(to_ints(y).v, 8));
+        words = _mm512_mask_blend_epi8(0x4444444444444444, words, _mm512_slli_epi32(to_ints(z).v, 16));
+        words = _mm512_mask_blend_epi8(0x8888888888888888, words, _mm512_slli_epi32(to_ints(w).v, 24));
+        _mm512_storeu_si512(p, words);
+    }
 
     static void transpose(const void* rows, int64_t stride, void* to, int64_t to_stride, int64_t words) {
         const char* const from = static_cast<const char*>(rows);

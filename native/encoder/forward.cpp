@@ -98,7 +98,6 @@ void attend(const ForwardPass& pass, int64_t head, const float* query, int64_t l
 void int_attend(const ForwardPass& pass, int64_t head, const float* query, int64_t length, float* context,
                 HeadScratch& scratch) {
     const IntLinear& layer = pass.encoder.int_layers.front().query_key_value;  // all are of one profile
-    const auto shorts = [](const Floats& of) { return reinterpret_cast<int16_t*>(of.data()); };
     IntAttention a{};
     a.query = query;
     a.key = query + pass.hidden();
@@ -115,8 +114,8 @@ void int_attend(const ForwardPass& pass, int64_t head, const float* query, int64
     a.queries = scratch.queries.data();
     a.keys = scratch.keys.data();
     a.key_origin = reinterpret_cast<int32_t*>(scratch.key_origin.data());
-    a.values = shorts(scratch.values);
-    a.weights = shorts(scratch.weights);
+    a.values = scratch.values.data();
+    a.weights = scratch.weights.data();
     a.scores = scratch.scores.data();
     a.key_scale = scratch.key_scale.data();
     a.start = scratch.start.data();

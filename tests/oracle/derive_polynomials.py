@@ -72,10 +72,10 @@ def derive_int_gelu() -> np.ndarray:
 
 
 def derive_weight() -> np.ndarray:
-    """c1 .. c3 of 8191 * 2^r = 8191 + c1 r + c2 r^2 + c3 r^3 for |r| <= 1 / 2."""
+    """c1 .. c3 of 2^r = 1 + c1 r + c2 r^2 + c3 r^3 for |r| <= 1 / 2."""
     r = chebyshev(-0.5, 0.5, 2001)
     columns = np.stack([r**i for i in range(1, 4)], axis=1)
-    return 8191 * minimax(columns, 2**r - 1, 2**-r, rounds=300)
+    return minimax(columns, 2**r - 1, 2**-r, rounds=300)
 
 
 def show(name: str, coefficients: np.ndarray) -> None:
@@ -90,7 +90,8 @@ if __name__ == "__main__":
     show("erf tail b", derive_erf_tail())
     show("tanh a", derive_tanh())
     show("int_gelu c", derive_int_gelu())
-    show("weight c", np.array([8191.0, *derive_weight()]))
+    for most in (8191, 255):
+        show(f"weight of at most {most}, c", most * np.array([1.0, *derive_weight()]))
     print("log2(e) =", float(np.float32(math.log2(math.e))).hex())
     # ln(2) in two floats; the first has 9 bits to spare, so that n * high is exact for every |n| <= 127.
     high = round(math.log(2) * 2**15) / 2**15

@@ -26,12 +26,29 @@ CHUNK = 384
 LEAST = 2.0**-100
 LOG2_E = float.fromhex("0x1.715476p+0")
 MAGIC = 1.5 * 2**23
-KEYS, MOST_WEIGHT, MOST_VALUE = 128, 8191.0, 2047.0
 GELU = [
     *("0x1.5107dcp-11", "-0x1.451862p-7", "0x1.d78ecap-5", "-0x1.1ea3f8p-3"),
     *("0x1.5e922cp-5", "0x1.903536p-2", "-0x1.0040b8p-1"),
 ]
-WEIGHT = ["0x1.c29402p+8", "0x1.effcccp+10", "0x1.62eae4p+12", "0x1.fffp+12"]
+
+
+class Weights(NamedTuple):
+    """Of keys, highest power first, the largest last; the largest value; keys whose products are summed at a time."""
+
+    polynomial: list[str]
+    most_value: float
+    keys: int
+    dither: list[float]
+
+
+WEIGHTS = {
+    "i16-1": Weights(["0x1.c29402p+8", "0x1.effcccp+10", "0x1.62eae4p+12", "0x1.fffp+12"], 2047.0, 128, [0.0] * 16),
+    "i8-1": Weights(
+        ["0x1.c0df74p+3", "0x1.ee1c40p+5", "0x1.619304p+7", "0x1.fep+7"],
+        *(127.0, 512),
+        [n / 32 for n in (-15, 1, -7, 9, -11, 5, -3, 13, -13, 3, -5, 11, -9, 7, -1, 15)],
+    ),
+}
 
 
 class Column(NamedTuple):
@@ -126,20 +143,20 @@ def most_feature(dim: int, profile: str) -> float:
     return float(max(2**b - 1 for b in range(1, 16) if dim * (2**b - 1) ** 2 < 2**31))
 
 
-def weight(x: float) -> int:
-    """MOST_WEIGHT times 2 to the power of `x`."""
+def weight(x: float, key: int, of: Weights) -> int:
+    """The largest weight times 2 to the power of `x`."""
     x = max(x, -16.0)
     n = subtract(add(x, MAGIC), MAGIC)
-    return round(horner(WEIGHT, subtract(x, n)) * 2.0**n)
+    return round(add(horner(of.polynomial, subtract(x, n)) * 2.0**n, of.dither[key % 16]))
 
 
 def attention(query: Matrix, key: Matrix, value: Matrix, biases: Vector | None, profile: str) -> Matrix:
     """One head: [length, head_dim] each; ``biases`` by bucket."""
-    dim = len(query[0])
+    dim, of = len(query[0]), WEIGHTS[profile]
     most = most_feature(dim, profile)
     scale = multiply(LOG2_E, divide(1.0, square_root(float(dim))))
     keys = [symmetric(k, most) for k in key]
-    columns = [symmetric(list(column), MOST_VALUE) for column in zip(*value, strict=True)]
+    columns = [symmetric(list(column), of.most_value) for column in zip(*value, strict=True)]
     context = []
     for i, q in enumerate(symmetric(row, most) for row in query):
         z = []
@@ -148,13 +165,14 @@ def attention(query: Matrix, key: Matrix, value: Matrix, biases: Vector | None, 
             assert abs(total) < 2**31
             start = 0.0 if biases is None else multiply(biases[bucket(j - i)], LOG2_E)
             z.append(fma(f32(total), multiply(multiply(q.scale, scale), k.scale), start))
-        weights = [weight(subtract(v, max(z))) for v in z]
+        peak = max(z)
+        weights = [weight(subtract(v, peak), j, of) for j, v in enumerate(z)]
         inverse = divide(1.0, f32(sum(weights)))
         row = []
         for column in columns:
             parts = []
-            for begin in range(0, len(weights), KEYS):
-                run = slice(begin, begin + KEYS)
+            for begin in range(0, len(weights), of.keys):
+                run = slice(begin, begin + of.keys)
                 total = sum(a * b for a, b in zip(weights[run], column.whole[run], strict=True))
                 assert abs(total) < 2**31
                 parts.append(multiply(f32(total), multiply(column.scale, inverse)))
