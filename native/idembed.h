@@ -29,7 +29,8 @@ enum {
     IDEMBED_OK = 0,
     IDEMBED_ARGUMENT = 1,  // a null pointer, a negative count, an unknown pooling, offsets that go backwards
     IDEMBED_ISA = 2,       // an instruction set that is unknown, not compiled in, or not in this CPU
-    IDEMBED_SHAPE = 3,     // hidden, hidden / heads and intermediate must be positive multiples of 16
+    IDEMBED_SHAPE = 3,  // hidden, hidden / heads and intermediate must be positive multiples of 16; positions
+                        // and hidden / heads of an integer profile at most 2^18 and 2^16
     IDEMBED_NOT_FINITE = 4,  // a weight, or a result, is infinite or NaN
     IDEMBED_TOKEN = 5,       // a token id outside 0 .. vocab-1
     IDEMBED_LENGTH = 6,      // a text of no tokens, or of more than `positions`

@@ -11,13 +11,24 @@ namespace idembed {
 
 constexpr int64_t int_attention_rows = 6;  // queries at a time, at most
 
+// The longest text and the widest head of an integer profile: no sum of weights and no score overflows.
+constexpr int64_t most_int_keys = 1 << 18, most_int_head_dim = 1 << 16;
+
 // Weights of keys as whole numbers, and values: the largest of each, and how many products of both are summed
 // as whole numbers.
 constexpr float most_key_weight_i16 = 8191.0f, most_value_i16 = 2047.0f;
 constexpr float most_key_weight_i8 = 255.0f, most_value_i8 = 127.0f;
 constexpr int64_t context_keys_i16 = 128, context_keys_i8 = 512;
-static_assert(context_keys_i16 * 8191 * 2047 < INT64_C(0x80000000), "a sum over keys fits int32");
-static_assert(context_keys_i8 * 255 * 127 < 1 << 24, "and a float");
+
+constexpr int64_t most_sum_over_keys(int64_t keys, float weight, float value) {
+    return keys * static_cast<int64_t>(weight) * static_cast<int64_t>(value);
+}
+static_assert(most_sum_over_keys(context_keys_i16, most_key_weight_i16, most_value_i16) < INT64_C(0x80000000),
+              "a sum over keys fits int32");
+static_assert(most_sum_over_keys(context_keys_i8, most_key_weight_i8, most_value_i8) < 1 << 24,
+              "and a float");
+static_assert(most_int_keys * static_cast<int64_t>(most_key_weight_i16) < INT64_C(0x80000000),
+              "the sum of a query's weights fits int32");
 
 // The largest whole number of a query or a key in profile i16: one less than a power of two, and no sum over
 // the features of a head overflows.
@@ -28,6 +39,7 @@ constexpr float most_feature(int64_t head_dim) {
 }
 
 constexpr float most_feature_i8 = 127.0f;
+static_assert(most_int_head_dim * 255 * 127 < INT64_C(0x80000000), "with 128 added to a query's, too");
 
 static_assert(most_feature(32) == 8191.0f && most_feature(64) == 4095.0f, "13 bits and 12 bits");
 
@@ -43,16 +55,15 @@ struct IntAttention {
     float most;      // the largest whole number of a query or a key
     int64_t padded;  // the length rounded up to 16
 
-    // Scratch. A query or a key takes as many bytes as suits its
-    // products.
-    void* queries;        // [16, dim], and 48 bytes behind
+    // Scratch. A whole number takes as many bytes as suits its products.
+    void* queries;        // [16, dim], and 48 bytes behind; keys, too, before they are transposed
     void* keys;           // [dim / group][padded][group]
     int32_t* key_origin;  // [padded], where the sums of a key's products start
     void* values;         // [padded / group][dim][group]
     void* weights;        // [6, padded]
     float* scores;        // [6, padded]
     float* key_scale;     // [padded]
-    float* start;         // [padded]
+    float* start;         // [padded], of a score: 0, or -infinity where there is no key
     float* value_scale;   // [dim]
 };
 

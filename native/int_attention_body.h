@@ -2,11 +2,14 @@
 //
 //   add (of Ints), sum (of Ints), to_ints (the nearest whole numbers, ties to even), store_shorts(int16_t*,
 //   Ints), times_power (x * 2^n of n + round_magic; nothing overflows)
-//   a Dot16, whose products are those of weights and values, and in a Dot of a group of more than one:
-//     transpose, of 16 rows, `stride` bytes each, of 32-bit words: word i of row j goes to `to` + i *
-//     to_stride + 4 j; it may read up to 16 words of a row store_pairs(int16_t*, Vec, Vec), the first's whole
-//     numbers beside the second's
-//   in a Dot of bytes, whose queries are unsigned: origin, which is added to them; store_query, store_key
+//   in a Dot of a group of more than one:
+//     transpose, of 16 rows, `stride` bytes each, of up to 16 words of 32 bits: word i of row j goes to `to`
+//     + i * to_stride + 4 j; 16 words of a row may be read
+//     store_pairs(int16_t*, Vec, Vec), and of a group of four store_fours(uint8_t*, Vec, Vec, Vec, Vec): the
+//     nearest whole numbers of a lane side by side
+//   in a Dot of bytes, whose left side is unsigned: origin, which is added to queries; store_query,
+//   store_key and store_weight (Whole*, Ints); store_negative(int32_t*, Ints), which is what sums start at,
+//   and load_origin(int32_t*), which reads it
 
 #include "scale_body.h"
 #include "tile_shape.h"
@@ -24,6 +27,8 @@ struct WeightsOfI8 {
     static constexpr int64_t keys = context_keys_i8;
     static constexpr bool has_dither = true;
 };
+
+static_assert(tile_rows <= int_attention_rows, "scratch memory holds the rows of a tile");
 
 template <class Dot>
 constexpr bool in_bytes = sizeof(typename Dot::Whole) == 1;
@@ -74,9 +79,11 @@ void transpose_keys(const IntAttention& a, int64_t column) {
             for (int64_t j = 0; j < lanes; ++j) keys[i * a.padded + j] = rows[j * a.dim + i];
         }
     } else {
-        for (int64_t word = 0; word < a.dim / group; word += 16) {
+        const int64_t words = a.dim / group;
+        for (int64_t word = 0; word < words; word += 16) {
+            const int64_t left = words - word;
             Dot::transpose(rows + word * group, a.dim * static_cast<int64_t>(sizeof *rows),
-                           keys + word * a.padded * group, 4 * a.padded, a.dim / group - word);
+                           keys + word * a.padded * group, 4 * a.padded, left < 16 ? left : 16);
         }
     }
     if constexpr (in_bytes<Dot>) {

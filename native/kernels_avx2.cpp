@@ -53,18 +53,9 @@ inline void prefetch_row(const void* p) {
 struct Dot16 : Words {
     using Whole = int16_t;
     static constexpr int64_t group = 2;
-    struct Weights {
-        __m256i low, high;
-    };
-    static __m256i load_eight(const int16_t* p) {
-        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    }
-    static Weights load(const int16_t* p) { return {load_eight(p), load_eight(p + lanes)}; }
-    static __m256i broadcast(const int16_t* p) {
-        int32_t pair;
-        memcpy(&pair, p, sizeof pair);
-        return _mm256_set1_epi32(pair);
-    }
+    using Weights = Ints;
+    static Weights load(const int16_t* p) { return load_ints(p); }
+    static __m256i broadcast(const int16_t* p) { return broadcast_four_bytes(p); }
     static Ints dot(Ints acc, __m256i a, Weights w) {
         return {add(acc.low, _mm256_madd_epi16(a, w.low)), add(acc.high, _mm256_madd_epi16(a, w.high))};
     }
@@ -82,9 +73,7 @@ inline void store_whole(int16_t* p, Vec x) {
     store_shorts(p, to_ints(x));
 }
 inline void store_whole(uint8_t* p, Vec x) {
-    const __m256i sixteen = shorts(to_ints(x));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
-                     _mm_packus_epi16(_mm256_castsi256_si128(sixteen), _mm256_extracti128_si256(sixteen, 1)));
+    store_unsigned_bytes(p, to_ints(x));
 }
 
 #include "kernels_body.h"

@@ -60,7 +60,7 @@ inline void store_whole(int16_t* p, Vec x) {
     store_shorts(p, to_ints(x));
 }
 inline void store_whole(uint8_t* p, Vec x) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x.v)));
+    store_bytes(p, to_ints(x));
 }
 
 #include "kernels_body.h"
@@ -73,8 +73,9 @@ namespace {
 }  // namespace
 
 constexpr Kernels kernels_avx512 = table("avx512");
-constexpr Kernels kernels_avx512vnni = table(
-    "avx512vnni", {2, 2, quantise<Symmetric, int16_t>, product_avx512vnni_i16, attention_avx512vnni_i16},
-    {1, 4, quantise<FromLow, uint8_t>, product_avx512vnni_i8, attention_avx512vnni_i8});
+constexpr Kernels kernels_avx512vnni =
+    table("avx512vnni",
+          {2, Dot16::group, quantise<Symmetric, int16_t>, product_avx512vnni_i16, attention_avx512vnni_i16},
+          {1, 4, quantise<FromLow, uint8_t>, product_avx512vnni_i8, attention_avx512vnni_i8});
 
 }  // namespace idembed

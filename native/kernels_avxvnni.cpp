@@ -11,20 +11,6 @@ namespace {
 
 #include "vec_avx2.h"
 
-struct Eights {  // of lanes
-    __m256i low, high;
-};
-
-inline Eights load_eights(const void* p) {
-    const __m256i* const from = static_cast<const __m256i*>(p);
-    return {_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1)};
-}
-inline __m256i broadcast_four_bytes(const void* p) {
-    int32_t four;
-    memcpy(&four, p, sizeof four);
-    return _mm256_set1_epi32(four);
-}
-
 // acc += products. Never the forms that saturate (vpdpwssds, vpdpbusds). As intrinsics GCC 12 stores each sum
 // in memory at every step; and without {vex} an assembler takes the form of AVX-512.
 #if defined(__GNUC__) && !defined(__clang__)
@@ -48,8 +34,8 @@ inline __m256i dot_fours(__m256i acc, __m256i a, __m256i w) {
 struct Dot16 : Words {
     using Whole = int16_t;
     static constexpr int64_t group = 2;
-    using Weights = Eights;
-    static Weights load(const int16_t* p) { return load_eights(p); }
+    using Weights = Ints;
+    static Weights load(const int16_t* p) { return load_ints(p); }
     static __m256i broadcast(const int16_t* p) { return broadcast_four_bytes(p); }
     static Ints dot(Ints acc, __m256i a, Weights w) {
         return {dot_pairs(acc.low, a, w.low), dot_pairs(acc.high, a, w.high)};
@@ -59,8 +45,8 @@ struct Dot16 : Words {
 struct Dot8 : Words {
     using Whole = uint8_t;  // activations; the weights' bytes are signed
     static constexpr int64_t group = 4;
-    using Weights = Eights;
-    static Weights load(const uint8_t* p) { return load_eights(p); }
+    using Weights = Ints;
+    static Weights load(const uint8_t* p) { return load_ints(p); }
     static __m256i broadcast(const uint8_t* p) { return broadcast_four_bytes(p); }
     static Ints dot(Ints acc, __m256i a, Weights w) {
         return {dot_fours(acc.low, a, w.low), dot_fours(acc.high, a, w.high)};

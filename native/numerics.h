@@ -1,5 +1,5 @@
-// The constants of profile f32-1. docs/numerics.md specifies the whole arithmetic; kernels_body.h carries it
-// out.
+// The constants of profile f32-1, and of gelu and attention in the integer profiles. docs/numerics.md
+// specifies the whole arithmetic; kernels_body.h and int_attention_body.h carry it out.
 //
 // In one paragraph: binary32, round to nearest even, denormals kept. `fma` rounds once. A sum over features
 // runs in 16 virtual lanes (element i belongs to lane i mod 16, ascending) that one fixed tree joins: lane l
@@ -89,8 +89,8 @@ constexpr float weight_i8_c1 = 0x1.619304p+7f;
 constexpr float weight_i8_c2 = 0x1.ee1c40p+5f;
 constexpr float weight_i8_c3 = 0x1.c0df74p+3f;
 
-// What is added to the weights of profile i8 before they are rounded, key after key: every 16 fall between
-// two whole numbers as they should on average.
+// What is added to the weights of profile i8 before they are rounded, key after key: of every 16, as many are
+// rounded up as their fraction asks for.
 constexpr float dither_i8[lanes] = {-15 / 32.0f, 1 / 32.0f,  -7 / 32.0f,  9 / 32.0f, -11 / 32.0f, 5 / 32.0f,
                                     -3 / 32.0f,  13 / 32.0f, -13 / 32.0f, 3 / 32.0f, -5 / 32.0f,  11 / 32.0f,
                                     -9 / 32.0f,  7 / 32.0f,  -1 / 32.0f,  15 / 32.0f};

@@ -1,4 +1,5 @@
-// AVX2 and FMA: a Vec is two ymm registers. Included inside an anonymous namespace.
+// AVX2 and FMA: a Vec is two ymm registers. Included inside an anonymous namespace, behind immintrin.h,
+// string.h and numerics.h.
 
 struct Vec {
     __m256 low, high;
@@ -133,20 +134,28 @@ inline Vec times_power(Vec x, Vec shifted) {
 inline Ints ints_of(int32_t x) {
     return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
 }
-inline Ints load_ints(const int32_t* p) {
-    const __m256i* const from = reinterpret_cast<const __m256i*>(p);
+inline Ints load_ints(const void* p) {
+    const __m256i* const from = static_cast<const __m256i*>(p);
     return {_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1)};
+}
+inline __m256i broadcast_four_bytes(const void* p) {
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return _mm256_set1_epi32(four);
 }
 inline void store_ints(int32_t* p, Ints x) {
     __m256i* const to = reinterpret_cast<__m256i*>(p);
     _mm256_storeu_si256(to, x.low);
     _mm256_storeu_si256(to + 1, x.high);
 }
-inline void store_bytes(uint8_t* p, Ints x) {  // the last eight bits of each
-    const __m256i byte = _mm256_set1_epi32(255);
-    const __m256i sixteen = shorts({_mm256_and_si256(x.low, byte), _mm256_and_si256(x.high, byte)});
+inline void store_unsigned_bytes(uint8_t* p, Ints x) {  // 0 .. 255
+    const __m256i sixteen = shorts(x);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
                      _mm_packus_epi16(_mm256_castsi256_si128(sixteen), _mm256_extracti128_si256(sixteen, 1)));
+}
+inline void store_bytes(uint8_t* p, Ints x) {  // the last eight bits of each
+    const __m256i byte = _mm256_set1_epi32(255);
+    store_unsigned_bytes(p, {_mm256_and_si256(x.low, byte), _mm256_and_si256(x.high, byte)});
 }
 
 // How whole numbers are laid out 32 bits at a time: for int_attention_body.h.

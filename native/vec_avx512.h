@@ -1,4 +1,5 @@
-// AVX-512: a Vec is one zmm register. Included inside an anonymous namespace.
+// AVX-512: a Vec is one zmm register. Included inside an anonymous namespace, behind immintrin.h, string.h
+// and numerics.h.
 
 struct Vec {
     __m512 v;

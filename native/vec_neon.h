@@ -1,5 +1,5 @@
 // NEON, which every 64-bit ARM has: a Vec is four registers of four floats. Included inside an anonymous
-// namespace.
+// namespace, behind arm_neon.h and numerics.h.
 
 struct Vec {
     float32x4_t a, b, c, d;  // lanes 0 .. 3, 4 .. 7, 8 .. 11, 12 .. 15

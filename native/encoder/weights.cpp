@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "../int_attention.h"
 #include "../numerics.h"
 
 namespace idembed {
@@ -225,6 +226,10 @@ int32_t check_config(const idembed_config& c) {
     constexpr int32_t widest = 1 << 20;  // far beyond any checkpoint; sizes stay far below 2^63
     if (c.hidden < lanes || c.heads < 1 || c.intermediate < lanes || c.hidden > widest || c.heads > widest ||
         c.intermediate > widest || c.hidden % (lanes * c.heads) != 0 || c.intermediate % lanes != 0) {
+        return IDEMBED_SHAPE;
+    }
+    if (c.profile != IDEMBED_F32_1 &&
+        (c.positions > most_int_keys || c.hidden / c.heads > most_int_head_dim)) {
         return IDEMBED_SHAPE;
     }
     return IDEMBED_OK;

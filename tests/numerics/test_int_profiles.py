@@ -1,11 +1,13 @@
 """Profiles i16-1 and i8-1: sums of whole numbers, the same on every instruction set, and no sum overflows."""
 
+from functools import cache, partial
+
 import core
 import numpy as np
 import pytest
 
 from idembed import errors, native
-from oracle import whole
+from oracle import canonical, whole
 
 PROFILES = ("i16-1", "i8-1")
 pytestmark = pytest.mark.parametrize("profile", PROFILES)
@@ -102,6 +104,30 @@ def test_forward_equals_the_oracle_bit_for_bit(length: int, changes: dict, isa: 
     assert core.bits(got).tolist() == core.bits(core.canonical_forward(config, 1, length)).tolist()
 
 
+@cache
+def first_token(config: native.EncoderConfig, length: int) -> np.ndarray:
+    """The oracle's vector of a text of which one layer and pooling `cls` leave the first token."""
+
+    def attention(query: list, key: list, value: list, biases: list | None) -> list:
+        nothing = [[0.0] * len(query[0])] * (length - 1)
+        return whole.attention(query[:1], key, value, biases, config.profile) + nothing
+
+    checkpoint = canonical.Checkpoint(config.heads, 1, "cls", True, config.layer_norm_eps, core.tensors(config, 1))
+    linear = partial(whole.linear, profile=config.profile)
+    tokens = core.texts([length])[0].tolist()
+    return np.array(canonical.forward(checkpoint, tokens, linear, attention, whole.gelu), np.float32)
+
+
+def test_keys_beyond_those_summed_at_a_time_equal_the_oracle(isa: str, profile: str) -> None:
+    """One more than as many, and a few of a next group of 16: 128 in `i16-1`, 512 in `i8-1`."""
+    length = 133 if profile == "i16-1" else 517
+    shape = {"hidden": 16, "heads": 1, "intermediate": 16, "layers": 1, "pooling": "cls"}
+    config = core.config(**shape, positions=length, profile=profile)
+    encoder = native.Encoder(config, core.tensors(config, seed=1), isa=isa)
+    got = core.forward(encoder, core.texts([length]))[0]
+    assert core.bits(got).tolist() == core.bits(first_token(config, length)).tolist()
+
+
 def test_forward_is_close_to_f32(profile: str) -> None:
     shape = {"hidden": 192, "heads": 3, "intermediate": 768}
     batch = core.random_texts(40)
@@ -118,10 +144,12 @@ def test_forward_is_close_to_f32(profile: str) -> None:
         (300, {}),
         (30, {"hidden": 96, "heads": 3, "intermediate": 272}),
         (10, {"hidden": 400, "intermediate": 784, "heads": 1}),
+        (60, {"hidden": 96, "heads": 2, "relative": True, "positions": 100}),
+        (60, {"hidden": 128, "heads": 1, "relative": True, "positions": 100}),
     ],
 )
 def test_instruction_sets_agree_on_many_texts(n: int, shape: dict, fast_isa: str, profile: str) -> None:
-    batch = core.random_texts(n)
+    batch = core.random_texts(n, longest=shape.get("positions", core.POSITIONS))
     slow = core.forward(core.encoder("scalar", **shape, profile=profile), batch, threads=2)
     fast = core.forward(core.encoder(fast_isa, **shape, profile=profile), batch, threads=2)
     assert slow.tobytes() == fast.tobytes()
@@ -159,6 +187,17 @@ def test_a_weight_that_is_not_finite_is_refused(profile: str) -> None:
     weights[5].flat[-1] = np.nan
     with pytest.raises(errors.ModelError, match="query"):
         native.Encoder(config, weights)
+
+
+@pytest.mark.parametrize("changes", [{"positions": 2**18 + 1}, {"hidden": 2**16 + 16, "heads": 1}])
+def test_a_shape_whose_sums_could_overflow_is_refused(changes: dict, profile: str) -> None:
+    core.config(**changes)
+    with pytest.raises(errors.UnsupportedModelError, match=f"could overflow in profile {profile}"):
+        core.config(**changes, profile=profile)
+
+
+def test_the_largest_shape_is_not_refused(profile: str) -> None:
+    core.config(positions=2**18, hidden=2**16, heads=1, profile=profile)
 
 
 def test_an_unknown_profile_is_refused(profile: str) -> None:

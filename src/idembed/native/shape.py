@@ -58,6 +58,14 @@ class EncoderConfig:
             raise ModelError(f"unknown pooling {self.pooling!r}", hint=", ".join(_POOLING))
         if self.profile not in _PROFILES:
             raise ModelError(f"unknown profile {self.profile!r}", hint=", ".join(_PROFILES))
+        if self.profile != "f32-1" and (self.positions > 2**18 or self.hidden // self.heads > 2**16):
+            raise UnsupportedModelError(
+                f"sums of whole numbers could overflow in profile {self.profile}",
+                hint="it takes up to 262,144 positions and 65,536 features of a head; use profile f32",
+                positions=self.positions,
+                hidden=self.hidden,
+                heads=self.heads,
+            )
         if not 0 < self.layer_norm_eps < 1:
             raise ModelError(f"layer_norm_eps must be between 0 and 1, not {self.layer_norm_eps}")
 
