@@ -1,5 +1,6 @@
 """Profiles i16-1 and i8-1: sums of whole numbers, the same on every instruction set, and no sum overflows."""
 
+import ctypes
 from functools import cache, partial
 
 import core
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 
 from idembed import errors, native
+from idembed.native.library import Status, library
+from idembed.native.shape import c_config
 from oracle import canonical, whole
 
 PROFILES = ("i16-1", "i8-1")
@@ -197,7 +200,16 @@ def test_a_shape_whose_sums_could_overflow_is_refused(changes: dict, profile: st
 
 
 def test_the_largest_shape_is_not_refused(profile: str) -> None:
-    core.config(positions=2**18, hidden=2**16, heads=1, profile=profile)
+    native.block_kind(core.config(positions=2**18, profile=profile))
+    native.block_kind(core.config(hidden=2**16, heads=1, profile=profile))
+
+
+@pytest.mark.parametrize("changes", [{"positions": 2**18 + 1}, {"hidden": 2**16 + 16, "heads": 1}])
+def test_the_library_itself_refuses_a_shape_whose_sums_could_overflow(changes: dict, profile: str) -> None:
+    asked = c_config(core.config(**changes))
+    asked.profile = core.PROFILES[profile]
+    answers = [ctypes.byref(ctypes.c_int64()) for _ in range(3)]
+    assert library().idembed_block_kind(ctypes.byref(asked), None, *answers) == Status.SHAPE
 
 
 def test_an_unknown_profile_is_refused(profile: str) -> None:

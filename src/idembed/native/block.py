@@ -25,8 +25,8 @@ __all__ = ["CHUNK", "BlockKind", "block_kind", "is_whole", "pack"]
 CHUNK: Final = 1 << 20
 """Bytes of a block that have a sum of their own."""
 
-
 _ALL: Final = 1 << 40
+"""Chunks, more than any block has."""
 
 
 class BlockKind(NamedTuple):
