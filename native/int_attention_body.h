@@ -5,7 +5,7 @@
 //   in a Dot of a group of more than one:
 //     transpose, of 16 rows, `stride` bytes each, of up to 16 words of 32 bits: word i of row j goes to `to`
 //     + i * to_stride + 4 j; 16 words of a row may be read
-//     store_pairs(int16_t*, Vec, Vec), and of a group of four store_fours(uint8_t*, Vec, Vec, Vec, Vec): the
+//     in one of two store_pairs(int16_t*, Vec, Vec), of four store_fours(uint8_t*, Vec, Vec, Vec, Vec): the
 //     nearest whole numbers of a lane side by side
 //   in a Dot of bytes, whose left side is unsigned: origin, which is added to queries; store_query,
 //   store_key and store_weight (Whole*, Ints); store_negative(int32_t*, Ints), which is what sums start at,
@@ -33,9 +33,9 @@ static_assert(tile_rows <= int_attention_rows, "scratch memory holds the rows of
 template <class Dot>
 constexpr bool in_bytes = sizeof(typename Dot::Whole) == 1;
 
-// x [rows <= 16, columns] as whole numbers `Dot` multiplies [rows, columns], queries or keys, with a scale
-// for each row. `poison` becomes NaN where a value is infinite or NaN. All scales first: each is a long chain
-// of steps, which the next row's hide.
+// x [rows <= 16, columns], queries or keys, becomes whole numbers [rows, columns] that `Dot` multiplies, with
+// a scale for each row. `poison` becomes NaN where a value is infinite or NaN. All scales first: each is a
+// long chain of steps, which the next row's hide.
 template <class Dot, bool Query>
 void whole_rows(const float* x, int64_t stride, int64_t rows, int64_t columns, float most, void* to,
                 float* scale, Vec* poison) {

@@ -1,8 +1,8 @@
 // The products of int_kernels.h, once, over `Vec`. Defined before, as Vec is:
 //
 //   Ints (16 int32 lanes), zero_ints, to_floats
-//   a `Dot`: what it multiplies (Whole), how many of them a lane takes (group), their types in registers
-//   (broadcast, load) and acc += products (dot)
+//   a `Dot`: what it multiplies (Whole), how many of them a lane takes (group), how they come into registers
+//   (broadcast; load, which gives Weights) and acc += products (dot)
 
 #include "tile_shape.h"
 

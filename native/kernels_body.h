@@ -3,8 +3,12 @@
 //
 //   Vec, load, store, load_first (zeros behind `count`), broadcast, add, subtract, multiply, divide, fma,
 //   maximum (x > y ? x : y), minimum (x < y ? x : y), select_less (a < b ? x : y), first (lane < count ? x :
-//   y), absolute, copy_sign, power_of_two, sum (the tree of numerics.h), largest, square_root (of one float)
+//   y), absolute, copy_sign, power_of_two, sum (the tree of numerics.h), largest, square_root (of one float),
+//   prefetch
+//
 //   tile_rows, tile_vecs: the largest tile of accumulators that fits the registers
+//
+//   what int_kernels_body.h, int_attention_body.h and quantise_body.h, which come at the end, ask for
 //
 // Whatever these do is IEEE arithmetic in the order written here, so the bits agree on every instruction set.
 

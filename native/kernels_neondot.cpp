@@ -14,7 +14,7 @@ namespace {
 
 #include "vec_neon.h"
 
-// Of what is in there the products here take the corners and shapes of tiles.
+// Of int_kernels_body.h the products here take the corner and the shapes of tiles only.
 constexpr int64_t group = 4, panel = lanes;
 static_assert(tile_vecs == 1, "a row of a tile is one Ints");
 

@@ -1,5 +1,5 @@
-// Floats to whole numbers, over `Vec`, included behind kernels_body.h. Defined before: store_whole(Whole*,
-// Vec), which rounds to the nearest whole number, ties to even.
+// Floats to whole numbers, over `Vec`, included by kernels_body.h at its end. Defined before:
+// store_whole(Whole*, Vec), which rounds to the nearest whole number, ties to even.
 
 #include "scale_body.h"
 

@@ -192,8 +192,8 @@ struct Words {
             y[j] = _mm256_unpacklo_epi32(x[j], x[j + 1]);
             y[j + 1] = _mm256_unpackhi_epi32(x[j], x[j + 1]);
         }
-        UNROLL for (int j = 0; j < 8;
-                    j += 4) {  // words i and 4 + i of rows j .. j+3 are the halves of x[j + i]
+        // Words i and 4 + i of rows j .. j+3 become the halves of x[j + i].
+        UNROLL for (int j = 0; j < 8; j += 4) {
             x[j] = _mm256_unpacklo_epi64(y[j], y[j + 2]);
             x[j + 1] = _mm256_unpackhi_epi64(y[j], y[j + 2]);
             x[j + 2] = _mm256_unpacklo_epi64(y[j + 1], y[j + 3]);

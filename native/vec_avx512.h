@@ -152,7 +152,8 @@ struct Words {
             y[j] = _mm512_unpacklo_epi32(x[j], x[j + 1]);
             y[j + 1] = _mm512_unpackhi_epi32(x[j], x[j + 1]);
         }
-        UNROLL for (int j = 0; j < 16; j += 4) {  // word 4 q + i of rows j .. j+3 is quarter q of x[j + i]
+        // Word 4 q + i of rows j .. j+3 becomes quarter q of x[j + i].
+        UNROLL for (int j = 0; j < 16; j += 4) {
             x[j] = _mm512_unpacklo_epi64(y[j], y[j + 2]);
             x[j + 1] = _mm512_unpackhi_epi64(y[j], y[j + 2]);
             x[j + 2] = _mm512_unpacklo_epi64(y[j + 1], y[j + 3]);

@@ -11,6 +11,7 @@ namespace idembed {
 namespace {
 
 constexpr int64_t query_rows = 48;  // of one head at a time: their scores stay in the first cache
+static_assert(int_attention_rows <= query_rows, "scores of either kind fit the same memory");
 
 // y = x W^T + b, then GELU if asked. Members share the columns.
 void linear(const ForwardPass& pass, const Linear& layer, const float* x, float* y, bool gelu = false) {
@@ -256,7 +257,7 @@ HeadScratch::HeadScratch(const Encoder& encoder, int64_t longest)
       values(encoder.head_dim() * round_up_to_lanes(longest)),
       scores(std::min(longest, query_rows) * round_up_to_lanes(longest)),
       inverse(query_rows),
-      queries(encoder.head_dim() * lanes),
+      queries(encoder.head_dim() * lanes),  // two bytes of four are used: more than 48 bytes lie behind
       weights(round_up_to_lanes(longest) * int_attention_rows),
       key_origin(round_up_to_lanes(longest)),
       key_scale(round_up_to_lanes(longest)),

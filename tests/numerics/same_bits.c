@@ -142,8 +142,7 @@ static void dense(void) {
 
 // What the small one above is too small for: several heads, more columns within than are computed at a time
 // (256), texts longer than the queries of a head that are computed at a time (48), weights of more than a
-// panel (64); in each profile. The longest text may have more keys than an integer profile sums at a time
-// (128).
+// panel (64); in each profile. The longest text may have more keys than profile i16 sums at a time (128).
 static void wide_encoder(const char* area, int32_t relative, int32_t profile, int32_t intermediate,
                          int64_t longest) {
     enum { VOCAB = 20, HIDDEN = 96, HEADS = 3 };
