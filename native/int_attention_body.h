@@ -227,7 +227,7 @@ Ints whole_weights(const float* scores, int64_t keys, Vec peak, typename Dot::Wh
     Ints total = zero_ints();
     for (int64_t j = 0; j < keys; j += lanes) {
         Vec weight = weight_of<Weights>(subtract(load(scores + j), peak));
-        if constexpr (Weights::has_dither) weight = add(weight, load(dither_i8));
+        if constexpr (Weights::has_dither) weight = add(weight, load(dither_i8.of + j % Dither::period));
         const Ints whole = to_ints(weight);
         if constexpr (in_bytes<Dot>) {
             Dot::store_weight(weights + j, whole);

@@ -89,11 +89,23 @@ constexpr float weight_i8_c1 = 0x1.619304p+7f;
 constexpr float weight_i8_c2 = 0x1.ee1c40p+5f;
 constexpr float weight_i8_c3 = 0x1.c0df74p+3f;
 
-// What is added to the weights of profile i8 before they are rounded, key after key: of every 16, as many are
-// rounded up as their fraction asks for.
-constexpr float dither_i8[lanes] = {-15 / 32.0f, 1 / 32.0f,  -7 / 32.0f,  9 / 32.0f, -11 / 32.0f, 5 / 32.0f,
-                                    -3 / 32.0f,  13 / 32.0f, -13 / 32.0f, 3 / 32.0f, -5 / 32.0f,  11 / 32.0f,
-                                    -9 / 32.0f,  7 / 32.0f,  -1 / 32.0f,  15 / 32.0f};
+// What is added to the weights of profile i8 before they are rounded, key after key: numbers evenly spaced
+// between -1/2 and 1/2, in an order in which keys two, four or some other small number of places apart get
+// them from all of that range, too. A text that repeats itself every few tokens would otherwise have its
+// small weights all rounded up, or all down.
+struct Dither {
+    static constexpr int64_t period = 256, step = 99;
+    float of[period];
+
+    constexpr Dither() : of{} {
+        for (int64_t key = 0; key < period; ++key) {
+            const int64_t place = step * key % period;
+            of[key] = (static_cast<float>(place) + 0.5f) / static_cast<float>(period) - 0.5f;  // exact
+        }
+    }
+};
+constexpr Dither dither_i8;
+static_assert(Dither::period % lanes == 0, "sixteen keys' are side by side");
 
 constexpr float sqrt_half = 0x1.6a09e6p-1f;
 constexpr float smallest_norm = 1e-12f;

@@ -127,6 +127,16 @@ def test_gelu_of_the_integer_profiles_is_within_their_steps() -> None:
     assert (np.abs(got - truth) <= 2.1e-4 + np.spacing(np.abs(truth))).all()
 
 
+@pytest.mark.parametrize("every", [1, 2, 3, 4, 5, 7, 8, 12, 16, 32])
+def test_small_weights_of_i8_are_right_on_average_however_a_text_repeats_itself(every: int) -> None:
+    of = whole.WEIGHTS["i8-1"]
+    for exact in (0.2, 0.3, 0.7, 1.3, 2.4):
+        x = math.log2(exact / 255)
+        for first in range(every):
+            weights = [whole.weight(x, key, of) for key in range(first, 256, every)]
+            assert abs(sum(weights) / len(weights) - exact) < 0.12
+
+
 def test_gelu_of_nan_and_infinity_is_not_hidden(isa: str) -> None:
     assert not np.isfinite(core.apply("gelu", np.array([math.nan, math.inf], np.float32), isa)).any()
 

@@ -42,11 +42,11 @@ class Weights(NamedTuple):
 
 
 WEIGHTS = {
-    "i16-1": Weights(["0x1.c29402p+8", "0x1.effcccp+10", "0x1.62eae4p+12", "0x1.fffp+12"], 2047.0, 128, [0.0] * 16),
+    "i16-1": Weights(["0x1.c29402p+8", "0x1.effcccp+10", "0x1.62eae4p+12", "0x1.fffp+12"], 2047.0, 128, [0.0] * 256),
     "i8-1": Weights(
         ["0x1.c0df74p+3", "0x1.ee1c40p+5", "0x1.619304p+7", "0x1.fep+7"],
         *(127.0, 512),
-        [n / 32 for n in (-15, 1, -7, 9, -11, 5, -3, 13, -13, 3, -5, 11, -9, 7, -1, 15)],
+        [(99 * key % 256 + 0.5) / 256 - 0.5 for key in range(256)],
     ),
 }
 
@@ -147,7 +147,7 @@ def weight(x: float, key: int, of: Weights) -> int:
     """The largest weight times 2 to the power of `x`."""
     x = max(x, -16.0)
     n = subtract(add(x, MAGIC), MAGIC)
-    return round(add(horner(of.polynomial, subtract(x, n)) * 2.0**n, of.dither[key % 16]))
+    return round(add(horner(of.polynomial, subtract(x, n)) * 2.0**n, of.dither[key % 256]))
 
 
 def attention(query: Matrix, key: Matrix, value: Matrix, biases: Vector | None, profile: str) -> Matrix:
