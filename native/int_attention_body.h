@@ -1,15 +1,13 @@
 // The kernel of int_attention.h, once, over `Vec`. Defined before, besides what int_kernels_body.h needs:
 //
-//   add (of Ints), sum (of Ints), to_ints (the nearest whole numbers, ties to even), store_shorts(int16_t*,
-//   Ints), times_power (x * 2^n of n + round_magic; nothing overflows)
-//   in a Dot of a group of more than one:
+//   add (of Ints), sum (of Ints), to_ints (the nearest whole numbers, ties to even), store_whole(Whole*,
+//   Ints), times_power (x * 2^n of n + round_magic; nothing overflows) in a Dot of a group of more than one:
 //     transpose, of 16 rows, `stride` bytes each, of up to 16 words of 32 bits: word i of row j goes to `to`
 //     + i * to_stride + 4 j; 16 words of a row may be read
 //     in one of two store_pairs(int16_t*, Vec, Vec), of four store_fours(uint8_t*, Vec, Vec, Vec, Vec): the
 //     nearest whole numbers of a lane side by side
-//   in a Dot of bytes, whose left side is unsigned: origin, which is added to queries; store_query,
-//   store_key and store_weight (Whole*, Ints); store_negative(int32_t*, Ints), which is what sums start at,
-//   and load_origin(int32_t*), which reads it
+//   in a Dot of bytes, whose left side is unsigned: origin; as_query(Ints), which adds it to a query;
+//   store_negative(int32_t*, Ints), which is what sums start at, and load_origin(int32_t*), which reads it
 
 #include "scale_body.h"
 #include "tile_shape.h"
@@ -55,14 +53,9 @@ void whole_rows(const float* x, int64_t stride, int64_t rows, int64_t columns, f
     auto* whole = static_cast<typename Dot::Whole*>(to);
     for (int64_t r = 0; r < rows; ++r) {
         for (int64_t i = 0; i < columns; i += lanes, whole += lanes) {
-            const Ints value = to_ints(multiply(load(x + r * stride + i), broadcast(inverse[r])));
-            if constexpr (!in_bytes<Dot>) {
-                store_shorts(whole, value);
-            } else if constexpr (Query) {
-                Dot::store_query(whole, value);
-            } else {
-                Dot::store_key(whole, value);
-            }
+            Ints value = to_ints(multiply(load(x + r * stride + i), broadcast(inverse[r])));
+            if constexpr (Query && in_bytes<Dot>) value = Dot::as_query(value);
+            store_whole(whole, value);
         }
     }
     *poison = poisons;
@@ -145,7 +138,7 @@ void whole_values(const IntAttention& a) {
             } else if constexpr (group == 2) {
                 Dot::store_pairs(to, whole(j), whole(j + 1));
             } else {
-                store_shorts(to, to_ints(whole(j)));
+                store_whole(to, to_ints(whole(j)));
             }
         }
     }
@@ -229,11 +222,7 @@ Ints whole_weights(const float* scores, int64_t keys, Vec peak, typename Dot::Wh
         Vec weight = weight_of<Weights>(subtract(load(scores + j), peak));
         if constexpr (Weights::has_dither) weight = add(weight, load(dither_i8.of + j % Dither::period));
         const Ints whole = to_ints(weight);
-        if constexpr (in_bytes<Dot>) {
-            Dot::store_weight(weights + j, whole);
-        } else {
-            store_shorts(weights + j, whole);
-        }
+        store_whole(weights + j, whole);
         total = add(total, whole);
     }
     return total;

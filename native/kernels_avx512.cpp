@@ -56,13 +56,6 @@ struct Dot16 : Words {
     }
 };
 
-inline void store_whole(int16_t* p, Vec x) {
-    store_shorts(p, to_ints(x));
-}
-inline void store_whole(uint8_t* p, Vec x) {
-    store_bytes(p, to_ints(x));
-}
-
 #include "kernels_body.h"
 #include "word2vec/word_kernels_body.h"
 

@@ -47,9 +47,7 @@ struct Dot8 : Words {
     // For int_attention_body.h, where numbers are -127 .. 127: queries are stored with 128 added, and each
     // sum starts at what that adds to it, less than 0.
     static constexpr int origin = 128;
-    static void store_query(uint8_t* p, Ints x) { store_bytes(p, add(x, ints_of(origin))); }
-    static void store_key(uint8_t* p, Ints x) { store_bytes(p, x); }
-    static void store_weight(uint8_t* p, Ints x) { store_bytes(p, x); }
+    static Ints as_query(Ints x) { return add(x, ints_of(origin)); }
     static void store_negative(int32_t* p, Ints x) {
         store_ints(p, {_mm512_sub_epi32(_mm512_setzero_si512(), x.v)});
     }

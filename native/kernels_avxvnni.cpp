@@ -55,9 +55,7 @@ struct Dot8 : Words {
     // For int_attention_body.h, where numbers are -127 .. 127: queries are stored with 128 added, and each
     // sum starts at what that adds to it, less than 0.
     static constexpr int origin = 128;
-    static void store_query(uint8_t* p, Ints x) { store_bytes(p, add(x, ints_of(origin))); }
-    static void store_key(uint8_t* p, Ints x) { store_bytes(p, x); }
-    static void store_weight(uint8_t* p, Ints x) { store_bytes(p, x); }
+    static Ints as_query(Ints x) { return add(x, ints_of(origin)); }
     static void store_negative(int32_t* p, Ints x) {
         const __m256i zero = _mm256_setzero_si256();
         store_ints(p, {_mm256_sub_epi32(zero, x.low), _mm256_sub_epi32(zero, x.high)});

@@ -77,7 +77,7 @@ inline Ints to_ints(Vec x) {
 inline int16x8_t shorts(int32x4_t x, int32x4_t y) {
     return vcombine_s16(vmovn_s32(x), vmovn_s32(y));
 }
-inline void store_shorts(int16_t* p, Ints x) {
+inline void store_whole(int16_t* p, Ints x) {
     vst1q_s16(p, shorts(x.a, x.b));
     vst1q_s16(p + 8, shorts(x.c, x.d));
 }
@@ -90,13 +90,9 @@ inline Vec times_power(Vec x, Vec shifted) {
             times_power(x.d, shifted.d)};
 }
 
-inline void store_whole(int16_t* p, Vec x) {
-    store_shorts(p, to_ints(x));
-}
 // Less 128, as kernels_neondot.cpp wants them: 0 .. 255 become -128 .. 127.
-inline void store_whole(int8_t* p, Vec x) {
+inline void store_whole(int8_t* p, Ints n) {
     const int16x8_t origin = vdupq_n_s16(128);
-    const Ints n = to_ints(x);
     vst1q_s8(p, vcombine_s8(vmovn_s16(vsubq_s16(shorts(n.a, n.b), origin)),
                             vmovn_s16(vsubq_s16(shorts(n.c, n.d), origin))));
 }

@@ -207,15 +207,11 @@ inline Ints to_ints(const Vec& x) {  // |x| is far below 2^22: the last bits of 
     for (int l = 0; l < lanes; ++l) y.v[l] = bits_of(x.v[l] + round_magic) - bits_of(round_magic);
     return y;
 }
-inline void store_shorts(int16_t* p, const Ints& x) {
+inline void store_whole(int16_t* p, const Ints& x) {
     for (int l = 0; l < lanes; ++l) p[l] = static_cast<int16_t>(x.v[l]);
 }
 inline Vec times_power(const Vec& x, const Vec& shifted) {
     return each([&](int l) { return from_bits(bits_of(x.v[l]) + (bits_of(shifted.v[l]) << 23)); });
-}
-
-inline void store_whole(int16_t* p, const Vec& x) {
-    store_shorts(p, to_ints(x));
 }
 
 #include "kernels_body.h"

@@ -1,5 +1,5 @@
-// Floats to whole numbers, over `Vec`, included by kernels_body.h at its end. Defined before:
-// store_whole(Whole*, Vec), which rounds to the nearest whole number, ties to even.
+// Floats to whole numbers, over `Vec`, included by kernels_body.h at its end. Defined before: to_ints (the
+// nearest whole numbers, ties to even), store_whole(Whole*, Ints).
 
 #include "scale_body.h"
 
@@ -59,7 +59,8 @@ void quantise(const Quantise& q) {
             const Vec inverse = broadcast(scales[r - begin].inverse), low = broadcast(scales[r - begin].low);
             for (int64_t i = 0; i < q.columns; i += lanes) {
                 const Vec value = load(x + i);
-                store_whole(whole + i, multiply(Range::has_low ? subtract(value, low) : value, inverse));
+                const Vec steps = multiply(Range::has_low ? subtract(value, low) : value, inverse);
+                store_whole(whole + i, to_ints(steps));
             }
         }
     }

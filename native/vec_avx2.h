@@ -121,7 +121,7 @@ inline Ints to_ints(Vec x) {
 inline __m256i shorts(Ints x) {
     return _mm256_permute4x64_epi64(_mm256_packs_epi32(x.low, x.high), 0xd8);
 }
-inline void store_shorts(int16_t* p, Ints x) {
+inline void store_whole(int16_t* p, Ints x) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), shorts(x));
 }
 inline __m256 times_power(__m256 x, __m256 shifted) {
@@ -148,14 +148,11 @@ inline void store_ints(int32_t* p, Ints x) {
     _mm256_storeu_si256(to, x.low);
     _mm256_storeu_si256(to + 1, x.high);
 }
-inline void store_unsigned_bytes(uint8_t* p, Ints x) {  // 0 .. 255
-    const __m256i sixteen = shorts(x);
+inline void store_whole(uint8_t* p, Ints x) {  // the last eight bits of each
+    const __m256i byte = _mm256_set1_epi32(255);
+    const __m256i sixteen = shorts({_mm256_and_si256(x.low, byte), _mm256_and_si256(x.high, byte)});
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
                      _mm_packus_epi16(_mm256_castsi256_si128(sixteen), _mm256_extracti128_si256(sixteen, 1)));
-}
-inline void store_bytes(uint8_t* p, Ints x) {  // the last eight bits of each
-    const __m256i byte = _mm256_set1_epi32(255);
-    store_unsigned_bytes(p, {_mm256_and_si256(x.low, byte), _mm256_and_si256(x.high, byte)});
 }
 
 // How whole numbers are laid out 32 bits at a time: for int_attention_body.h.

@@ -109,7 +109,7 @@ inline int32_t sum(Ints x) {
 inline Ints to_ints(Vec x) {
     return {_mm512_cvtps_epi32(x.v)};
 }
-inline void store_shorts(int16_t* p, Ints x) {
+inline void store_whole(int16_t* p, Ints x) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(x.v));
 }
 inline Vec times_power(Vec x, Vec shifted) {
@@ -125,7 +125,7 @@ inline Ints load_ints(const int32_t* p) {
 inline void store_ints(int32_t* p, Ints x) {
     _mm512_storeu_si512(p, x.v);
 }
-inline void store_bytes(uint8_t* p, Ints x) {
+inline void store_whole(uint8_t* p, Ints x) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(x.v));
 }
 
