@@ -14,6 +14,15 @@ struct IntCorner {
     int64_t ahead_step;  // whole numbers per step
     const float *a_scale, *a_low, *b_scale, *b_sum, *start;
     float* c;
+
+    // The tile of `row`; where b begins stays as it is.
+    void go_to(const IntProduct& m, int64_t row, int64_t column) {
+        a = static_cast<const Whole*>(m.a) + row * m.a_stride;
+        a_scale = m.a_scale + row * m.a_scale_stride;
+        a_low = m.a_low + row * m.a_scale_stride;
+        start = m.start + row * m.start_stride + column;
+        c = m.c + row * m.c_stride + column;
+    }
 };
 
 // One tile: R rows and V * 16 columns.
@@ -90,11 +99,7 @@ void int_product(const IntProduct& m) {
         corner.b_sum = m.b_sum + column;
         for (int64_t row = 0; row < m.rows; corner.ahead += m.k / Dot::group * corner.ahead_step) {
             const int64_t rows = rows_of_tile(m.rows - row);
-            corner.a = static_cast<const Whole*>(m.a) + row * m.a_stride;
-            corner.a_scale = m.a_scale + row * m.a_scale_stride;
-            corner.a_low = m.a_low + row * m.a_scale_stride;
-            corner.start = m.start + row * m.start_stride + column;
-            corner.c = m.c + row * m.c_stride + column;
+            corner.go_to(m, row, column);
             int_tile_of<Dot, Low>(rows, width / lanes)(m, corner);
             row += rows;
         }

@@ -88,11 +88,7 @@ void product_neondot_i8(const IntProduct& m) {
                                     origin(sum + 8, scale + 8), origin(sum + 12, scale + 12)};
         for (int64_t row = 0; row < m.rows; corner.ahead += m.k / group * corner.ahead_step) {
             const int64_t rows = rows_of_tile(m.rows - row);
-            corner.a = static_cast<const int8_t*>(m.a) + row * m.a_stride;
-            corner.a_scale = m.a_scale + row * m.a_scale_stride;
-            corner.a_low = m.a_low + row * m.a_scale_stride;
-            corner.start = m.start + row * m.start_stride + column;
-            corner.c = m.c + row * m.c_stride + column;
+            corner.go_to(m, row, column);
             tiles_of[rows - 1](m, corner, start_of_sums);
             row += rows;
         }
